@@ -1,0 +1,136 @@
+"""DuckDB: reads the NDJSON and normalises it by SQL, with or without indexes.
+
+    python -m bench.peer_duckdb FILE STORE [--indexes]
+
+Columnar, all cores, no evidence, and no key is unique unless `--indexes` is given: then the
+indexes that correspond to the store's keys are built after the load. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+_COLUMNS = """{
+  ID: 'VARCHAR', Name: 'VARCHAR', Namespace: 'VARCHAR', Type: 'VARCHAR', Priority: 'BIGINT',
+  Count: 'BIGINT', Meta: 'MAP(VARCHAR, VARCHAR)', Labels: 'MAP(VARCHAR, VARCHAR)',
+  Tasks: 'STRUCT(Name VARCHAR, Engine STRUCT("Type" VARCHAR), Publisher STRUCT("Type" VARCHAR),
+    Meta MAP(VARCHAR, VARCHAR))[]',
+  State: 'STRUCT(StateType VARCHAR, Message VARCHAR)', Version: 'BIGINT', Revision: 'BIGINT',
+  CreateTime: 'BIGINT', ModifyTime: 'BIGINT'}"""
+
+_NORMALISE = f"""
+CREATE TEMP TABLE raw AS
+  SELECT row_number() OVER () AS job_key, * FROM read_json(
+    $file, format = 'newline_delimited', columns = {_COLUMNS}, maximum_object_size = 10000000);
+CREATE TABLE jobs AS SELECT job_key, ID AS job_id, Namespace AS namespace FROM raw;
+CREATE TABLE job_versions AS
+  SELECT job_key, 1 AS version_no, Name AS name, Type AS type, Priority AS priority,
+    Count AS count, Version AS version, CreateTime AS created_at FROM raw;
+CREATE TEMP TABLE task AS
+  SELECT job_key, generate_subscripts(Tasks, 1) AS task_no, unnest(Tasks) AS task FROM raw;
+CREATE TABLE tasks AS
+  SELECT job_key, 1 AS version_no, task_no, task.Name AS name, task.Engine.Type AS engine,
+    task.Publisher.Type AS publisher FROM task;
+CREATE TABLE observations AS
+  SELECT job_key, job_key - 1 AS document_id, 1 AS version_no, State.StateType AS state,
+    coalesce(State.Message, '') AS message, Revision AS revision, ModifyTime AS modified_at
+  FROM raw;
+CREATE TEMP TABLE entry AS
+  SELECT job_key, task_no, pair.key AS key, pair.value AS value FROM (
+    SELECT job_key, 0 AS task_no, unnest(map_entries(Meta)) AS pair FROM raw
+    UNION ALL
+    SELECT job_key, task_no, unnest(map_entries(task.Meta)) FROM task
+    UNION ALL
+    SELECT job_key, -1, unnest(map_entries(Labels)) FROM raw);
+CREATE TABLE meta_keys AS
+  SELECT row_number() OVER () AS key_id, key FROM (SELECT DISTINCT key FROM entry);
+CREATE TABLE meta_pairs AS
+  SELECT row_number() OVER () AS pair_id, key_id, value
+  FROM (SELECT DISTINCT key, value FROM entry) JOIN meta_keys USING (key);
+CREATE TEMP TABLE numbered AS
+  SELECT job_key, task_no, pair_id
+  FROM entry JOIN meta_keys USING (key) JOIN meta_pairs USING (key_id, value);
+CREATE TABLE meta_entries AS
+  SELECT job_key, 1 AS version_no, task_no, pair_id FROM numbered WHERE task_no >= 0;
+CREATE TABLE label_entries AS
+  SELECT job_key, 1 AS version_no, pair_id FROM numbered WHERE task_no < 0;
+CREATE TABLE pair_jobs AS
+  SELECT DISTINCT pair_id, created_at // 1000000 AS created_ms, job_key
+  FROM numbered JOIN job_versions USING (job_key) WHERE task_no >= 0 ORDER BY ALL;
+CREATE TEMP TABLE who AS
+  SELECT job_key, 'meta:' || key AS basis, value FROM entry
+  WHERE task_no = 0 AND key IN ('bacalhau.org/requester.id', 'bacalhau.org/requester.publicKey',
+    'bacalhau.org/client.id', 'bacalhau.org/orchestrator.id',
+    'bacalhau.org/server.installation.id', 'bacalhau.org/server.instance.id',
+    'bacalhau.org/client.installation.id', 'bacalhau.org/client.instance.id')
+  UNION ALL
+  SELECT job_key, 'namespace', namespace FROM jobs WHERE length(namespace) = 64
+    AND job_key NOT IN (SELECT job_key FROM entry WHERE key = 'bacalhau.org/client.id');
+CREATE TABLE identities AS
+  SELECT row_number() OVER () AS identity_id, value FROM (SELECT DISTINCT value FROM who);
+CREATE TABLE attributions AS
+  SELECT job_key, 1 AS version_no, basis, identity_id FROM who JOIN identities USING (value);
+CREATE TABLE identity_jobs AS
+  SELECT identity_id, created_at // 1000000 AS created_ms, job_key, basis
+  FROM attributions JOIN job_versions USING (job_key) ORDER BY ALL;
+"""
+
+_INDEXES = """
+CREATE UNIQUE INDEX jobs_key ON jobs (job_key);
+CREATE UNIQUE INDEX jobs_id ON jobs (job_id, namespace);
+CREATE UNIQUE INDEX job_versions_key ON job_versions (job_key, version_no);
+CREATE INDEX job_versions_name ON job_versions (name);
+CREATE UNIQUE INDEX tasks_key ON tasks (job_key, version_no, task_no);
+CREATE UNIQUE INDEX observations_key ON observations (job_key, document_id);
+CREATE UNIQUE INDEX meta_keys_key ON meta_keys (key_id);
+CREATE UNIQUE INDEX meta_keys_text ON meta_keys (key);
+CREATE UNIQUE INDEX meta_pairs_key ON meta_pairs (pair_id);
+CREATE UNIQUE INDEX meta_pairs_value ON meta_pairs (key_id, value);
+CREATE INDEX meta_entries_job ON meta_entries (job_key);
+CREATE INDEX label_entries_job ON label_entries (job_key);
+CREATE INDEX pair_jobs_pair ON pair_jobs (pair_id);
+CREATE UNIQUE INDEX identities_key ON identities (identity_id);
+CREATE UNIQUE INDEX identities_value ON identities (value);
+CREATE INDEX attributions_job ON attributions (job_key);
+CREATE INDEX identity_jobs_identity ON identity_jobs (identity_id);
+"""
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for part in script.split(";") if (statement := part.strip())]
+
+
+def load(file: Path, store: Path, *, indexes: bool) -> tuple[int, dict[str, float]]:
+    """Load a file into the store; return the number of jobs and the seconds of both parts."""
+    import duckdb
+
+    began = time.perf_counter()
+    connection = duckdb.connect(str(store))
+    connection.execute("BEGIN")
+    for statement in _statements(_NORMALISE):
+        connection.execute(statement, {"file": str(file)} if "$file" in statement else None)
+    connection.execute("COMMIT")
+    loaded = time.perf_counter()
+    for statement in _statements(_INDEXES) if indexes else ():
+        connection.execute(statement)
+    found = connection.execute("SELECT count(*) FROM jobs").fetchone()
+    connection.execute("CHECKPOINT")
+    connection.close()
+    parts = {"normalise": loaded - began, "indexes": time.perf_counter() - loaded}
+    return (found[0] if found else 0), parts
+
+
+def main() -> None:
+    """Run the command line."""
+    file, store = Path(sys.argv[1]), Path(sys.argv[2])
+    began = time.perf_counter()
+    count, parts = load(file, store, indexes="--indexes" in sys.argv[3:])
+    seconds = time.perf_counter() - began
+    print(json.dumps({"documents": count, "seconds": seconds, "parts": parts}))
+
+
+if __name__ == "__main__":
+    main()

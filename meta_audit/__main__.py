@@ -1,0 +1,6 @@
+"""`python -m meta_audit`."""
+
+from meta_audit.cli import main
+
+if __name__ == "__main__":
+    main()

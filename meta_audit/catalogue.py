@@ -1,0 +1,80 @@
+"""The one catalogue of names: why a document is rejected, and what an auditor should look at."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class FindingKind(NamedTuple):
+    """How bad a finding is, and what it means."""
+
+    severity: Severity
+    meaning: str
+
+
+REASONS: Final[dict[str, str]] = {
+    "json.syntax": "not valid JSON",
+    "yaml.syntax": "not valid YAML",
+    "yaml.tag": "a YAML tag asks for an object to be constructed; tags are never constructed",
+    "yaml.alias_budget": "aliases and merges expand to more nodes than the budget",
+    "yaml.merge": "a YAML merge key (<<) whose value is not a mapping",
+    "yaml.key": "a YAML mapping key that is not a scalar",
+    "trailing_data": "more data after the end of the document",
+    "truncated": "the source ends in the middle of the document",
+    "empty": "no document: nothing but white space or comments",
+    "duplicate_key": "the same key twice in one mapping; Bacalhau would silently keep the last",
+    "case_collision": "two names of one field that differ only by case, as Meta beside meta",
+    "too_deep": "nested deeper than the limit",
+    "too_large": "larger than the limit for one document; only its beginning is kept",
+    "text.encoding": "not UTF-8: an invalid or overlong form, a lone surrogate, or UTF-16",
+    "text.nul": "a NUL character in text",
+    "number.range": "a number out of the range of its field",
+    "field.type": "a field whose value has the wrong type",
+    "meta.not_string": "a Meta value that is not a string; Bacalhau refuses it as well",
+    "label.not_string": "a label value that is not a string; Bacalhau refuses it as well",
+    "not_a_job": "well formed, but not a Bacalhau job in any known layout",
+}
+"""Reason of a rejection: its meaning."""
+
+FINDINGS: Final[dict[str, FindingKind]] = {
+    "meta.null": FindingKind("info", "a null Meta value, taken as the empty string"),
+    "meta.coerced": FindingKind("warning", "a Meta value that was not a string, taken as text"),
+    "meta.confusable_key": FindingKind(
+        "warning", "Meta keys that look alike: same letters after Unicode normalisation or folding"
+    ),
+    "meta.invisible": FindingKind(
+        "warning", "invisible, bidirectional or control characters in a Meta key or value"
+    ),
+    "reserved.task": FindingKind(
+        "critical", "a bacalhau.org/ key in a task's Meta: anyone can write it; a sign of spoofing"
+    ),
+    "reserved.unsubmitted": FindingKind(
+        "critical", "a bacalhau.org/ key in a spec that no orchestrator accepted: a forgery"
+    ),
+    "reserved.lookalike": FindingKind(
+        "critical", "a Meta key that imitates a bacalhau.org/ key by case or by similar letters"
+    ),
+    "identity.mismatch": FindingKind("critical", "an ID that does not belong to its public key"),
+    "identity.undecodable_key": FindingKind("warning", "a public key that cannot be decoded"),
+    "identity.conflict": FindingKind(
+        "critical", "one document names two different values for the same role"
+    ),
+    "activity.other_job": FindingKind(
+        "warning", "an execution or event in a job's document that names another job; not taken"
+    ),
+    "signature.invalid": FindingKind("critical", "the signature does not verify"),
+    "signature.unverifiable": FindingKind("warning", "a signature or key that cannot be decoded"),
+}
+"""Code of a finding: its severity and meaning."""
+
+SOURCE_ERRORS: Final[dict[str, str]] = {
+    "source.missing": "there is no such file or directory",
+    "source.unreadable": "the file could not be read",
+    "source.not_regular": "a FIFO, device, socket or symlink loop",
+    "source.changed": "the file changed while it was read",
+    "archive.budget": "a compressed stream that expands beyond its budget",
+    "archive.broken": "a compressed stream that is damaged from its start",
+}
+"""Why a whole source is refused."""

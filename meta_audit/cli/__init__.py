@@ -1,0 +1,130 @@
+"""The command line. Only here are errors caught and turned into exit codes.
+
+Commands live in modules of their own and are imported when they are called, so that
+`--help`, `--version` and completion start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from meta_audit import __version__
+from meta_audit.errors import (
+    MetaAuditError,
+    NotFoundError,
+    SourceError,
+    StoreError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Exit(IntEnum):
+    """What the program's exit code says (docs/cli.md)."""
+
+    DONE = 0
+    """Done, nothing to report."""
+    FINDINGS = 1
+    """Done, with something to report: documents rejected, nothing found."""
+    USAGE = 2
+    """The command line is wrong."""
+    SOURCE = 3
+    """A source could not be read."""
+    STORE = 4
+    """The store could not be reached, or has the wrong schema."""
+    INTERNAL = 70
+    """A bug in this program (EX_SOFTWARE of sysexits.h)."""
+
+
+EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
+    (UsageError, Exit.USAGE),
+    (NotFoundError, Exit.FINDINGS),
+    (SourceError, Exit.SOURCE),
+    (StoreError, Exit.STORE),
+)
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
+    "trace": ("meta_audit.cli.trace", "Who sent a job, and how do we know?"),
+    "find": ("meta_audit.cli.find", "List the jobs that match."),
+    "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
+    "rejections": ("meta_audit.cli.rejections", "Documents that were not taken."),
+    "db": ("meta_audit.cli.db", "The store itself: where it is, its schema."),
+}
+"""Command: its module, and its help in a line."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command. Its module calls it `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="meta-audit")
+def cli() -> None:
+    """Audit store for Bacalhau jobs: who sent a job, with what metadata, and how do we know?
+
+    Exit codes: 0 done; 1 done, with something to report; 2 wrong usage; 3 a source could not
+    be read; 4 the store could not be reached.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; its exit code. No traceback reaches a user."""
+    from meta_audit.render.escape import escape  # noqa: PLC0415
+
+    try:
+        result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        return 130
+    except click.ClickException as error:
+        click.echo(f"Error: {escape(error.format_message())}", err=True)
+        if isinstance(error, click.UsageError) and error.ctx:
+            click.echo(error.ctx.get_usage(), err=True)
+        return Exit.USAGE
+    except MetaAuditError as error:
+        click.echo(f"Error: {escape(str(error))}", err=True)
+        if error.advice:
+            click.echo(escape(error.advice), err=True)
+        return next(code for kind, code in EXIT_OF if isinstance(error, kind))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        if os.environ.get("META_AUDIT_DEBUG"):
+            raise
+        click.echo(f"Internal error: {escape(f'{type(error).__name__}: {error}')}", err=True)
+        click.echo("This is a bug. Run again with META_AUDIT_DEBUG=1 and report what it says.", err=True)
+        return Exit.INTERNAL
+    return int(result or 0)

@@ -1,0 +1,89 @@
+"""YAML as Bacalhau reads it, in a way that no document can crash.
+
+libyaml's composer (PyYAML's `CSafeLoader`) recurses in C and dies of SIGSEGV at some 25,000
+nested brackets. Its events do not, and nesting is refused here long before that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import yaml
+
+from meta_audit.decode.text import check_size, line_at, to_text
+from meta_audit.decode.yaml_builder import YamlBuilder
+from meta_audit.errors import RejectedError
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML 1.1 (section 5.1) allows only as an escape."""
+_TAG_DIRECTIVE: Final = re.compile("(?:^|[\n\r\x85\u2028\u2029])%TAG")
+_MAX_TAG_DIRECTIVES: Final = 16
+"""libyaml compares each %TAG directive with all before it: 700,000 of them take minutes."""
+
+_REASONS: Final = {
+    "did not find expected <document start>": "trailing_data",
+    "found invalid Unicode character escape code": "text.encoding",
+    "found undefined tag handle": "yaml.tag",
+}
+"""libyaml's problems that have a reason of their own; all others are `yaml.syntax`."""
+
+
+def decode_yaml(content: bytes) -> object:
+    """Decode the one YAML document in `content`. Raises `RejectedError`.
+
+    Scalars, keys and merges are resolved as Bacalhau's YAML library does (see `scalars`): in a
+    mapping the later of a merged and a written key wins, as in go-yaml v2 and unlike YAML
+    1.1. A scalar comes as `model.Scalar` unless its JSON form is its text. Aliased parts are
+    shared objects of the value, which with all of them written out has at most
+    `MAX_ALIAS_NODES` nodes more than the document.
+    """
+    check_size(content)
+    text = to_text(content)
+    _check_text(text)
+    try:
+        return YamlBuilder(_Loader(content).get_event, escapes="\\" in text).document()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # The last two: PyYAML's own scanner, on escapes such as \UFFFFFFFF.
+        raise RejectedError("yaml.syntax", str(error)) from error
+
+
+def _check_text(text: str) -> None:
+    match = _CONTROL.search(text)
+    if match:
+        raise RejectedError(
+            "yaml.syntax",
+            f"the control character U+{ord(match[0]):04X} stands raw in the text; "
+            "YAML allows it only as an escape in double quotes",
+            line=line_at(text, match.start()),
+        )
+    if text.count("%TAG") > _MAX_TAG_DIRECTIVES:
+        directives = len(_TAG_DIRECTIVE.findall(text))
+        if directives > _MAX_TAG_DIRECTIVES:
+            raise RejectedError("yaml.tag", f"{directives} %TAG directives, for tags not taken")
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RejectedError:
+    problem = error.problem or str(error)
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 0
+    message = f"{error.context}: {problem}" if error.context else problem
+    if mark:
+        message += f", at column {mark.column + 1}"
+        indent = re.match(r"[ \t]*", _line(text, mark.line))
+        if indent and "\t" in indent[0]:
+            message += "; a tab cannot indent YAML, use spaces"
+    reason = _REASONS.get(problem, "yaml.syntax")
+    if reason == "trailing_data":
+        message = "more text after the end of the document, or an indentation that ends it"
+    return RejectedError(reason, message, line=line)
+
+
+def _line(text: str, number: int) -> str:
+    """Cut out a line by its number from 0, or nothing."""
+    lines = text.splitlines()
+    return lines[number] if number < len(lines) else ""

@@ -1,0 +1,1 @@
+"""Ingest: from sources to the store, in chunks; retry of what was rejected."""

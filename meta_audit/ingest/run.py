@@ -1,0 +1,217 @@
+"""One import from its first source to its end.
+
+Reading, hashing and writing happen here; decoding and parsing here too, or in other
+processes. Batches are written in the order of the documents.
+"""
+
+from __future__ import annotations
+
+import getpass
+import multiprocessing
+import signal
+import socket
+import time
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+import orjson
+
+from meta_audit import __version__
+from meta_audit.errors import MetaAuditError
+from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
+from meta_audit.ingest.summary import Summary
+from meta_audit.sources import digest
+from meta_audit.store.batch import Batch, build
+from meta_audit.store.imports import (
+    KnownSource,
+    SourceLog,
+    begin_import,
+    end_import,
+    has_source_of_size,
+    known_source,
+)
+from meta_audit.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+
+    from meta_audit.sources import Found, Source
+    from meta_audit.store.opening import Store
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):  # noqa: N818 - as KeyboardInterrupt
+    """A signal asked the import to stop while nothing was being written."""
+
+
+class Progress(Reporter, Protocol):
+    """Is told how the import goes on."""
+
+    def wrote(self, summary: Summary) -> None:
+        """A batch was written."""
+
+
+class Stopper:
+    """Turns the first SIGINT or SIGTERM into an orderly stop, never within a transaction."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._writing = False
+
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """Stop now where that is safe, else after the transaction."""
+        self.signal = self.signal or number
+        if not self._writing:
+            raise Interrupted
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Listen to the signals."""
+        before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Signals wait until what is done here is done."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+
+
+class Import:
+    """One run of ingest."""
+
+    def __init__(
+        self, store: Store, progress: Progress, *, jobs: int, coerce_scalars: bool
+    ) -> None:
+        self._bulk = store.bulk()
+        self._writer = Writer(self._bulk)
+        self._progress = progress
+        self._jobs = jobs
+        self._coerce_scalars = coerce_scalars
+        self._stopper = Stopper()
+        self._dictionary = self._writer.newest_dictionary()
+
+    def run(self, found: Iterable[Found], arguments: list[str]) -> Summary:
+        """Take in all sources. Raises `StoreError` where the store fails; then all batches
+        written before it stand, and running the same command again completes the import.
+        """
+        began = time.monotonic()
+        said = orjson.dumps(arguments, option=orjson.OPT_NON_STR_KEYS).decode()
+        import_id = begin_import(self._bulk, actor(), __version__, said)
+        self._log = SourceLog(import_id)
+        self._summary = summary = Summary(import_id)
+        chunker = Chunker(self._writer.known, self._known_source, self._progress)
+        try:
+            with self._stopper.installed():
+                try:
+                    self._take_in(chunker.chunks(found))
+                except Interrupted:
+                    summary.status = "interrupted"
+                if self._stopper.signal:
+                    summary.status = "interrupted"
+                with self._stopper.writing():
+                    end_import(self._bulk, import_id, summary.status, summary.counts())
+        except BaseException:
+            self._end_failed(import_id)
+            raise
+        finally:
+            self._bulk.close()
+        summary.seconds = round(time.monotonic() - began, 3)
+        return summary
+
+    @property
+    def signal(self) -> int:
+        """The signal that stopped the import, 0 for none."""
+        return self._stopper.signal
+
+    def _end_failed(self, import_id: int) -> None:
+        try:
+            end_import(self._bulk, import_id, "failed", self._summary.counts())
+        except MetaAuditError:
+            return  # the store is out of reach: the import stays without an end, and shows so
+
+    def _take_in(self, chunks: Iterator[Chunk]) -> None:
+        if self._jobs < 2:
+            for chunk in chunks:
+                self._write(chunk, self._build(chunk))
+            return
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(self._jobs, context, initializer=_ignore_signals) as pool:
+            pending: deque[tuple[Chunk, Future[Batch] | None]] = deque()
+            try:
+                for chunk in chunks:
+                    pending.append((chunk, self._submit(pool, chunk)))
+                    while len(pending) > self._jobs:
+                        self._write_next(pending)
+                while pending:
+                    self._write_next(pending)
+            finally:
+                for _, future in pending:
+                    if future:
+                        future.cancel()
+
+    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[Batch] | None:
+        if len(chunk.offered) < 500 or not self._dictionary:
+            return None
+        offered, chunk.offered = chunk.offered, []
+        return pool.submit(
+            build, offered, self._dictionary, coerce_scalars=self._coerce_scalars
+        )
+
+    def _write_next(self, pending: deque[tuple[Chunk, Future[Batch] | None]]) -> None:
+        chunk, future = pending[0]
+        batch = future.result() if future else self._build(chunk)
+        pending.popleft()
+        self._write(chunk, batch)
+
+    def _build(self, chunk: Chunk) -> Batch:
+        return build(chunk.offered, self._dictionary, coerce_scalars=self._coerce_scalars)
+
+    def _write(self, chunk: Chunk, batch: Batch) -> None:
+        with self._stopper.writing():
+            for record in chunk.log:
+                record(self._log)
+            written = self._writer.write(batch, self._log)
+            self._dictionary = self._dictionary or batch.dictionary
+            summary = self._summary
+            summary.sources += chunk.sources
+            summary.refused += chunk.refused
+            summary.skipped += chunk.skipped
+            summary.add_known(chunk.known)
+            summary.add(batch, written)
+        self._progress.wrote(summary)
+        if self._stopper.signal:
+            raise Interrupted
+
+    def _known_source(self, source: Source) -> KnownSource | None:
+        """An earlier complete reading of the same bytes, in which nothing was rejected."""
+        if source.path is None or source.size is None:
+            return None
+        if not has_source_of_size(self._bulk, source.size):
+            return None
+        return known_source(self._bulk, digest(source.path), source.size)
+
+
+def _ignore_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def actor() -> str:
+    """user@host of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

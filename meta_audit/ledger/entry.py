@@ -1,0 +1,246 @@
+"""The canonical entry of a document: its hash and every row derived from it, as bytes.
+
+An entry is one MessagePack array of the fields of `AcceptedEntry` or `RejectedEntry`, in their
+order, behind a tag that names kind and version. Allowed are nil, int, str, bin and array, each
+in its shortest form: strings, binaries and arrays carry their length in front and there is one
+way to write each value. `docs/ledger.md` specifies it byte by byte. **The order of the fields
+is the format: a change of them needs a new tag.**
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from msgspec import DecodeError, Struct, msgpack
+
+from meta_audit.errors import LedgerError
+from meta_audit.ledger.merkle import HASH_BYTES
+from meta_audit.model import (
+    Attribution,
+    Event,
+    Execution,
+    Finding,
+    JobRecord,
+    Origin,
+    Rejection,
+    Role,
+    Task,
+    Trust,
+    Verdict,
+)
+
+HASH: Final = "sha256"
+"""Tag of the hash algorithm of every digest of an entry."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Keys and values, ascending by the UTF-8 bytes of the key."""
+
+
+class AcceptedEntry(
+    Struct,
+    frozen=True,
+    array_like=True,
+    forbid_unknown_fields=True,
+    tag_field="form",
+    tag="meta-audit/accepted/1",
+):
+    """An accepted document. Times are nanoseconds since 1970-01-01 UTC or nil."""
+
+    hash: str
+    document: bytes
+    source_uri: str
+    ordinal: int
+    line: int
+    job_id: str
+    namespace: str
+    origin: Origin
+    layout: str
+    spec_sha256: bytes
+    """Empty with `origin` `activity`."""
+    name: str
+    type: str
+    priority: int
+    count: int
+    version: int
+    created_at: int | None
+    meta: Pairs
+    labels: Pairs
+    tasks: Sequence[tuple[str, str, str, Pairs]]
+    """Name, engine, publisher, Meta; in document order, as all rows below."""
+    attributions: Sequence[tuple[Role, str, str, Trust, Verdict]]
+    """Role, value, basis, trust, verdict."""
+    state: str
+    state_message: str
+    revision: int
+    modified_at: int | None
+    executions: Sequence[tuple[str, str, str, str, str, int | None, int | None]]
+    """Execution ID, node ID, state, desired state, message, created, modified."""
+    events: Sequence[tuple[int | None, str, str, str, str, str]]
+    """Time, kind, execution ID, node ID, state, message."""
+    findings: Sequence[tuple[str, str]]
+    """Code, detail."""
+
+    def record(self) -> JobRecord:
+        """Give back the record that the entry was made from."""
+        return JobRecord(
+            origin=self.origin,
+            layout=self.layout,
+            job_id=self.job_id,
+            namespace=self.namespace,
+            spec_sha256=self.spec_sha256,
+            name=self.name,
+            type=self.type,
+            priority=self.priority,
+            count=self.count,
+            version=self.version,
+            created_at=self.created_at,
+            meta=dict(self.meta),
+            labels=dict(self.labels),
+            tasks=tuple(Task(a, b, c, dict(meta)) for a, b, c, meta in self.tasks),
+            attributions=tuple(Attribution(*row) for row in self.attributions),
+            state=self.state,
+            state_message=self.state_message,
+            revision=self.revision,
+            modified_at=self.modified_at,
+            executions=tuple(Execution(*row) for row in self.executions),
+            events=tuple(Event(*row) for row in self.events),
+            findings=tuple(Finding(*row) for row in self.findings),
+        )
+
+
+class RejectedEntry(
+    Struct,
+    frozen=True,
+    array_like=True,
+    forbid_unknown_fields=True,
+    tag_field="form",
+    tag="meta-audit/rejected/1",
+):
+    """A document that was not taken."""
+
+    hash: str
+    document: bytes
+    source_uri: str
+    ordinal: int
+    line: int
+    reason: str
+    message: str
+    size: int
+    """Bytes of the whole document."""
+    kept: bytes | None
+    """Digest of the bytes kept when they are not the whole document, else nil."""
+
+
+Entry = AcceptedEntry | RejectedEntry
+
+_encode = msgpack.Encoder().encode
+_DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(Entry)
+
+
+def accepted_entry(
+    document_sha256: bytes, record: JobRecord, source_uri: str, ordinal: int, line: int
+) -> bytes:
+    """Write the entry of an accepted document."""
+    # Strings compare by code point, which is the order of their UTF-8 bytes (RFC 3629 §1).
+    return _encode(
+        AcceptedEntry(
+            HASH,
+            document_sha256,
+            source_uri,
+            ordinal,
+            line,
+            record.job_id,
+            record.namespace,
+            record.origin,
+            record.layout,
+            record.spec_sha256,
+            record.name,
+            record.type,
+            record.priority,
+            record.count,
+            record.version,
+            record.created_at,
+            sorted(record.meta.items()),
+            sorted(record.labels.items()),
+            [(t.name, t.engine, t.publisher, sorted(t.meta.items())) for t in record.tasks],
+            [(a.role, a.value, a.basis, a.trust, a.verdict) for a in record.attributions],
+            record.state,
+            record.state_message,
+            record.revision,
+            record.modified_at,
+            [
+                (
+                    e.execution_id,
+                    e.node_id,
+                    e.state,
+                    e.desired_state,
+                    e.message,
+                    e.created_at,
+                    e.modified_at,
+                )
+                for e in record.executions
+            ],
+            [
+                (e.time, e.kind, e.execution_id, e.node_id, e.state, e.message)
+                for e in record.events
+            ],
+            [(f.code, f.detail) for f in record.findings],
+        )
+    )
+
+
+def rejected_entry(rejection: Rejection, source_uri: str) -> bytes:
+    """Write the entry of a rejection.
+
+    Of a document that was kept only in part, whose own hash can no longer be checked, it
+    covers the part as well.
+    """
+    whole = len(rejection.content) == rejection.size
+    return _encode(
+        RejectedEntry(
+            HASH,
+            rejection.sha256,
+            source_uri,
+            rejection.ordinal,
+            rejection.line,
+            rejection.reason,
+            rejection.message,
+            rejection.size,
+            None if whole else sha256(rejection.content).digest(),
+        )
+    )
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Read an entry, strictly: raises `LedgerError` unless `data` is its one canonical form."""
+    try:
+        entry = _DECODER.decode(data)
+        again = _encode(entry)
+    except (DecodeError, UnicodeError, RecursionError) as error:
+        raise LedgerError(f"the entry is not of a known form: {error}") from error
+    if again != data:
+        raise LedgerError("the entry is not canonical: a value is not in its shortest form")
+    digests = [entry.document]
+    if isinstance(entry, AcceptedEntry):
+        if entry.origin != "activity":
+            digests.append(entry.spec_sha256)
+        for pairs in (entry.meta, entry.labels, *(task[3] for task in entry.tasks)):
+            keys = [key for key, _ in pairs]
+            if sorted(set(keys)) != keys:
+                raise LedgerError("the entry is not canonical: keys do not ascend")
+    elif entry.kept is not None:
+        digests.append(entry.kept)
+    if entry.hash != HASH or any(len(digest) != HASH_BYTES for digest in digests):
+        raise LedgerError(f"the entry's digests are not {HASH}")
+    return entry
+
+
+def is_canonical(data: bytes) -> bool:
+    """Tell whether `data` is an entry in its one canonical form."""
+    try:
+        decode_entry(data)
+    except LedgerError:
+        return False
+    return True

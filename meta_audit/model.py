@@ -1,0 +1,160 @@
+"""The values that travel from layer to layer. All frozen; `msgspec.Struct` for its speed."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+MAX_DOCUMENT_BYTES: Final = 10_000_000
+"""Bacalhau's own cap for a job (10 MB)."""
+MAX_DEPTH: Final = 128
+"""Deepest nesting of mappings and lists."""
+MAX_NODES: Final = 1_000_000
+"""Most keys, list elements and scalars of one document."""
+MAX_ALIAS_NODES: Final = 100_000
+"""Most nodes that YAML aliases and merges may add by expansion."""
+KEPT_OF_TOO_LARGE: Final = 65_536
+"""Bytes kept as evidence of a document above `MAX_DOCUMENT_BYTES`."""
+
+Format = Literal["json", "yaml"]
+Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]
+Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
+Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
+Role = Literal[
+    "requester",
+    "requester_key",
+    "client",
+    "client_key",
+    "server_installation",
+    "server_instance",
+    "client_installation",
+    "client_instance",
+]
+
+
+class Document(Struct, frozen=True):
+    """One record's own bytes, cut exactly out of its source, and where they stood."""
+
+    content: bytes
+    ordinal: int
+    """Number of the document in its source, from 1, rejected ones counted too."""
+    line: int
+    """Line of the (uncompressed) source at which the document begins, from 1."""
+    format: Format
+
+
+class Rejection(Struct, frozen=True):
+    """A document that was not taken: why, where, and its bytes."""
+
+    reason: str
+    """A name from `catalogue.REASONS`."""
+    message: str
+    """For a person: what, where in the document, why."""
+    content: bytes
+    """The bytes; of a document that is too large, the first `KEPT_OF_TOO_LARGE`."""
+    ordinal: int
+    line: int
+    size: int
+    """Bytes of the whole document."""
+    sha256: bytes
+    """Of the whole document, 32 bytes."""
+    format: Format
+
+
+class Scalar(Struct, frozen=True):
+    """A decoded scalar whose JSON form would not give back the text that was written.
+
+    `1.20` -> `Scalar("1.20", 1.2)`, YAML `NO` -> `Scalar("NO", False)`,
+    `1e400` -> `Scalar("1e400", None)`. Plain Python scalars are used wherever
+    writing them as JSON gives the source text again.
+    """
+
+    text: str
+    value: bool | int | float | None
+
+
+class Task(Struct, frozen=True):
+    """One task of a job, as far as the store has columns for it."""
+
+    name: str
+    engine: str
+    publisher: str
+    meta: dict[str, str]
+
+
+class Attribution(Struct, frozen=True):
+    """Who, in one role, and how we know (design: identity)."""
+
+    role: Role
+    value: str
+    basis: str
+    trust: Trust
+    verdict: Verdict
+
+
+class Execution(Struct, frozen=True):
+    """One execution of a job on a node."""
+
+    execution_id: str
+    node_id: str
+    state: str
+    desired_state: str
+    message: str
+    created_at: int | None
+    """Nanoseconds since 1970-01-01 UTC, as every time in this module."""
+    modified_at: int | None
+
+
+class Event(Struct, frozen=True):
+    """One line of a job's history."""
+
+    time: int | None
+    kind: str
+    """`JobLevel`, `ExecutionLevel`, or the event name of v0.x."""
+    execution_id: str
+    node_id: str
+    state: str
+    message: str
+
+
+class Finding(Struct, frozen=True):
+    """Something an auditor should look at. `code` is a name from `catalogue.FINDINGS`."""
+
+    code: str
+    detail: str
+
+
+class JobRecord(Struct, frozen=True):
+    """What one document says of one job: a version of it, seen in a state.
+
+    With `origin` `activity` the document carries executions or events of a job and not the
+    job itself: `spec_sha256` is empty and there is no version.
+    """
+
+    origin: Origin
+    layout: str
+    """The Bacalhau version that first wrote this layout, as `v1.0.4`."""
+    job_id: str
+    """Of an unsubmitted spec: `sha256:` and the hex of `spec_sha256`."""
+    namespace: str
+    spec_sha256: bytes
+    """Identity of the version: SHA-256 over the canonical spec, without state and times."""
+    name: str = ""
+    type: str = ""
+    priority: int = 0
+    count: int = 0
+    version: int = 0
+    """`Version` as Bacalhau counts it."""
+    created_at: int | None = None
+    meta: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    tasks: tuple[Task, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
+    state: str = ""
+    state_message: str = ""
+    revision: int = 0
+    modified_at: int | None = None
+    executions: tuple[Execution, ...] = ()
+    events: tuple[Event, ...] = ()
+    findings: tuple[Finding, ...] = ()

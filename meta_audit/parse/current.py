@@ -1,0 +1,179 @@
+"""Jobs of v1.0.4 and later: Tasks, Meta, Labels (pkg/models/job.go and task.go)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.model import JobRecord, Task
+from meta_audit.parse import canonical, states
+from meta_audit.parse.attribution import of_meta
+from meta_audit.parse.digest import spec_sha256, usual_input
+from meta_audit.parse.fields import Level, integer, items, mapping, text, wrong_type
+from meta_audit.parse.metadata import is_plain, look, place, strings
+
+if TYPE_CHECKING:
+    from meta_audit.model import Attribution, Finding, Origin
+    from meta_audit.parse.fields import Fields
+
+_SPEC_CONFIG: Final = Level("SpecConfig", "Type Params")
+TASK: Final = Level(
+    "Task",
+    "Name Engine Publisher Env Meta InputSources ResultPaths Resources Network Timeouts",
+    structs={
+        "Engine": _SPEC_CONFIG,
+        "Publisher": _SPEC_CONFIG,
+        "Resources": Level("Resources", "CPU Memory Disk GPU"),
+        "Network": Level(
+            "Network",
+            "Type Domains Ports",
+            lists={"Ports": Level("Port", "Name Static Target HostNetwork")},
+        ),
+        "Timeouts": Level("Timeouts", "ExecutionTimeout QueueTimeout TotalTimeout"),
+    },
+    lists={
+        "InputSources": Level(
+            "InputSource", "Source Alias Target", structs={"Source": _SPEC_CONFIG}
+        ),
+        "ResultPaths": Level("ResultPath", "Name Path"),
+    },
+    aliases={"ResourcesConfig": "Resources"},  # the Go name, v1.0.4 - v1.1.x
+)
+JOB: Final = Level(
+    "Job",
+    "ID Name Namespace Type Priority Count Constraints Meta Labels Tasks State Version Revision "
+    "CreateTime ModifyTime",
+    lists={"Constraints": Level("Constraint", "Key Operator Values"), "Tasks": TASK},
+)
+_STATE: Final = Level("State", "StateType Message Details")
+
+
+def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRecord:
+    """Return the record of a job, v1.0.4 and later.
+
+    Without an ID it is a specification that nobody submitted; `submitted` says that it is what
+    a client sent, whatever ID it states. Raises `RejectedError`.
+    """
+    findings: list[Finding] = []
+    spec: Fields | None = None
+    job = canonical.convert(value)
+    if job is None:
+        job, spec = _read(value, findings, coerce=coerce)
+
+    unsubmitted = submitted or not job.ID
+    origin: Origin = "orchestrator"
+    if unsubmitted:
+        origin = "submission" if submitted else "spec"
+    state, revision, created_at, modified_at = (
+        job.State,
+        job.Revision,
+        job.CreateTime,
+        job.ModifyTime,
+    )
+    encoded = None
+    if spec is None:
+        job.State = None
+        job.Revision = job.CreateTime = job.ModifyTime = 0
+        encoded = usual_input(origin, job)
+    if encoded is not None:
+        digest, plain = sha256(encoded).digest(), is_plain(encoded)
+    else:
+        digest, plain = spec_sha256(origin, JOB, value if spec is None else spec), False
+
+    forged = "reserved.unsubmitted" if unsubmitted else None
+    report = look(job.Meta, None, forged, findings, plain=plain)
+    tasks = []
+    for task in job.Tasks:
+        if task.Meta:
+            look(task.Meta, task.Name, "reserved.task", findings, plain=plain)
+        tasks.append(Task(task.Name, task.Engine.Type, task.Publisher.Type, task.Meta))
+    layout = "v1.0.4"
+    attributions: tuple[Attribution, ...] = ()
+    if not unsubmitted:
+        layout, attributions, more = of_meta(job.Meta, report, job.Namespace)
+        findings += more
+    return JobRecord(
+        origin,
+        layout,
+        "sha256:" + digest.hex() if unsubmitted else job.ID,
+        job.Namespace,
+        digest,
+        job.Name,
+        job.Type,
+        job.Priority,
+        job.Count,
+        job.Version,
+        created_at or None,
+        job.Meta,
+        job.Labels,
+        tuple(tasks),
+        attributions,
+        state.StateType if state is not None else "",
+        state.Message if state is not None else "",
+        revision,
+        modified_at or None,
+        findings=tuple(findings),
+    )
+
+
+def read_state(
+    fields: Fields, name: str, label: str, enums: tuple[states.Enum, ...]
+) -> tuple[str, str]:
+    """Return the type and message of a `models.State`; a bare name or number is taken too.
+
+    Raises `RejectedError` (`field.type`).
+    """
+    value = fields.get(name)
+    if value.__class__ is not dict:
+        return states.named(fields, name, label, enums), ""
+    state = _STATE.fold(value)
+    where = f"{label}.{name}"
+    return states.named(state, "StateType", where, enums), text(state, "Message", where)
+
+
+def _read(value: Fields, findings: list[Finding], *, coerce: bool) -> tuple[canonical.Job, Fields]:
+    """Read a job that takes a closer look: what the record needs of it, and all its fields."""
+    job = JOB.fold(value)
+    meta = strings(job.get("Meta"), place(None), "meta.not_string", findings, coerce=coerce)
+    labels = strings(job.get("Labels"), "Labels", "label.not_string", findings, coerce=coerce)
+    tasks, spec_tasks = [], []
+    for number, item in enumerate(items(job, "Tasks", "Job")):
+        if not isinstance(item, dict):
+            raise wrong_type(f"Job.Tasks[{number}]", "a mapping", item)
+        fields = TASK.fold(item)
+        name = text(fields, "Name", "Task")
+        task_meta = strings(
+            fields.get("Meta"), place(name), "meta.not_string", findings, coerce=coerce
+        )
+        tasks.append(
+            canonical.Task(
+                name,
+                canonical.SpecConfig(_type(fields, "Engine")),
+                canonical.SpecConfig(_type(fields, "Publisher")),
+                Meta=task_meta,
+            )
+        )
+        spec_tasks.append(fields | {"Meta": task_meta})
+    read = canonical.Job(
+        text(job, "ID", "Job"),
+        text(job, "Name", "Job"),
+        text(job, "Namespace", "Job"),
+        text(job, "Type", "Job"),
+        integer(job, "Priority", "Job"),
+        integer(job, "Count", "Job"),
+        Meta=meta,
+        Labels=labels,
+        Tasks=tasks,
+        State=canonical.JobState(*read_state(job, "State", "Job", states.JOB)),
+        Version=integer(job, "Version", "Job", 0),
+        Revision=integer(job, "Revision", "Job", 0),
+        CreateTime=integer(job, "CreateTime", "Job"),
+        ModifyTime=integer(job, "ModifyTime", "Job"),
+    )
+    return read, job | {"Meta": meta, "Labels": labels, "Tasks": spec_tasks}
+
+
+def _type(task: Fields, name: str) -> str:
+    """Return the type of an engine or publisher."""
+    config = _SPEC_CONFIG.fold(mapping(task, name, "Task"))
+    return text(config, "Type", f"Task.{name}")

@@ -1,0 +1,170 @@
+"""Meta and labels: Go's `map[string]string`, and what in them an auditor should look at.
+
+Bacalhau refuses a value that is not text and takes null as `""` (`encoding/json` into
+`map[string]string`). Keys are never folded or normalised; what looks alike is a finding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from meta_audit.errors import RejectedError
+from meta_audit.identity.confusables import (
+    has_invisible,
+    imitates_reserved,
+    is_reserved,
+    skeleton,
+)
+from meta_audit.model import Finding, Scalar
+from meta_audit.parse.fields import kind_of, shown, wrong_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CACHED_REPORTS: Final = 4_096
+_CACHED_CHARS: Final = 4_096
+"""Longest set of keys, in characters, whose report is remembered."""
+_MOST_FINDINGS: Final = 20
+"""Most findings of one code for one Meta; the last one counts the rest."""
+
+
+def literal(value: Any) -> str:
+    """Return the text that a scalar was written as."""
+    if isinstance(value, Scalar):
+        return value.text
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return str(value) if value.bit_length() < 4_096 else hex(value)
+
+
+def strings(
+    value: Any, where: str, reason: str, findings: list[Finding], *, coerce: bool
+) -> dict[str, str]:
+    """Return a mapping of text to text; null values are `""`, with a finding.
+
+    `coerce` takes a scalar by its literal text, with a finding. Raises `RejectedError`:
+    `field.type` when it is no mapping, and `reason` for a value that is not text.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong_type(where, "a mapping", value)
+    out: dict[str, str] = {}
+    nulls, coerced = [], []
+    for key, item in value.items():
+        if isinstance(item, str):
+            out[key] = item
+        elif item is None:
+            out[key] = ""
+            nulls.append(f"{where}: key {shown(key)}")
+        elif coerce and not isinstance(item, dict | list):
+            out[key] = literal(item)
+            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}")
+        else:
+            advice = "" if isinstance(item, dict | list) else "; put it in quotes"
+            raise RejectedError(
+                reason,
+                f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}{advice}",
+            )
+    _find(findings, "meta.null", nulls)
+    _find(findings, "meta.coerced", coerced)
+    return out
+
+
+def annotation_labels(
+    values: list[Any], findings: list[Finding], *, coerce: bool
+) -> dict[str, str]:
+    """Return annotations, the labels up to v1.0.3, as labels without values.
+
+    As `FromLegacyJob` in pkg/models/migration/legacy/from.go, v1.1.0. Raises `RejectedError`
+    (`label.not_string`).
+    """
+    numbered = {f"Annotations[{number}]": value for number, value in enumerate(values)}
+    texts = strings(numbered, "Spec", "label.not_string", findings, coerce=coerce)
+    return dict.fromkeys(texts.values(), "")
+
+
+class KeyReport:
+    """What the keys of one Meta say, whatever their values. Shown keys are quoted."""
+
+    __slots__ = ("confusables", "invisible", "lookalikes", "odd", "reserved")
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self.reserved = tuple(key for key in keys if is_reserved(key))
+        self.lookalikes = tuple(shown(key) for key in keys if imitates_reserved(key))
+        self.invisible = tuple(shown(key) for key in keys if has_invisible(key))
+        seen: dict[str, str] = {}
+        twins = []
+        for key in keys:
+            other = seen.setdefault(skeleton(key), key)
+            if other is not key:
+                twins.append(f"{shown(other)} and {shown(key)}")
+        self.confusables = tuple(twins)
+        self.odd = bool(self.lookalikes or self.invisible or self.confusables)
+
+
+_reports: dict[tuple[str, ...], KeyReport] = {}
+"""Sets of keys repeat from job to job."""
+
+
+def look(
+    meta: dict[str, str],
+    task: str | None,
+    reserved: str | None,
+    findings: list[Finding],
+    *,
+    plain: bool = False,
+) -> KeyReport:
+    """Note what an auditor should look at in one Meta, and return the report on its keys.
+
+    `task` names the task, None for the job's Meta. `reserved` is the code of the finding that a
+    reserved key is here, None where the orchestrator itself writes them. `plain` says that all
+    the values are known to be of visible ASCII.
+    """
+    keys = tuple(meta)
+    report = _reports.get(keys)
+    if report is None:
+        report = KeyReport(keys)
+        if sum(map(len, keys)) + 16 * len(keys) <= _CACHED_CHARS:
+            if len(_reports) >= _CACHED_REPORTS:
+                _reports.clear()
+            _reports[keys] = report
+    if plain and not report.odd and not (reserved and report.reserved):
+        return report
+    where = place(task)
+    _find(findings, "reserved.lookalike", (f"{where}: key {k}" for k in report.lookalikes))
+    _find(findings, "meta.confusable_key", (f"{where}: keys {k}" for k in report.confusables))
+    _find(findings, "meta.invisible", (f"{where}: key {k}" for k in report.invisible))
+    if reserved is not None:
+        _find(findings, reserved, (f"{where}: key {shown(key)}" for key in report.reserved))
+    if not plain and has_invisible(" ".join(meta.values())):
+        odd = (f"{where}: value of key {shown(k)}" for k, v in meta.items() if has_invisible(v))
+        _find(findings, "meta.invisible", odd)
+    return report
+
+
+def place(task: str | None) -> str:
+    """Name a Meta in messages: of the job, or of a task by its name."""
+    return "job Meta" if task is None else f"task {shown(task)} Meta"
+
+
+def is_plain(encoded: bytes) -> bool:
+    """Tell whether JSON holds no text but visible ASCII; text with quotes in it may pass for odd.
+
+    JSON writes every control character but DEL with a backslash. Some 30 times faster than to
+    look at each value.
+    """
+    return encoded.isascii() and b"\\" not in encoded and b"\x7f" not in encoded
+
+
+def _find(findings: list[Finding], code: str, details: Iterable[str]) -> None:
+    """Add a finding for each detail, up to `_MOST_FINDINGS`; the last one counts the rest."""
+    found = list(details)
+    if len(found) > _MOST_FINDINGS:
+        rest = len(found) - _MOST_FINDINGS
+        found = found[:_MOST_FINDINGS]
+        found[-1] += f", and {rest} more"
+    findings += (Finding(code, detail) for detail in found)

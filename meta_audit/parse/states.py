@@ -1,0 +1,103 @@
+"""Names of states and events, where Bacalhau wrote their numbers.
+
+Job states travel as text, execution states as numbers, and one number means different states
+in different versions. A number is named when every enum that may apply agrees on it, and
+otherwise stands as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from meta_audit.model import Scalar
+from meta_audit.parse.fields import wrong_type
+
+if TYPE_CHECKING:
+    from meta_audit.parse.fields import Fields
+
+Enum = tuple[str, ...]
+
+# pkg/models/job.go, v1.0.4 - v1.3.2 and from v1.4.0
+_JOB_V1_0: Final = ("Undefined", "Pending", "Running", "Completed", "Failed", "Stopped")
+_JOB_V1_4: Final = ("Undefined", "Pending", "Queued", "Running", "Completed", "Failed", "Stopped")
+JOB: Final = (_JOB_V1_0, _JOB_V1_4)
+
+# pkg/models/execution.go, v1.0.4 - v1.5.1 and from v1.5.2
+_BIDDING: Final = (
+    "Undefined",
+    "New",
+    "AskForBid",
+    "AskForBidAccepted",
+    "AskForBidRejected",
+    "BidAccepted",
+)
+_ENDS: Final = ("BidRejected", "Completed", "Failed", "Cancelled")
+EXECUTION_TO_V1_5_1: Final = ((*_BIDDING, *_ENDS),)
+EXECUTION_FROM_V1_5_2: Final = ((*_BIDDING, "Running", "Publishing", *_ENDS),)
+EXECUTION: Final = EXECUTION_TO_V1_5_1 + EXECUTION_FROM_V1_5_2
+DESIRED: Final = (("Pending", "Running", "Stopped"),)
+
+# pkg/models/job_history.go
+HISTORY: Final = (("Undefined", "JobLevel", "ExecutionLevel"),)
+
+# pkg/model/job_state.go, v0.2.9 - v0.3.19: state of one shard on one node
+SHARD: Final = (
+    (
+        "Unknown",
+        "Bidding",
+        "Waiting",
+        "Running",
+        "Verifying",
+        "Cancelled",
+        "Error",
+        "Completed",
+    ),
+)
+
+# pkg/model/jobeventtype.go, v0.2.9 - v0.3.13 and to v1.0.3
+_EVENTS: Final = (
+    "Unknown",
+    "InitialSubmission",
+    "Created",
+    "DealUpdated",
+    "Bid",
+    "BidAccepted",
+    "BidRejected",
+    "BidCancelled",
+    "Running",
+    "ComputeError",
+    "ResultsProposed",
+    "ResultsAccepted",
+    "ResultsRejected",
+    "ResultsPublished",
+    "Error",
+)
+EVENT: Final = ((*_EVENTS, "InvalidRequest"), (*_EVENTS, "Canceled", "InvalidRequest"))
+
+# pkg/model/joblocaleventtype.go, v0.2.9 - v0.3.19
+LOCAL_EVENT: Final = (("Unknown", "Selected", "Bid", "BidAccepted", "BidRejected", "Verified"),)
+
+# pkg/model/engine.go and publisher.go, v0.2.9 - v1.0.3
+ENGINE: Final = (("", "Noop", "Docker", "Wasm", "Language", "PythonWasm"),)
+PUBLISHER: Final = (("", "Noop", "Ipfs", "Filecoin", "Estuary", "S3"),)
+
+
+def named(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> str:
+    """Return an enum field as text; numbers by name where `enums` agree. Raises `field.type`."""
+    value: Any = fields.get(name)
+    if value.__class__ is str:
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, Scalar):
+        value = value.value
+    if value.__class__ is not int:
+        raise wrong_type(f"{label}.{name}", "a name or a number", fields[name])
+    names = {enum[value] if 0 <= value < len(enum) else None for enum in enums}
+    found = names.pop() if len(names) == 1 else None
+    return found if found is not None else _digits(value)
+
+
+def _digits(value: int) -> str:
+    """Write a number; a hostile one of thousands of digits in hex, which Python does not cap."""
+    return str(value) if value.bit_length() < 256 else hex(value)

@@ -1,0 +1,280 @@
+"""What kind of document is it: finds the one job in whatever wraps it.
+
+The kinds are told apart by the fields they have, in the order of `parse`; a document that is
+none of them is refused with a word on what it looks like (`refusals`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from meta_audit.errors import RejectedError
+from meta_audit.model import JobRecord
+from meta_audit.parse import activity, current, legacy, states, times
+from meta_audit.parse.fields import Level, integer, mapping, squash, text, wrong_type
+from meta_audit.parse.refusals import not_a_job
+
+if TYPE_CHECKING:
+    from meta_audit.parse.fields import Fields
+
+_MAX_UNWRAPPED: Final = 2
+"""Lists of one element around a document: YAML cuts a sequence's element with its dash."""
+
+_WRAPPER: Final = Level(
+    "document", "Job State History Executions Force ClientID JobState JobEvents JobLocalEvents"
+)
+_PAYLOAD: Final = Level("payload", "ClientID Job Context APIVersion Spec")
+_PAYLOADS: Final = ("JobCreatePayload", "Payload", "Data")
+_SIGNED: Final = Level("submission", "JobCreatePayload Payload Data Signature ClientPublicKey")
+
+_SPEC_ENGINES: Final = frozenset(
+    ("engine", "enginespec", "docker", "wasm", "language", "jobspecdocker", "jobspeclanguage")
+)
+_SPEC_PARTS: Final = (_SPEC_ENGINES - {"engine", "enginespec"}) | {
+    "verifier",
+    "publisherspec",
+    "deal",
+}
+
+
+def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> JobRecord:
+    """Return what a decoded document says of one job.
+
+    `content` is the document's own bytes: a signature is over bytes, not over values.
+    `coerce_scalars` takes Meta values that are not text by their literal text. Raises
+    `RejectedError` (`not_a_job`, `field.type`, `case_collision`, `number.range`,
+    `meta.not_string`, `label.not_string`).
+    """
+    for _ in range(_MAX_UNWRAPPED):
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+    if not isinstance(value, dict) or not value:
+        raise not_a_job(value)
+    if value.get("Tasks").__class__ is list and "ID" in value:
+        return current.parse_job(value, coerce=coerce_scalars)
+    return _Document(value, content, coerce_scalars).record()
+
+
+class _Document:
+    """One document and its fields by folded names, to tell its kind."""
+
+    def __init__(self, value: Fields, content: bytes, coerce: bool) -> None:
+        self.value = value
+        self.content = content
+        self.coerce = coerce
+        # Collisions are for the level to find that the document turns out to have.
+        self.seen = {squash(name).replace("_", ""): item for name, item in value.items()}
+
+    def record(self) -> JobRecord:
+        seen, value = self.seen, self.value
+        if _is_job(seen):
+            return current.parse_job(value, coerce=self.coerce)
+        if "signature" in seen and "clientpublickey" in seen:
+            return self._signed()
+        if "jobid" in seen and ("computestate" in seen or "computereference" in seen):
+            return self._execution()
+        if seen.get("job").__class__ is dict:
+            return self._wrapped()
+        if "jobid" in seen and "eventname" in seen:
+            return self._event()
+        if "jobid" in seen and "type" in seen and "time" in seen:
+            return self._history()
+        if _is_legacy(seen):
+            return legacy.parse_job(value, coerce=self.coerce)
+        if _is_bare_spec(seen):
+            return legacy.parse_job({"Spec": value}, coerce=self.coerce)
+        raise not_a_job(value)
+
+    def _wrapped(self) -> JobRecord:
+        """`{Job, …}`: a submission, a response with one job, a job with its activity."""
+        fields = _WRAPPER.fold(self.value)
+        client = text(fields, "ClientID", "document")
+        if client and "spec" in _Document(fields["Job"], b"", self.coerce).seen:
+            return self._sent(fields, legacy.Sent(client, None, None))
+        record = self._job(fields["Job"], submitted="Force" in fields)
+        if record.origin == "spec":
+            record = self._job(fields["Job"], submitted=True)
+        if record.origin == "submission":
+            return record
+        findings = list(record.findings)
+        job_id, layout = record.job_id, record.layout
+        found = record.executions + activity.executions(
+            activity.read_list(fields, "Executions", "document"), job_id, layout, findings
+        )
+        state = {
+            "state": record.state,
+            "revision": record.revision,
+            "modified_at": record.modified_at,
+        }
+        if fields.get("State").__class__ is dict:
+            v1, more = activity.v1_state(fields["State"], job_id, findings)
+            found += more
+            state = {
+                "state": states.named(v1, "State", "State", ()),
+                "revision": integer(v1, "Version", "State", 0),
+                "modified_at": times.moment(v1, "UpdateTime", "State"),
+            }
+        events = (
+            record.events
+            + activity.histories(
+                activity.read_list(fields, "History", "document"), job_id, layout, findings
+            )
+            + activity.v0_events(
+                activity.read_list(fields, "JobEvents", "document"), job_id, findings
+            )
+            + activity.local_events(
+                activity.read_list(fields, "JobLocalEvents", "document"), job_id, findings
+            )
+        )
+        found += activity.shard_states(fields.get("JobState"))
+        return replace(record, executions=found, events=events, findings=tuple(findings), **state)
+
+    def _job(self, value: Fields, submitted: bool) -> JobRecord:
+        """Parse the job in a wrapper, of whatever layout."""
+        inner = _Document(value, b"", self.coerce)
+        if "tasks" in inner.seen:
+            return current.parse_job(value, coerce=self.coerce, submitted=submitted)
+        if _is_legacy(inner.seen):
+            sent = legacy.Sent("", None, None) if submitted else None
+            return legacy.parse_job(value, coerce=self.coerce, sent=sent)
+        raise not_a_job(value, "Job: ")
+
+    def _signed(self) -> JobRecord:
+        """`{payload, signature, client_public_key}` (pkg/publicapi/signatures.go, v1.0.3)."""
+        fields = _SIGNED.fold(self.value)
+        names = [name for name in _PAYLOADS if name in fields]
+        if len(names) != 1:
+            raise RejectedError(
+                "field.type", f"a signed submission has one payload, not {len(names)}"
+            )
+        payload = _PAYLOAD.fold(mapping(fields, names[0], "submission"))
+        signed = (
+            text(fields, "ClientPublicKey", "submission"),
+            text(fields, "Signature", "submission"),
+        )
+        raw = _raw(self.content, squash(names[0]))
+        client = text(payload, "ClientID", "payload")
+        return self._sent(payload, legacy.Sent(client, signed, raw))
+
+    def _sent(self, payload: Fields, sent: legacy.Sent) -> JobRecord:
+        """Parse a `JobCreatePayload`: `{ClientID, Job}`, or from v0.3.14 `{ClientID, Spec}`."""
+        job = payload.get("Job")
+        if job is None:
+            job = {name: item for name, item in payload.items() if name != "ClientID"}
+        elif job.__class__ is not dict:
+            raise wrong_type("payload.Job", "a mapping", job)
+        if not _is_legacy(_Document(job, b"", self.coerce).seen):
+            raise not_a_job(payload, "signed payload: " if sent.signed else "payload: ")
+        return legacy.parse_job(job, coerce=self.coerce, sent=sent)
+
+    def _execution(self) -> JobRecord:
+        fields = activity.EXECUTION.fold(self.value)
+        if fields.get("Job").__class__ is dict:
+            # A compute node keeps the job with the execution.
+            record = self._job(fields["Job"], submitted=False)
+            if record.origin == "orchestrator":
+                findings = list(record.findings)
+                found = activity.executions([fields], record.job_id, record.layout, findings)
+                return replace(
+                    record, executions=record.executions + found, findings=tuple(findings)
+                )
+        return _activity(
+            text(fields, "JobID", "Execution"),
+            text(fields, "Namespace", "Execution"),
+            layout="v0.3.22" if "ComputeReference" in fields else "v1.0.4",
+            executions=(activity.execution(fields),),
+        )
+
+    def _history(self) -> JobRecord:
+        fields = activity.HISTORY.fold(self.value)
+        return _activity(
+            text(fields, "JobID", "History"),
+            layout="v0.3.22" if "NewVersion" in fields else "v1.0.4",
+            events=(activity.history(fields),),
+        )
+
+    def _event(self) -> JobRecord:
+        fields = activity.V0_EVENT.fold(self.value)
+        job_id = text(fields, "JobID", "Event")
+        event = activity.v0_event(fields)
+        if event.kind != "Created" or not job_id or not fields.get("Spec"):
+            return _activity(job_id, layout="v0.2.9", events=(event,))
+        created = legacy.Created(
+            job_id=job_id,
+            requester=text(fields, "SourceNodeID", "Event"),
+            requester_key=text(fields, "SenderPublicKey", "Event"),
+            client=text(fields, "ClientID", "Event"),
+            event=event,
+        )
+        job = {
+            "APIVersion": fields.get("APIVersion"),
+            "Spec": fields["Spec"],
+            "Deal": fields.get("Deal"),
+            "ExecutionPlan": fields.get("JobExecutionPlan"),
+            "CreatedAt": fields.get("EventTime"),
+        }
+        return legacy.parse_job(job, coerce=self.coerce, created=created)
+
+
+def _activity(job_id: str, namespace: str = "", *, layout: str, **found: Any) -> JobRecord:
+    """Return a record of executions or events without their job."""
+    if not job_id:
+        raise RejectedError("not_a_job", "an execution or event that does not say of which job")
+    return JobRecord("activity", layout, job_id, namespace, b"", **found)
+
+
+def _is_job(seen: Fields) -> bool:
+    """Tell a job of v1.0.4 and later; without an ID only if a task has an engine.
+
+    Playbooks and task files have tasks, too.
+    """
+    tasks = seen.get("tasks")
+    if "tasks" not in seen or seen.get("job").__class__ is dict:
+        return False
+    if seen.get("id"):
+        return True
+    return isinstance(tasks, list) and any(
+        isinstance(task, dict) and any(squash(name) == "engine" for name in task) for task in tasks
+    )
+
+
+def _is_legacy(seen: Fields) -> bool:
+    """Tell a job of v0.2.9 - v1.0.3; without an ID only if its spec has an engine.
+
+    Every Kubernetes object has `apiVersion`, `metadata` and `spec`.
+    """
+    spec = seen.get("spec")
+    if spec.__class__ is not dict or "kind" in seen:
+        return False
+    names = {squash(name).replace("_", "") for name in spec}
+    return not names.isdisjoint(_SPEC_ENGINES)
+
+
+def _is_bare_spec(seen: Fields) -> bool:
+    """Tell a `Spec` that stands alone from a task, whose engine is a struct."""
+    return (
+        not seen.keys().isdisjoint(_SPEC_ENGINES)
+        and not seen.keys().isdisjoint(_SPEC_PARTS)
+        and seen.get("engine").__class__ is not dict
+    )
+
+
+def _raw(content: bytes, name: str) -> bytes | None:
+    """Return a field's exact bytes from a JSON document, None when it is not JSON."""
+    data: Any = content
+    for _ in range(_MAX_UNWRAPPED + 1):
+        try:
+            fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        if isinstance(fields, list):
+            data = fields[0] if len(fields) == 1 else b""
+            continue
+        for key, raw in fields.items():
+            if squash(key).replace("_", "") == name:
+                return bytes(raw)
+        return None
+    return None

@@ -1,0 +1,127 @@
+"""Which job is meant: an ID, the beginning of one, or a name.
+
+An exact ID wins. Otherwise everything that fits is a candidate, so that a job named like
+another's short ID can never pass for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
+from meta_audit.query.statements import LAST, rows, storable
+from meta_audit.query.summaries import summaries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+SHOWN: Final = 20
+"""Candidates that are listed."""
+COUNTED: Final = 1_000
+"""Candidates of each kind that are looked at."""
+JOB_PREFIX: Final = "j-"
+"""Of IDs since v1.0.4; people leave it out."""
+
+_SEEN: Final = """j.job_key, j.job_id, j.namespace,
+    EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)"""
+_EXACT: Final = f"SELECT {_SEEN} FROM jobs j WHERE j.job_id = ? ORDER BY j.namespace"  # noqa: S608
+_BEGINNING: Final = f"""
+    SELECT {_SEEN} FROM jobs j WHERE j.job_id >= ? AND j.job_id < ?
+    ORDER BY j.job_id, j.namespace LIMIT {COUNTED}"""  # noqa: S608
+_NAMED: Final = f"""
+    SELECT {_SEEN} FROM job_versions v JOIN jobs j ON j.job_key = v.job_key
+    WHERE substr(v.name, 1, 64) = substr(?, 1, 64) AND v.name = ?
+    ORDER BY coalesce(v.created_at, 0) DESC, j.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
+
+
+class Identified(NamedTuple):
+    """The one job that is meant."""
+
+    job_key: int
+    job_id: str
+    namespace: str
+    activity_key: int
+    """Job under which executions and events of this ID stand that came without a namespace;
+    else `job_key`."""
+
+
+class _Row(NamedTuple):
+    job_key: int
+    job_id: str
+    namespace: str
+    has_version: int
+
+
+def identify(connection: Connection, job: str, namespace: str | None) -> Identified | Candidates:
+    """Find the job that is meant, or those that may be.
+
+    Raises `NotFoundError` where there is none, `UsageError` for an empty text.
+    """
+    if not job:
+        raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
+    if not storable(job):
+        raise _not_found(job, namespace, ())
+    found = _with_id(connection, job)
+    if not found:
+        found = _jobs(_beginning(connection, job) + _named(connection, job))
+    fitting = [row for row in found if namespace is None or row.namespace == namespace]
+    if not fitting:
+        raise _not_found(job, namespace, found)
+    if len(fitting) > 1:
+        shown = summaries(connection, [row.job_key for row in fitting[:SHOWN]])
+        return Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown))
+    (meant,) = fitting
+    return _with_activity(connection, meant)
+
+
+def _with_id(connection: Connection, job_id: str) -> list[_Row]:
+    return _jobs(_Row(*row) for row in rows(connection, _EXACT, job_id))
+
+
+def _beginning(connection: Connection, text: str) -> list[_Row]:
+    beginnings = [text] if text.startswith(JOB_PREFIX) else [text, JOB_PREFIX + text]
+    return [
+        _Row(*row)
+        for beginning in beginnings
+        for row in rows(connection, _BEGINNING, beginning, beginning + LAST)
+    ]
+
+
+def _named(connection: Connection, name: str) -> list[_Row]:
+    return [_Row(*row) for row in rows(connection, _NAMED, name, name)]
+
+
+def _jobs(found: Iterable[_Row]) -> list[_Row]:
+    """Leave out what is no job of its own: activity without a namespace, where its ID is known."""
+    distinct = {row.job_key: row for row in found}
+    known = {row.job_id for row in distinct.values() if row.has_version or row.namespace}
+    return [
+        row
+        for row in distinct.values()
+        if row.has_version or row.namespace or row.job_id not in known
+    ]
+
+
+def _with_activity(connection: Connection, meant: _Row) -> Identified:
+    activity_key = meant.job_key
+    for row in map(_Row._make, rows(connection, _EXACT, meant.job_id)):
+        if not row.namespace and not row.has_version:
+            activity_key = row.job_key
+    return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)
+
+
+def _not_found(job: str, namespace: str | None, elsewhere: Iterable[_Row]) -> NotFoundError:
+    if namespace is None:
+        return NotFoundError(
+            f"no job has the ID or name {job}, or an ID that begins so",
+            advice="`meta-audit find` lists jobs; what could not be taken in is listed by "
+            "`meta-audit rejections list`.",
+        )
+    others = sorted({row.namespace for row in elsewhere})
+    return NotFoundError(
+        f"no job {job} in the namespace {namespace}",
+        advice=f"There is one in: {', '.join(others[:SHOWN])}" if others else "",
+    )

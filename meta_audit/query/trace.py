@@ -1,0 +1,218 @@
+"""All that the store knows of one job, in a constant number of statements by its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from meta_audit.query.attributions import best, with_fingerprints
+from meta_audit.query.identify import Identified, identify
+from meta_audit.query.results import (
+    TRACE_FORMAT,
+    Candidates,
+    Event,
+    Evidence,
+    Execution,
+    Finding,
+    Job,
+    Meta,
+    Observation,
+    Position,
+    Task,
+    Trace,
+    Version,
+)
+from meta_audit.query.statements import rfc3339, rows, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+_Told = TypeVar("_Told")
+
+_OBSERVATIONS: Final = """
+    SELECT o.document_id, o.version_no, o.state, o.message, o.revision, o.modified_at,
+        o.ordinal, o.line, d.sha256, d.size, s.uri, s.import_id, m.started_at
+    FROM observations o
+    JOIN documents d ON d.document_id = o.document_id
+    JOIN sources s ON s.source_id = o.source_id
+    JOIN imports m ON m.import_id = s.import_id
+    WHERE o.job_key IN (?, ?) ORDER BY o.document_id"""
+_VERSIONS: Final = """
+    SELECT version_no, version, spec_sha256, origin, layout, name, type, priority, count,
+        created_at
+    FROM job_versions WHERE job_key = ? ORDER BY version_no"""
+_TASKS: Final = """
+    SELECT task_no, name, engine, publisher FROM tasks
+    WHERE job_key = ? AND version_no = ? ORDER BY task_no"""
+_META: Final = """
+    SELECT e.task_no, k.key, p.value
+    FROM meta_entries e
+    JOIN meta_pairs p ON p.pair_id = e.pair_id
+    JOIN meta_keys k ON k.key_id = p.key_id
+    WHERE e.job_key = ? AND e.version_no = ?"""
+_LABELS: Final = """
+    SELECT k.key, p.value
+    FROM label_entries e
+    JOIN meta_pairs p ON p.pair_id = e.pair_id
+    JOIN meta_keys k ON k.key_id = p.key_id
+    WHERE e.job_key = ? AND e.version_no = ?"""
+_ATTRIBUTIONS: Final = """
+    SELECT a.version_no, r.role, i.value, r.basis, r.trust, r.verdict
+    FROM attributions a
+    JOIN attribution_rules r ON r.rule_id = a.rule_id
+    JOIN identities i ON i.identity_id = a.identity_id
+    WHERE a.job_key = ? ORDER BY a.version_no, a.position"""
+_EXECUTIONS: Final = """
+    SELECT e.document_id, e.execution_id, i.value, e.state, e.desired_state, e.message,
+        e.created_at, e.modified_at
+    FROM executions e JOIN identities i ON i.identity_id = e.node_id
+    WHERE e.job_key IN (?, ?) ORDER BY e.document_id, e.position"""
+_EVENTS: Final = """
+    SELECT e.document_id, e.time, e.kind, e.execution_id, i.value, e.state, e.message
+    FROM job_events e JOIN identities i ON i.identity_id = e.node_id
+    WHERE e.job_key IN (?, ?) ORDER BY e.document_id, e.position"""
+_FINDINGS: Final = """
+    SELECT document_id, code, severity, detail FROM findings
+    WHERE job_key IN (?, ?)
+    ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,
+        document_id, position"""
+
+
+def trace(connection: Connection, job: str, namespace: str | None = None) -> Trace | Candidates:
+    """Trace the job with this ID, beginning of an ID, or name.
+
+    Meta, labels, tasks and attributions are those of the newest version: the one that was seen
+    in the newest state, as in the view `v_jobs`. Executions and events that came without a
+    namespace count as this job's. Raises `NotFoundError`, and `UsageError` for an empty text.
+    """
+    with snapshot(connection):
+        meant = identify(connection, job, namespace)
+        if isinstance(meant, Candidates):
+            return meant
+        return _read(connection, meant)
+
+
+def _read(connection: Connection, job: Identified) -> Trace:
+    key, both = job.job_key, (job.job_key, job.activity_key)
+    seen = [_Seen(*row) for row in rows(connection, _OBSERVATIONS, *both)]
+    newest = max((s for s in seen if s.version_no), key=_Seen.age, default=None)
+    number = newest.version_no if newest else 0
+    versions = rows(connection, _VERSIONS, key)
+    tasks = tuple(Task(*row) for row in rows(connection, _TASKS, key, number))
+    who: dict[int, list[Any]] = {}
+    for version_no, *attribution in rows(connection, _ATTRIBUTIONS, key):
+        who.setdefault(version_no, []).append(tuple(attribution))
+    hashes = {s.document_id: s.sha256 for s in seen}
+    return Trace(
+        format=TRACE_FORMAT,
+        job=_job(job, newest, versions),
+        attributions=with_fingerprints(who.get(number, ())),
+        tasks=tasks,
+        meta=_meta(rows(connection, _META, key, number), tasks),
+        labels=dict(sorted(tuple(row) for row in rows(connection, _LABELS, key, number))),
+        versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
+        observations=tuple(
+            s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no
+        ),
+        executions=_told(Execution, rows(connection, _EXECUTIONS, *both), hashes, (5, 6)),
+        events=_told(Event, rows(connection, _EVENTS, *both), hashes, (0,)),
+        evidence=tuple(s.evidence() for s in seen),
+        findings=_told(Finding, rows(connection, _FINDINGS, *both), hashes, ()),
+    )
+
+
+class _Seen:
+    """A row of observations, with the document and its place."""
+
+    def __init__(self, *row: Any) -> None:
+        (self.document_id, self.version_no, self.state, self.message) = row[:4]
+        (self.revision, self.modified_at, self.ordinal, self.line) = row[4:8]
+        self.sha256 = bytes(row[8]).hex()
+        (self.size, self.uri, self.import_id) = row[9:12]
+        self.observed_at = rfc3339(row[12])
+
+    def age(self) -> tuple[int, int, int]:
+        """Order from the oldest state to the newest, as `v_jobs` has it."""
+        return self.modified_at or 0, self.revision, self.document_id
+
+    def observation(self) -> Observation:
+        """The state that was seen."""
+        return Observation(
+            self.version_no,
+            self.state,
+            self.message,
+            self.revision,
+            rfc3339(self.modified_at),
+            self.observed_at,
+            self.sha256,
+            self.document_id,
+        )
+
+    def evidence(self) -> Evidence:
+        """The document that showed it."""
+        return Evidence(
+            self.sha256,
+            self.uri,
+            Position(self.ordinal, self.line),
+            self.import_id,
+            self.observed_at,
+            self.document_id,
+            self.size,
+            self.version_no,
+        )
+
+
+def _job(job: Identified, newest: _Seen | None, versions: Sequence[Any]) -> Job:
+    if newest is None:
+        return Job(
+            job.job_id, job.namespace, "", "activity", "", 0, "", None, "", None, 0, 0, "", 0, 0
+        )
+    _, version, _, origin, layout, name, type_, priority, count, created_at = next(
+        row for row in versions if row[0] == newest.version_no
+    )
+    return Job(
+        job_id=job.job_id,
+        namespace=job.namespace,
+        name=name,
+        origin=origin,
+        type=type_,
+        version=version,
+        state=newest.state,
+        created_at=rfc3339(created_at),
+        state_message=newest.message,
+        modified_at=rfc3339(newest.modified_at),
+        revision=newest.revision,
+        version_no=newest.version_no,
+        layout=layout,
+        priority=priority,
+        count=count,
+    )
+
+
+def _version(row: Any, attributions: Sequence[Any]) -> Version:
+    number, version, spec_sha256, *rest, created_at = row
+    who = [(role, value, trust) for role, value, _, trust, _ in attributions]
+    requester, client = best(who, "requester")[0], best(who, "client")[0]
+    created = rfc3339(created_at)
+    return Version(number, version, bytes(spec_sha256).hex(), *rest, created, requester, client)
+
+
+def _meta(found: Sequence[Any], tasks: Sequence[Task]) -> tuple[Meta, ...]:
+    names = {task.task_no: task.name for task in tasks}
+    return tuple(
+        Meta("task" if task_no else "job", names.get(task_no), key, value, task_no)
+        for task_no, key, value in sorted(tuple(row) for row in found)
+    )
+
+
+def _told(
+    kind: Callable[..., _Told], found: Sequence[Any], hashes: Mapping[int, str], times: tuple[int, ...]
+) -> tuple[_Told, ...]:
+    """Build values of rows that begin with a document; `times` are columns of the rest."""
+    told = []
+    for document_id, *values in found:
+        for column in times:
+            values[column] = rfc3339(values[column])
+        told.append(kind(*values, hashes[document_id], document_id))
+    return tuple(told)

@@ -1,0 +1,6 @@
+"""The shape of the store: tables, and which migration this code needs."""
+
+from typing import Final
+
+HEAD: Final = "0001"
+"""Newest migration, the one that this code works with."""

@@ -1,0 +1,376 @@
+"""The tables, as SQLAlchemy sees them: one place for names, types, keys and comments.
+
+Migrations are frozen copies; a test compares a migrated store with this module.
+
+- All times are integer nanoseconds since 1970-01-01 UTC (`*_ms`: milliseconds).
+- `job_key` leads the primary key of every table that grows with jobs, so that rows of one
+  job lie together. `pair_jobs` is the reverse index.
+- The tables that grow with jobs carry no foreign keys: rows enter in bulk through one
+  writer, and the ledger covers every one of them (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+INT: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _table(name: str, comment: str, *items: sa.schema.SchemaItem, clustered: bool) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        *items,
+        comment=comment,
+        sqlite_with_rowid=not clustered,
+        sqlite_strict=True,
+    )
+
+
+def _key(name: str, comment: str) -> sa.Column[int]:
+    return sa.Column(name, INT, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _int(name: str, comment: str, *, null: bool = False) -> sa.Column[int]:
+    return sa.Column(name, INT, nullable=null, comment=comment)
+
+
+def _text(name: str, comment: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=null, comment=comment)
+
+
+def _blob(name: str, comment: str) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary(), nullable=False, comment=comment)
+
+
+def _ref(name: str, target: str, comment: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(
+        name,
+        INT,
+        sa.ForeignKey(target),
+        primary_key=key,
+        autoincrement=False,
+        nullable=False,
+        comment=comment,
+    )
+
+
+_JOB_KEY = "the job (jobs.job_key)"
+_VERSION_NO = "version of the job in this store, from 1 in order of arrival"
+_DOCUMENT = "the document it was read from (documents.document_id)"
+_DIGEST = "first 16 bytes of the SHA-256 of "
+_TERM = " (terms.term_id)"
+
+imports = _table(
+    "imports",
+    "One run of ingest or retry: who, when, with what. Without a row in import_results it "
+    "is running, or was killed.",
+    _key("import_id", "number of the import, from 1"),
+    _int("started_at", "when it began, ns"),
+    _text("actor", "user@host that ran it"),
+    _text("tool_version", "version of meta-audit"),
+    _text("arguments", "its arguments, as JSON"),
+    clustered=False,
+)
+import_results = _table(
+    "import_results",
+    "How an import ended, and what it counted.",
+    _ref("import_id", "imports.import_id", "the import", key=True),
+    _int("finished_at", "when it ended, ns"),
+    _text("status", "complete, interrupted (signal) or failed (error)"),
+    _int("sources", "sources read"),
+    _int("documents", "documents offered"),
+    _int("new", "documents that brought a new job"),
+    _int("changed", "documents that brought a new version or state of a known job"),
+    _int("unchanged", "documents that brought nothing new"),
+    _int("rejected", "documents rejected"),
+    clustered=False,
+)
+sources = _table(
+    "sources",
+    "Each file or stream of an import.",
+    _key("source_id", "number of the source, from 1"),
+    _ref("import_id", "imports.import_id", "the import that read it"),
+    _text("uri", "path or name, as it was given"),
+    sa.Index(None, "import_id"),
+    clustered=False,
+)
+source_results = _table(
+    "source_results",
+    "How the reading of a source ended.",
+    _ref("source_id", "sources.source_id", "the source", key=True),
+    _text("status", "complete, known (its bytes were taken before) or refused"),
+    _text("message", "why it was refused, else empty"),
+    _int("size", "bytes read, as stored (compressed)"),
+    _blob("sha256", "SHA-256 of those bytes; empty when refused"),
+    _int("documents", "documents it offered"),
+    _int("rejected", "documents of it that were rejected"),
+    sa.Index(None, "size"),
+    clustered=False,
+)
+compression_dictionaries = _table(
+    "compression_dictionaries",
+    "zstd dictionaries, trained on the store's own documents.",
+    _key("dictionary_id", "number of the dictionary, from 1"),
+    _blob("content", "the dictionary, as zstd takes it"),
+    clustered=False,
+)
+documents = _table(
+    "documents",
+    "The evidence: the original bytes of each accepted record, once.",
+    _key("document_id", "its index in the ledger, from 0; rejections take numbers too"),
+    _blob("sha256", "SHA-256 of the bytes"),
+    _int("size", "bytes before compression"),
+    _int("dictionary_id", "zstd dictionary (compression_dictionaries), 0 for none"),
+    _blob("content", "the bytes as one zstd frame"),
+    clustered=False,
+)
+sa.Index("ix_documents_sha256", sa.func.substr(documents.c.sha256, 1, 8))
+terms = _table(
+    "terms",
+    "Each distinct text that repeats from job to job, once: names, namespaces, types, states.",
+    _key("term_id", "number of the term, from 1"),
+    _blob("digest", _DIGEST + "the term"),
+    _text("term", "the text, exactly"),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+jobs = _table(
+    "jobs",
+    "Every job that a document named.",
+    _key("job_key", "number of the job, from 1"),
+    _text("job_id", "ID; of an unsubmitted spec sha256: and the digest of its content"),
+    _int("namespace_id", "namespace; the empty text where only an ID was given" + _TERM),
+    sa.UniqueConstraint("job_id", "namespace_id"),
+    clustered=False,
+)
+job_versions = _table(
+    "job_versions",
+    "Each distinct spec of a job. Never overwritten.",
+    _key("job_key", _JOB_KEY),
+    _key("version_no", _VERSION_NO),
+    _blob("spec_sha256", "SHA-256 of the canonical spec: identity of the version"),
+    _int("origin_id", "orchestrator, submission, spec or event" + _TERM),
+    _int("layout_id", "Bacalhau version that first wrote this layout" + _TERM),
+    _int("name_id", "name" + _TERM),
+    _int("type_id", "batch, service, ops, daemon" + _TERM),
+    _int("priority", "priority"),
+    _int("count", "number of executions asked for"),
+    _int("version", "Version as Bacalhau counts it"),
+    _int("created_at", "CreateTime, ns", null=True),
+    _int("attribution_set", "who, and how we know (attribution_members.set_id), 0 for no one"),
+    sa.Index(None, "name_id"),
+    sa.Index(None, "attribution_set", "created_at"),
+    clustered=True,
+)
+tasks = _table(
+    "tasks",
+    "The tasks of a job version.",
+    _key("job_key", _JOB_KEY),
+    _key("version_no", _VERSION_NO),
+    _key("task_no", "place in the job, from 1"),
+    _int("name_id", "name" + _TERM),
+    _int("engine_id", "engine type" + _TERM),
+    _int("publisher_id", "publisher type" + _TERM),
+    clustered=True,
+)
+meta_keys = _table(
+    "meta_keys",
+    "Each distinct key of Meta and labels, once.",
+    _key("key_id", "number of the key, from 1"),
+    _blob("digest", _DIGEST + "the key"),
+    _text("key", "the key, exactly"),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+meta_pairs = _table(
+    "meta_pairs",
+    "Each distinct key and value of Meta and labels, once.",
+    _key("pair_id", "number of the pair, from 1"),
+    _ref("key_id", "meta_keys.key_id", "the key"),
+    _blob("digest", _DIGEST + "key, NUL, value"),
+    _text("value", "the value, exactly"),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+meta_entries = _table(
+    "meta_entries",
+    "The Meta pairs of a job version.",
+    _key("job_key", _JOB_KEY),
+    _key("version_no", _VERSION_NO),
+    _key("task_no", "the task (tasks.task_no), 0 for the job's own Meta"),
+    _key("pair_id", "the pair (meta_pairs.pair_id)"),
+    clustered=True,
+)
+label_entries = _table(
+    "label_entries",
+    "The labels of a job version.",
+    _key("job_key", _JOB_KEY),
+    _key("version_no", _VERSION_NO),
+    _key("pair_id", "the pair (meta_pairs.pair_id)"),
+    clustered=True,
+)
+pair_jobs = _table(
+    "pair_jobs",
+    "Reverse index: the jobs of a Meta pair by time. Pairs that gave an attribution are left "
+    "out: attribution_members finds those.",
+    _key("pair_id", "the pair (meta_pairs.pair_id)"),
+    _key("created_hour", "creation of the job, hours since 1970 UTC, 0 when not known"),
+    _key("job_key", _JOB_KEY),
+    clustered=True,
+)
+identities = _table(
+    "identities",
+    "Each distinct node ID, client ID, key or installation ID, once.",
+    _key("identity_id", "number of the identity, from 1"),
+    _blob("digest", _DIGEST + "the value"),
+    _text("value", "the ID or key, exactly"),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+attribution_rules = _table(
+    "attribution_rules",
+    "Each distinct way in which an identity was attributed.",
+    _key("rule_id", "number of the rule, from 1"),
+    _text("role", "requester, requester_key, client, client_key, server_installation ..."),
+    _text("basis", "the field that says so"),
+    _text("trust", "proven, server, claimed, inferred or unsubmitted"),
+    _text("verdict", "match, mismatch, no_key, not_a_peer_id or undecodable"),
+    sa.UniqueConstraint("role", "basis", "trust", "verdict"),
+    clustered=False,
+)
+attribution_sets = _table(
+    "attribution_sets",
+    "Each distinct set of attributions that a job version has, once.",
+    _key("set_id", "number of the set, from 1"),
+    _blob("digest", _DIGEST + "its members, as rule_id:identity_id, sorted, joined by commas"),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+attribution_members = _table(
+    "attribution_members",
+    "Who, in which role, and how we know: the members of each set.",
+    _key("set_id", "the set (attribution_sets.set_id)"),
+    _key("rule_id", "role, basis, trust and verdict (attribution_rules.rule_id)"),
+    _key("identity_id", "who (identities.identity_id)"),
+    sa.Index(None, "identity_id"),
+    clustered=True,
+)
+observations = _table(
+    "observations",
+    "Each document's sight of a job: its version, its state, and where that stood.",
+    _key("job_key", _JOB_KEY),
+    _key("document_id", "the document (documents.document_id)"),
+    _int("version_no", "version seen; 0 for executions or events without the job"),
+    _int("state_id", "StateType" + _TERM),
+    _int("message_id", "message of the state" + _TERM),
+    _int("revision", "Revision"),
+    _int("modified_at", "ModifyTime, ns", null=True),
+    _int("source_id", "where it was first seen (sources.source_id)"),
+    _int("ordinal", "number of the document in the source, from 1"),
+    _int("line", "line of the source, from 1"),
+    clustered=True,
+)
+executions = _table(
+    "executions",
+    "Executions as a document tells them: they connect a job to its nodes.",
+    _key("job_key", _JOB_KEY),
+    _key("document_id", _DOCUMENT),
+    _key("position", "place in the document, from 1"),
+    _text("execution_id", "ID of the execution"),
+    _int("node_id", "the node (identities.identity_id)"),
+    _text("state", "compute state"),
+    _text("desired_state", "desired state"),
+    _text("message", "message of the state"),
+    _int("created_at", "CreateTime, ns", null=True),
+    _int("modified_at", "ModifyTime, ns", null=True),
+    clustered=True,
+)
+job_events = _table(
+    "job_events",
+    "History as a document tells it.",
+    _key("job_key", _JOB_KEY),
+    _key("document_id", _DOCUMENT),
+    _key("position", "place in the document, from 1"),
+    _int("time", "when, ns", null=True),
+    _text("kind", "JobLevel, ExecutionLevel, or the event name of v0.x"),
+    _text("execution_id", "ID of the execution, or empty"),
+    _int("node_id", "the node (identities.identity_id); of the empty text where none"),
+    _text("state", "new state, or empty"),
+    _text("message", "comment or message"),
+    clustered=True,
+)
+findings = _table(
+    "findings",
+    "What an auditor should look at. docs/findings.md explains each code.",
+    _key("job_key", _JOB_KEY),
+    _key("document_id", _DOCUMENT),
+    _key("position", "place in the document, from 1"),
+    _text("code", "name from the catalogue"),
+    _text("severity", "info, warning or critical"),
+    _text("detail", "what was found"),
+    clustered=True,
+)
+rejections = _table(
+    "rejections",
+    "Quarantine: documents that were not taken, with their bytes.",
+    _key("rejection_id", "its index in the ledger, from 0; documents take numbers too"),
+    _ref("source_id", "sources.source_id", "where it was first seen"),
+    _int("ordinal", "number of the document in the source, from 1"),
+    _int("line", "line of the source, from 1"),
+    _text("reason", "name from the catalogue"),
+    _text("message", "what, where in the document, why"),
+    _text("format", "json or yaml"),
+    _blob("sha256", "SHA-256 of the whole document"),
+    _int("size", "bytes of the whole document"),
+    _blob("content", "its bytes as one zstd frame; of one too large, the beginning"),
+    sa.UniqueConstraint("sha256", "reason"),
+    clustered=False,
+)
+rejection_resolutions = _table(
+    "rejection_resolutions",
+    "Rejections whose bytes were accepted later.",
+    _ref("rejection_id", "rejections.rejection_id", "the rejection", key=True),
+    _ref("import_id", "imports.import_id", "the import that accepted it"),
+    clustered=False,
+)
+ledger_entries = _table(
+    "ledger_entries",
+    "The leaves of the Merkle tree (RFC 9162): one for every accepted document and rejection.",
+    _key("entry_index", "index of the leaf: the number of the document or rejection"),
+    _blob("leaf_hash", "SHA-256(0x00, canonical entry), docs/ledger.md"),
+    clustered=False,
+)
+checkpoints = _table(
+    "checkpoints",
+    "Signed tree heads (C2SP tlog-checkpoint), one per import.",
+    _key("checkpoint_id", "number of the checkpoint, from 1"),
+    _ref("import_id", "imports.import_id", "the import that made it"),
+    _int("tree_size", "number of leaves it covers"),
+    _blob("frontier", "roots of the tree's perfect subtrees, largest first, 32 bytes each"),
+    _text("note", "the signed note, exactly"),
+    clustered=False,
+)
+schema_comments = _table(
+    "schema_comments",
+    "What every table, view and column means, for engines that keep no comments.",
+    sa.Column("relation", sa.Text(), primary_key=True, comment="table or view"),
+    sa.Column("column", sa.Text(), primary_key=True, comment="column, empty for the relation"),
+    _text("comment", "its meaning"),
+    clustered=True,
+)
+
+FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name != "schema_comments")
+"""Tables whose rows are never updated or deleted."""

@@ -1,0 +1,1 @@
+"""The store: opening it, writing batches of records into it, keeping the evidence."""

@@ -1,0 +1,50 @@
+"""Document bytes as zstd frames, with a dictionary trained on the store's own documents.
+
+A 1.6 kB job takes about 210 bytes with a dictionary and some 800 without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import zstandard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEVEL: Final = 3
+DICTIONARY_BYTES: Final = 65_536
+TRAINING_DOCUMENTS: Final = 5_000
+TRAINING_BYTES: Final = 1_000_000
+"""Fewer bytes than this are not worth a dictionary."""
+LARGEST_SAMPLE: Final = 131_072
+
+
+def train(contents: Sequence[bytes]) -> bytes:
+    """A dictionary for documents like these, or nothing where it would not pay."""
+    samples = [c for c in contents[:TRAINING_DOCUMENTS] if len(c) <= LARGEST_SAMPLE]
+    if len(samples) < 100 or sum(map(len, samples)) < TRAINING_BYTES:
+        return b""
+    try:
+        return zstandard.train_dictionary(DICTIONARY_BYTES, samples).as_bytes()
+    except zstandard.ZstdError:
+        return b""
+
+
+class Compressor:
+    """Compresses documents one by one with one dictionary, or none (`b""`)."""
+
+    def __init__(self, dictionary: bytes) -> None:
+        loaded = None
+        if dictionary:
+            loaded = zstandard.ZstdCompressionDict(dictionary)
+            loaded.precompute_compress(level=LEVEL)
+        self.compress = zstandard.ZstdCompressor(
+            level=LEVEL, dict_data=loaded, write_dict_id=False
+        ).compress
+
+
+def decompress(frame: bytes, dictionary: bytes) -> bytes:
+    """The document's bytes. Raises `zstandard.ZstdError` for a damaged frame."""
+    loaded = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    return zstandard.ZstdDecompressor(dict_data=loaded).decompress(frame)

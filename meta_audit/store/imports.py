@@ -1,0 +1,143 @@
+"""The record of runs: imports, their sources, how each ended. Rows are only ever added."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from meta_audit.store.engine import Bulk
+
+
+def now() -> int:
+    """Nanoseconds since 1970 UTC."""
+    return time.time_ns()
+
+
+def _add(bulk: Bulk, work: Callable[[], int]) -> int:
+    bulk.begin()
+    try:
+        number = work()
+        bulk.commit()
+    except BaseException:
+        bulk.rollback()
+        raise
+    return number
+
+
+def _numbered(bulk: Bulk, table: str, column: str, columns: tuple[str, ...], *values: object) -> int:
+    def work() -> int:
+        sql = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"  # noqa: S608 - own names
+        number = int(bulk.query(sql)[0][0])
+        bulk.insert(table, (column, *columns), [number, *values])
+        return number
+
+    return _add(bulk, work)
+
+
+def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> int:
+    """Record that an import begins; its number."""
+    columns = ("started_at", "actor", "tool_version", "arguments")
+    values = (now(), actor, tool_version, arguments)
+    return _numbered(bulk, "imports", "import_id", columns, *values)
+
+
+@dataclass(slots=True)
+class _Source:
+    uri: str
+    documents: int = 0
+    rejected: int = 0
+    ending: tuple[str, str, int, bytes] | None = None
+
+
+class SourceLog:
+    """The sources of one import: rows are added with the batches that they belong to.
+
+    Sources are named by their number in the run; `ids` gives their numbers in the store.
+    """
+
+    def __init__(self, import_id: int) -> None:
+        self.import_id = import_id
+        self.ids: dict[int, int] = {}
+        self._open: dict[int, _Source] = {}
+        self._unnumbered: list[int] = []
+
+    def begin(self, source: int, uri: str) -> None:
+        """A source is being read."""
+        self._open[source] = _Source(uri)
+        self._unnumbered.append(source)
+
+    def count(self, source: int, documents: int) -> None:
+        """So many more documents were offered."""
+        self._open[source].documents += documents
+
+    def end(self, source: int, status: str, message: str, size: int, sha256: bytes) -> None:
+        """A source has been read to its end, or refused."""
+        self._open[source].ending = (status, message, size, sha256)
+
+    def number(self, bulk: Bulk) -> None:
+        """Add the rows of sources that were begun. Within the writer's transaction."""
+        if not self._unnumbered:
+            return
+        number = int(bulk.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
+        values: list[object] = []
+        for number, source in enumerate(self._unnumbered, number + 1):
+            self.ids[source] = number
+            values += (number, self.import_id, self._open[source].uri)
+        bulk.insert("sources", ("source_id", "import_id", "uri"), values)
+
+    def write(self, bulk: Bulk, rejected: Mapping[int, int]) -> None:
+        """Add the rows of sources that ended. Within the writer's transaction.
+
+        `rejected`: how many more documents of a source were rejected.
+        """
+        columns = ("source_id", "status", "message", "size", "sha256", "documents", "rejected")
+        values: list[object] = []
+        for source, s in self._open.items():
+            if s.ending:
+                values += (self.ids[source], *s.ending, s.documents, s.rejected + rejected.get(source, 0))
+        bulk.insert("source_results", columns, values)
+
+    def settle(self, rejected: Mapping[int, int]) -> None:
+        """What was written is durable: count it, and forget the sources that ended."""
+        self._unnumbered.clear()
+        for source, more in rejected.items():
+            self._open[source].rejected += more
+        self._open = {n: s for n, s in self._open.items() if not s.ending}
+
+
+def end_import(bulk: Bulk, import_id: int, status: str, counts: dict[str, int]) -> None:
+    """Record how an import ended. `counts`: sources, documents, new, changed, unchanged, rejected."""
+    columns = ("import_id", "finished_at", "status", *counts)
+
+    def work() -> int:
+        bulk.insert("import_results", columns, [import_id, now(), status, *counts.values()])
+        return import_id
+
+    _add(bulk, work)
+
+
+class KnownSource(NamedTuple):
+    """A source whose very bytes were read before, completely, with nothing rejected."""
+
+    size: int
+    sha256: bytes
+    documents: int
+
+
+def known_source(bulk: Bulk, sha256: bytes, size: int) -> KnownSource | None:
+    """An earlier reading of the same bytes that left nothing to do."""
+    sql = (
+        "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
+        " AND status = 'complete' AND rejected = 0 LIMIT 1"
+    )
+    rows = bulk.query(sql, size, sha256)
+    return KnownSource(size, sha256, rows[0][0]) if rows else None
+
+
+def has_source_of_size(bulk: Bulk, size: int) -> bool:
+    """Whether any source of that size was read: only then is it worth hashing a file first."""
+    return bool(bulk.query("SELECT 1 FROM source_results WHERE size = ? LIMIT 1", size))

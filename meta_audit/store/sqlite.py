@@ -1,0 +1,121 @@
+"""SQLite: how it is opened, and how rows enter it in bulk.
+
+One statement inserts some hundred rows: measured, this takes half the time of
+`executemany` and less than `json_each` over packed integers (bench/README.md).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from meta_audit.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+BUSY_SECONDS: Final = 600
+"""How long a writer waits for its turn; another ingest holds the lock for one batch."""
+VALUES_PER_STATEMENT: Final = 600
+KEYS_PER_QUERY: Final = 500
+CACHE_KIB: Final = 65_536
+AUTOCHECKPOINT_PAGES: Final = 16_384
+
+
+def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
+    """An engine for an SQLite file, with the settings that every connection has."""
+    if read_only:
+        path = f"file:{_escape(url.database or '')}?mode=ro"
+        url = url.set(database=path, query={"uri": "true"})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        cursor.execute("PRAGMA trusted_schema = OFF")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        else:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
+            cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return engine
+
+
+def _escape(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class SqliteBulk:
+    """`engine.Bulk` for SQLite."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._pooled = engine.raw_connection()
+        driver = self._pooled.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            raise StoreError(f"not an SQLite connection: {driver!r}")
+        self._execute = driver.execute
+        self._commit = driver.commit
+        self._rollback = driver.rollback
+
+    def begin(self) -> None:
+        """Take the write lock; waits for another writer's batch."""
+        self._execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        self._commit()
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        self._rollback()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._pooled.close()
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of one statement; parameters are written `?`."""
+        return self._execute(sql, parameters).fetchall()
+
+    def among(self, sql: str, keys: Sequence[object]) -> Iterable[tuple[Any, ...]]:
+        """Rows of a query whose `AMONG KEYS` stands for `IN (keys)`, any number of them."""
+        for some in _batched(keys, KEYS_PER_QUERY):
+            marks = ",".join("?" * len(some))
+            yield from self._execute(sql.replace("AMONG KEYS", f"IN ({marks})"), some)
+
+    def insert(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        """Insert rows, given flat."""
+        self._insert("INSERT", table, columns, values)
+
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        """Insert rows, given flat, leaving out those whose key is there already."""
+        self._insert("INSERT OR IGNORE", table, columns, values)
+
+    def _insert(self, verb: str, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
+        width = len(columns)
+        step = VALUES_PER_STATEMENT // width * width
+        for start in range(0, len(values), step):
+            some = values[start : start + step]
+            self._execute(_insert_sql(verb, table, columns, len(some) // width), some)
+
+
+def _batched(keys: Sequence[object], size: int) -> Iterator[list[object]]:
+    iterator = iter(keys)
+    while some := list(islice(iterator, size)):
+        yield some
+
+
+@lru_cache
+def _insert_sql(verb: str, table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = f"({','.join('?' * len(columns))})"
+    names = ",".join(f'"{c}"' for c in columns)
+    return f"{verb} INTO {table} ({names}) VALUES {','.join([row] * rows)}"

@@ -1,0 +1,92 @@
+"""What is compared must be the same: every contender makes the same rows of the same file."""
+
+import json
+import sqlite3
+import subprocess
+from importlib.util import find_spec
+
+import pytest
+
+from bench.generate import main as generate
+from bench.measure import ROOT, python, remove, run, size
+from bench.run import CONTENDERS
+from bench.tables import FILLED
+
+COUNT = 300
+COUNTED = sorted(set(FILLED) - {"imports", "sources", "attribution_rules"})
+MODULES = {"sqlite-utils": "sqlite_utils", "duckdb": "duckdb", "duckdb-indexes": "duckdb"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bench")
+    generate(["--count", str(COUNT), "--out", str(folder / "jobs.ndjson")])
+    return folder
+
+
+def fill(name, folder):
+    contender, store = CONTENDERS[name], folder / f"{name}.db"
+    remove(store)
+    if contender.prepare:
+        subprocess.run(contender.prepare(store), check=True, cwd=ROOT)
+    result = run(contender.command(folder / "jobs.ndjson", store), store)
+    assert result.documents == COUNT
+    assert 0 < result.inside < result.wall
+    assert result.peak > 1e7
+    assert result.store == size(store) > 0
+    assert json.dumps(result.said)
+    return store
+
+
+def counts(connection):
+    return {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in COUNTED}
+
+
+@pytest.fixture(scope="module")
+def plain(folder):
+    connection = sqlite3.connect(fill("plain", folder))
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_peers_make_as_many_rows(name, folder, plain):
+    pytest.importorskip(MODULES[name], reason="needs the extra `bench`")
+    store = fill(name, folder)
+    if "duckdb" in name:
+        import duckdb
+
+        connection = duckdb.connect(str(store))
+    else:
+        connection = sqlite3.connect(store)
+    assert counts(connection) == counts(plain)
+    connection.close()
+
+
+@pytest.mark.skipif(not find_spec("meta_audit.__main__"), reason="no command line yet")
+def test_the_plain_loop_makes_our_rows(folder, plain):
+    connection = sqlite3.connect(fill("ours", folder))
+    assert counts(connection) == counts(plain)
+    for query in (
+        "SELECT role, basis, trust, verdict, count(*) FROM attributions "
+        "JOIN attribution_rules USING (rule_id) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        "SELECT layout, origin, count(*) FROM job_versions GROUP BY 1, 2 ORDER BY 1, 2",
+        "SELECT job_id, task_no, key, value FROM meta_entries JOIN jobs USING (job_key) "
+        "JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id) ORDER BY 1, 2, 3, 4",
+        "SELECT job_id, state, message, revision, modified_at, ordinal, line FROM observations "
+        "JOIN jobs USING (job_key) ORDER BY 1, 2, 3",
+    ):
+        assert connection.execute(query).fetchall() == plain.execute(query).fetchall()
+    connection.close()
+
+
+def test_adding_to_a_full_store(folder):
+    store = fill("plain", folder)
+    following = folder / "following.ndjson"
+    generate(["--count", str(COUNT), "--start", str(COUNT), "--out", str(following)])
+    run(python("-m", "bench.plain_loop", str(following), str(store)), store)
+    connection = sqlite3.connect(store)
+    assert counts(connection)["jobs"] == 2 * COUNT
+    twice = "SELECT count(*) - count(DISTINCT value) FROM identities"
+    assert connection.execute(twice).fetchone() == (0,)
+    connection.close()

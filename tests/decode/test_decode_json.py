@@ -1,0 +1,225 @@
+"""JSON: every rule, on both roads."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meta_audit.catalogue import REASONS
+from meta_audit.decode import decode, decode_json
+from meta_audit.errors import RejectedError
+from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES, Scalar
+
+
+def rejection(content: bytes) -> RejectedError:
+    with pytest.raises(RejectedError) as caught:
+        decode_json(content)
+    assert caught.value.reason in REASONS
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "line"),
+    [
+        (b"", "empty", 0),
+        (b" \n\t\r ", "empty", 0),
+        (b'{"a":1,"a":2}', "duplicate_key", 1),
+        (b'{"a":1,\n"b":[{}, {"c": {"x":1,\n"\\u0078":2}}]}', "duplicate_key", 3),
+        (b'{"<":1,"\\u003c":2}', "duplicate_key", 1),
+        (b'{"":0,"":0}', "duplicate_key", 1),
+        (b"NaN", "json.syntax", 1),
+        (b'["NaN",\n -Infinity]', "json.syntax", 2),
+        (b"{'a': None}", "json.syntax", 1),
+        (b"[1,]", "json.syntax", 1),
+        (b'{"a":\n tru}', "json.syntax", 2),
+        (b'{"a":1', "json.syntax", 1),
+        (b'"a', "json.syntax", 1),
+        (b'["a\nb"]', "json.syntax", 1),
+        (b"[01]", "json.syntax", 1),
+        (b"\x0c[]", "json.syntax", 1),
+        (b"{}\n{}", "trailing_data", 2),
+        (b"[] x", "trailing_data", 1),
+        (b"1 2", "trailing_data", 1),
+        (b"\xef\xbb\xbf{}", "text.encoding", 1),
+        ('{"a":"é"}'.encode("utf-16"), "text.encoding", 1),
+        ('{"a":"é"}'.encode("utf-16-le"), "text.encoding", 1),
+        ('{"a":"é"}'.encode("utf-16-be"), "text.encoding", 1),
+        ('{"a":"é"}'.encode("utf-32-le"), "text.encoding", 1),
+        (b'["a",\n"\xff"]', "text.encoding", 2),
+        (b'"\xc0\xaf"', "text.encoding", 1),
+        (b'"\xed\xa0\x80"', "text.encoding", 1),
+        (b'\n"\\ud800"', "text.encoding", 2),
+        (b'"\\uDC00\\uD800"', "text.encoding", 1),
+        (b'{"\\ud83d":1}', "text.encoding", 1),
+        (b'"\\ud83d\\u0041"', "text.encoding", 1),
+        (b'"\\ud83d\\\\ude00"', "text.encoding", 1),
+        (b'"a\\u0000"', "text.nul", 1),
+        (b'{"a":"",\n "\\u0000":1}', "text.nul", 2),
+        (b'"\0"', "text.nul", 1),
+        (b"[" * 129 + b"]" * 129, "too_deep", 1),
+        (b'[\n{"a":' * 100_000, "too_deep", 65),
+        (b'{"a":' * 129 + b"[]" + b"}" * 129, "too_deep", 1),
+    ],
+)
+def test_rejects(content: bytes, reason: str, line: int) -> None:
+    error = rejection(content)
+    assert (error.reason, error.line) == (reason, line), str(error)
+
+
+@pytest.mark.parametrize("indent", [None, 2, 4])
+def test_depth_is_exact(indent: int | None) -> None:
+    for innermost in (b"[]", b"1", b"{}"):
+        for deepest in range(MAX_DEPTH - 2, MAX_DEPTH + 3):
+            opened = deepest - (innermost != b"1")
+            content = b'[{"a":' * (opened // 2) + b"[" * (opened % 2) + innermost
+            content += b"]" * (opened % 2) + b"}]" * (opened // 2)
+            content = json.dumps(json.loads(content), indent=indent).encode()
+            if deepest <= MAX_DEPTH:
+                assert decode_json(content) == json.loads(content)
+            else:
+                assert rejection(content).reason == "too_deep"
+
+
+def test_brackets_in_strings_and_side_by_side_are_not_deep() -> None:
+    for value in ("[" * 500, [[]] * 500, {"{" * 300: [{"]": 1}] * 300}):
+        assert decode_json(orjson.dumps(value)) == value
+        assert decode_json(json.dumps(value).encode()) == value
+
+
+def test_size_and_nodes_are_bounded() -> None:
+    content = b'"' + b"a" * (MAX_DOCUMENT_BYTES - 2) + b'"'
+    assert decode_json(content) == content[1:-1].decode()
+    assert rejection(content + b" ").reason == "too_large"
+    for separator in (b",", b", "):
+        content = b"[" + separator.join([b"1"] * (MAX_NODES - 2)) + b"]"
+        assert decode_json(content) == [1] * (MAX_NODES - 2)
+        content = b"[" + separator.join([b"1"] * (MAX_NODES + 2)) + b"]"
+        assert rejection(content).reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.20", 1.2),
+        ("1.0e2", 100.0),
+        ("1E5", 100000.0),
+        ("-0", 0),
+        ("1e400", None),
+        ("-1e400", None),
+        ("18446744073709551616", None),
+        ("-9223372036854775809", None),
+        ("9" * 5000, None),
+        ("0.1000000000000000055511151231257827", 0.1),
+    ],
+)
+def test_number_in_another_form_keeps_its_text(text: str, value: float | None) -> None:
+    assert decode_json(f'{{"a":{text}}}'.encode()) == {"a": Scalar(text, value)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "1.5", "-0.0", "9223372036854775807", "18446744073709551615", "-9223372036854775808"],
+)
+def test_number_in_its_own_form_is_plain(text: str) -> None:
+    for content in (f"[{text}]", f"[ {text} ]"):
+        (value,) = decode_json(content.encode())
+        assert json.dumps(value) == text
+
+
+@pytest.mark.parametrize("text", ["1e16", "1e+16", "1e-7", "1e-07", "123456789012345680.0"])
+def test_both_roads_agree_on_exponents(text: str) -> None:
+    assert decode_json(f"[{text}]".encode()) == decode_json(f"[ {text} ]".encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'"\\u003ca\\u003e \\u0026 \\u2028"', "<a> & \u2028"),
+        (b'"\\\\u003c"', "\\u003c"),
+        (b'"\\\\\\u003c"', "\\<"),
+        (b'"\\\\u0000 \\\\ud800"', "\\u0000 \\ud800"),
+        (b'"\\ud83d\\ude00"', "\U0001f600"),
+        (b'{"a":"<",\r\n"b":[ ]}', {"a": "<", "b": []}),
+        (b'\n{\n  "a": [\n    1\n  ],\n  "b": {}\n}\n', {"a": [1], "b": {}}),
+    ],
+)
+def test_accepts(content: bytes, value: object) -> None:
+    assert decode_json(content) == value
+    assert decode(content, "json") == value
+
+
+def test_duplicate_key_is_named_with_its_path() -> None:
+    message = str(rejection(b'{"T":[1,{"a b":2},{"Meta":{"k":1,"x":[{},[]],"k":2}}]}'))
+    assert "'k'" in message
+    assert "$.T[2].Meta" in message
+    message = str(rejection(b'{"\\u001b[31m' + b"x" * 500 + b'":{"\\u202e":1,"\\u202e":2}}'))
+    assert "\x1b" not in message
+    assert "\u202e" not in message
+    assert len(message) < 200
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('ab<&\\"\u2028é '), inner),
+    max_leaves=20,
+)
+
+
+def plainly(value: object) -> object:
+    """The value with each Scalar replaced by what it stands for."""
+    if isinstance(value, Scalar):
+        return value.value
+    if isinstance(value, list):
+        return [plainly(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plainly(item) for key, item in value.items()}
+    return value
+
+
+def go_escapes(content: bytes) -> bytes:
+    for character in "<>&\u2028\u2029":
+        content = content.replace(character.encode(), b"\\u%04x" % ord(character))
+    return content
+
+
+@settings(deadline=None)
+@given(JSON_VALUES)
+def test_decodes_what_encoders_write(value: object) -> None:
+    for option in (None, orjson.OPT_INDENT_2):
+        content = orjson.dumps(value, option=option)
+        assert decode_json(content) == value
+        assert decode_json(go_escapes(content)) == value
+    for options in ({}, {"indent": 4}, {"ensure_ascii": False}, {"separators": (",", ":")}):
+        assert plainly(decode_json(json.dumps(value, **options).encode())) == value
+
+
+@settings(deadline=None)
+@given(st.text('{}[]:,"\\u0d8ab1.e-+ \n\t<é', max_size=30))
+def test_accepts_only_what_the_standard_library_accepts(text: str) -> None:
+    try:
+        value = decode_json(text.encode())
+    except RejectedError:
+        return
+    assert plainly(value) == finite(json.loads(text))
+
+
+def finite(value: object) -> object:
+    """What is out of range has no value for us, and is infinite for Python's parser."""
+    if isinstance(value, float) and math.isinf(value):
+        return None
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return None
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,122 @@
+"""Real stores, filled through the batch and the writer that an import uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from meta_audit.model import Document, Format
+from meta_audit.store.batch import Offered, build
+from meta_audit.store.imports import SourceLog, begin_import
+from meta_audit.store.opening import open_to_read, open_to_write
+from meta_audit.store.writer import Writer
+
+Value = bytes | dict[str, Any]
+
+
+class Filled:
+    """A store in a file, and a connection that reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened: list[Any] = []
+
+    def take(self, *documents: Value, uri: str = "jobs.json", format_: Format = "json") -> None:
+        """Import documents, as one source."""
+        store = open_to_write(str(self.path))
+        bulk = store.bulk()
+        log = SourceLog(begin_import(bulk, "test@host", "0", "[]"))
+        log.begin(0, uri)
+        offered = []
+        for number, value in enumerate(documents, 1):
+            content = value if isinstance(value, bytes) else json.dumps(value).encode()
+            document = Document(content, number, number, format_)
+            offered.append(Offered(document, sha256(content).digest(), 0, uri))
+        log.count(0, len(offered))
+        log.end(0, "complete", "", 0, b"")
+        Writer(bulk).write(build(offered, b"", coerce_scalars=False), log)
+        bulk.close()
+        store.close()
+
+    @property
+    def connection(self) -> sa.Connection:
+        """A connection that cannot write."""
+        store = open_to_read(str(self.path))
+        connection = store.engine.connect()
+        self._opened += [connection, store]
+        return connection
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for opened in self._opened:
+            opened.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Filled]:
+    """An empty store, made when the first documents enter it."""
+    filled = Filled(tmp_path / "audit.db")
+    yield filled
+    filled.close()
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> tuple[str, str]:
+    """A requester's ID and its public key, as documents carry them."""
+    from base64 import b64encode
+
+    from meta_audit.identity.base58 import encode
+    from meta_audit.identity.keys import KeyType, PublicKey, encode_public_key
+    from meta_audit.identity.peer import multihash
+
+    protobuf = encode_public_key(PublicKey(KeyType.ED25519, bytes(range(32))))
+    return encode(multihash(protobuf)), b64encode(protobuf).decode()
+
+
+JobFactory = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def job() -> JobFactory:
+    """Make a job document of v1.8; `state` and other fields by name."""
+
+    def make(
+        job_id: str = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab",
+        *,
+        meta: dict[str, str] | None = None,
+        task_meta: dict[str, str] | None = None,
+        state: str = "Completed",
+        **fields: Any,
+    ) -> dict[str, Any]:
+        return {
+            "ID": job_id,
+            "Name": "hello",
+            "Namespace": "default",
+            "Type": "batch",
+            "Priority": 0,
+            "Count": 1,
+            "Meta": {"bacalhau.org/requester.id": "n-1", "team": "a"} if meta is None else meta,
+            "Labels": {"env": "prod"},
+            "Tasks": [
+                {
+                    "Name": "main",
+                    "Engine": {"Type": "docker", "Params": {"Image": "alpine"}},
+                    "Publisher": {"Type": "s3"},
+                    "Meta": {"step": "1"} if task_meta is None else task_meta,
+                }
+            ],
+            "State": {"StateType": state, "Message": ""},
+            "Version": 1,
+            "Revision": 2,
+            "CreateTime": 1_700_000_000_123_456_789,
+            "ModifyTime": 1_700_000_001_000_000_000,
+            **fields,
+        }
+
+    return make
