@@ -67,8 +67,8 @@ _JOB = (
     '"CreateTime":%d,"ModifyTime":%d}'
 )
 _TASK = (
-    '{"Name":"%s","Engine":{"Type":"docker","Params":{"Entrypoint":["/bin/bash"],"Image":"%s",'
-    '"Parameters":["-c","python %s.py --input /inputs \\u0026\\u0026 sync"]}},'
+    '{"Name":"%s","Engine":{"Type":"docker","Params":{"Entrypoint":["sh","-c"],"Image":"%s",'
+    '"Parameters":["./%s \\u0026\\u0026 sync"]}},'
     '"Publisher":%s,%s"Meta":{%s"stage":"%s"},%s%s"Resources":{"CPU":"%d","Memory":"%dGb"%s},'
     '"Network":{"Type":"None"},"Timeouts":{"ExecutionTimeout":%d}}'
 )
@@ -172,17 +172,17 @@ class Generator:
             namespace,
             "ops" if r3 >> 28 & 15 == 0 else "batch",
             r3 >> 32 & 1 and 50,
-            f'[{{"Key":"region","Operator":"in","Values":["{region}"]}}]' if r3 >> 33 & 1 else "[]",
+            f'[{{"Key":"region","Operator":"in","Values":["{region}"]}}]' if r3 >> 56 & 7 == 0 else "[]",
             self._system_meta(at % 20, era, client, legacy),
             _ENVS[(r3 >> 34) % 6],
             _BRANCHES[(r3 >> 40) % 64],
             _hex(b"commit", number // 10 + (r5 >> 32) % 40, 20),
             project,
-            f'"region":"{region}",' if r3 >> 48 & 3 == 0 else "",
+            f'"region":"{region}",' if r3 >> 48 & 1 else "",
             _uuid(b"run", number // 8 + (r5 >> 40) % 24),
             team,
             f'"cost-centre":"cc-{client_number % 40 + 100}",'
-            + (f'"gpu":"{_GPUS[r3 >> 50 & 3]}",' if r3 >> 52 & 1 else "")
+            + (f'"gpu":"{_GPUS[r3 >> 50 & 3]}",' if r3 >> 52 & 7 == 0 else "")
             + f'"owner":"{team}"',
             tasks,
             state,
@@ -214,17 +214,17 @@ class Generator:
     def _task(self, r: int, number: int, team: str, stage: int, era: int) -> str:
         name = _STAGES[stage]
         dataset = inputs = ""
-        if r & 1:
-            dataset = f'"dataset":"{team}-{r >> 1 & 15}",'
+        if r & 3 == 0:
+            dataset = f'"dataset":"{team}-{r >> 2 & 15}",'
             inputs = (
                 f'"InputSources":[{{"Source":{{"Type":"s3","Params":{{"Bucket":"{team}-data",'
-                f'"Key":"{name}/{r >> 1 & 15}/*"}}}},"Alias":"","Target":"/inputs"}}],'
+                f'"Key":"{name}/{r >> 2 & 15}/*"}}}},"Alias":"","Target":"/inputs"}}],'
             )
-            if r >> 5 & 3:
+            if r >> 6 & 3:
                 version = _hex(b"dataset", number // 40 + (r >> 8) % 8, 8)
                 dataset += f'"dataset.version":"{version}",'
         image = _IMAGES[_TEAMS.index(team) * 18 + stage * 3 + (r >> 16) % 3]
-        published = r >> 24 & 1
+        published = r >> 44 & 7 == 0
         return _TASK % (
             name if era == _ORCHESTRATOR_ERA else "main" if r >> 25 & 1 else name,
             image,
@@ -232,7 +232,7 @@ class Generator:
             f'{{"Type":"s3","Params":{{"Bucket":"{team}-results","Key":"{name}/{{jobID}}"}}}}'
             if published
             else '{"Type":""}',
-            '"Env":{"LOG_LEVEL":"info","OMP_NUM_THREADS":"4"},' if r >> 26 & 1 else "",
+            '"Env":{"LOG_LEVEL":"info","OMP_NUM_THREADS":"4"},' if r >> 26 & 3 == 0 else "",
             dataset,
             name,
             inputs,

@@ -69,7 +69,11 @@ class LazyGroup(click.Group):
         """Names, in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import one command. Its module calls it `command`."""
         if cmd_name not in COMMANDS:
             return None
@@ -78,7 +82,11 @@ class LazyGroup(click.Group):
             raise TypeError(cmd_name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,
+        formatter: click.HelpFormatter,
+    ) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -121,10 +129,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
-    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+    except Exception as error:
         if os.environ.get("META_AUDIT_DEBUG"):
             raise
         click.echo(f"Internal error: {escape(f'{type(error).__name__}: {error}')}", err=True)
-        click.echo("This is a bug. Run again with META_AUDIT_DEBUG=1 and report what it says.", err=True)
+        click.echo(
+            "This is a bug. Run again with META_AUDIT_DEBUG=1 and report what it says.", err=True
+        )
         return Exit.INTERNAL
     return int(result or 0)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import options
 from meta_audit.cli.progress import make_progress
+from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
 from meta_audit.ingest.run import Import
 from meta_audit.render.escape import escape
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
 
-if TYPE_CHECKING:
-    from meta_audit.ingest.summary import Summary
-    from meta_audit.store.opening import Store
-
 
 @click.command(short_help="Take job documents into the store.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--coerce-scalars",
-    is_flag=True,
-    help="Take Meta values that are not strings as the text that was written (with a finding), "
-    "instead of rejecting the document as Bacalhau does.",
-)
+@options.COERCE_SCALARS
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
@@ -35,14 +24,7 @@ if TYPE_CHECKING:
     help="Parse in this many processes beside the one that writes.",
 )
 @options.DB
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the summary.",
-)
+@FORMAT_OF_SUMMARY
 def command(
     sources: tuple[str, ...], *, coerce_scalars: bool, jobs: int, db: str | None, format_: str
 ) -> int:
@@ -63,39 +45,4 @@ def command(
             summary = run.run(find(sources), arguments)
     finally:
         store.close()
-    _print(summary, store, format_)
-    if run.signal:
-        click.echo("Interrupted: run the same command again to complete the import.", err=True)
-        return 128 + run.signal
-    return exit_code(summary)
-
-
-def exit_code(summary: Summary) -> Exit:
-    """What the counts say to a script."""
-    if summary.refused:
-        return Exit.SOURCE
-    return Exit.FINDINGS if summary.rejected else Exit.DONE
-
-
-def _print(summary: Summary, store: Store, format_: str) -> None:
-    if format_ == "json":
-        import orjson  # noqa: PLC0415
-
-        sys.stdout.write(orjson.dumps(summary.shape()).decode() + "\n")
-        return
-    rate = f", {summary.documents / summary.seconds:,.0f}/s" if summary.seconds else ""
-    click.echo(
-        f"Import {summary.import_id} {summary.status}: {summary.documents:,} documents"
-        f" from {summary.sources:,} sources in {summary.seconds:.1f} s{rate}"
-    )
-    click.echo(
-        f"  {summary.new:,} new, {summary.changed:,} changed, {summary.unchanged:,} unchanged,"
-        f" {summary.rejected:,} rejected"
-    )
-    click.echo(f"  {summary.jobs:,} jobs and {summary.meta_pairs:,} Meta pairs added")
-    for title, counts in (("rejected", summary.reasons), ("findings", summary.findings)):
-        for name, number in sorted(counts.items()):
-            click.echo(f"  {title}: {number:,} {name}")
-    if summary.rejected:
-        click.echo("  See `meta-audit rejections list`.")
-    click.echo(f"  Store: {escape(store.shown)}")
+    return finish(run, summary, store, format_)

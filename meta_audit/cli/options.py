@@ -10,6 +10,12 @@ DB = click.option(
     help="The store: a path, or sqlite:///PATH.  [default: $META_AUDIT_DB, else a file in "
     "the user's data directory, see `meta-audit db path`]",
 )
+COERCE_SCALARS = click.option(
+    "--coerce-scalars",
+    is_flag=True,
+    help="Take Meta values that are not strings as the text that was written (with a finding), "
+    "instead of rejecting the document as Bacalhau does.",
+)
 FORMAT = click.option(
     "--format",
     "format_",

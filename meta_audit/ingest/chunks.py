@@ -71,7 +71,9 @@ class Chunker:
                 self._reporter.skipped(source.uri, source.why)
             elif isinstance(source, Unreadable):
                 self._begin(source.uri)
-                self._refuse(source.uri, SourceError(source.code, source.message, advice=source.advice))
+                self._refuse(
+                    source.uri, SourceError(source.code, source.message, advice=source.advice)
+                )
             else:
                 yield from self._read(source)
         yield self._chunk

@@ -21,6 +21,7 @@ import orjson
 from meta_audit import __version__
 from meta_audit.errors import MetaAuditError
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
+from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
 from meta_audit.sources import digest
 from meta_audit.store.batch import Batch, build
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(BaseException):  # noqa: N818 - as KeyboardInterrupt
+class Interrupted(BaseException):
     """A signal asked the import to stop while nothing was being written."""
 
 
@@ -103,22 +104,29 @@ class Import:
         self._dictionary = self._writer.newest_dictionary()
 
     def run(self, found: Iterable[Found], arguments: list[str]) -> Summary:
-        """Take in all sources. Raises `StoreError` where the store fails; then all batches
-        written before it stand, and running the same command again completes the import.
+        """Take in all sources.
+
+        Raises `StoreError` where the store fails; then all batches written before it stand,
+        and running the same command again completes the import.
         """
+        chunker = Chunker(self._writer.known, self._known_source, self._progress)
+        return self._run(chunker.chunks(found), arguments)
+
+    def retry(self, arguments: list[str]) -> Summary:
+        """Offer every unresolved rejection again. Raises as `run` does."""
+        return self._run(rejected_chunks(self._bulk), arguments)
+
+    def _run(self, chunks: Iterator[Chunk], arguments: list[str]) -> Summary:
         began = time.monotonic()
-        said = orjson.dumps(arguments, option=orjson.OPT_NON_STR_KEYS).decode()
+        said = orjson.dumps(arguments).decode()
         import_id = begin_import(self._bulk, actor(), __version__, said)
         self._log = SourceLog(import_id)
         self._summary = summary = Summary(import_id)
-        chunker = Chunker(self._writer.known, self._known_source, self._progress)
         try:
             with self._stopper.installed():
                 try:
-                    self._take_in(chunker.chunks(found))
+                    self._take_in(chunks)
                 except Interrupted:
-                    summary.status = "interrupted"
-                if self._stopper.signal:
                     summary.status = "interrupted"
                 with self._stopper.writing():
                     end_import(self._bulk, import_id, summary.status, summary.counts())
@@ -165,9 +173,7 @@ class Import:
         if len(chunk.offered) < 500 or not self._dictionary:
             return None
         offered, chunk.offered = chunk.offered, []
-        return pool.submit(
-            build, offered, self._dictionary, coerce_scalars=self._coerce_scalars
-        )
+        return pool.submit(build, offered, self._dictionary, coerce_scalars=self._coerce_scalars)
 
     def _write_next(self, pending: deque[tuple[Chunk, Future[Batch] | None]]) -> None:
         chunk, future = pending[0]

@@ -42,9 +42,9 @@ class Summary:
     def add(self, batch: Batch, written: Written) -> None:
         """Count a batch that was written."""
         self.documents += len(batch.accepted) + len(batch.rejected)
-        self.new += written.new
-        self.changed += written.changed
-        self.unchanged += written.unchanged
+        self.new += written.changes["new"]
+        self.changed += written.changes["changed"]
+        self.unchanged += written.changes["unchanged"]
         self.rejected += len(batch.rejected)
         self.reasons.update(d.rejection.reason for d in batch.rejected)
         self.findings.update(written.findings)
@@ -59,7 +59,9 @@ class Summary:
     def shape(self) -> dict[str, object]:
         """The summary as `--format json` prints it (docs/output.md)."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in plain.items()}
+        return {
+            k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in plain.items()
+        }
 
     def counts(self) -> dict[str, int]:
         """The columns of import_results."""

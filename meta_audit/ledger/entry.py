@@ -22,6 +22,7 @@ from meta_audit.model import (
     Event,
     Execution,
     Finding,
+    Format,
     JobRecord,
     Origin,
     Rejection,
@@ -68,9 +69,9 @@ class AcceptedEntry(
     meta: Pairs
     labels: Pairs
     tasks: Sequence[tuple[str, str, str, Pairs]]
-    """Name, engine, publisher, Meta; in document order, as all rows below."""
+    """Name, engine, publisher, Meta; in document order, as all rows but attributions."""
     attributions: Sequence[tuple[Role, str, str, Trust, Verdict]]
-    """Role, value, basis, trust, verdict."""
+    """Role, value, basis, trust, verdict. A set: each once, ascending by UTF-8 bytes."""
     state: str
     state_message: str
     revision: int
@@ -83,7 +84,7 @@ class AcceptedEntry(
     """Code, detail."""
 
     def record(self) -> JobRecord:
-        """Give back the record that the entry was made from."""
+        """Give back the record that the entry was made from, its attributions in order."""
         return JobRecord(
             origin=self.origin,
             layout=self.layout,
@@ -131,6 +132,7 @@ class RejectedEntry(
     """Bytes of the whole document."""
     kept: bytes | None
     """Digest of the bytes kept when they are not the whole document, else nil."""
+    format: Format
 
 
 Entry = AcceptedEntry | RejectedEntry
@@ -142,7 +144,13 @@ _DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(Entry)
 def accepted_entry(
     document_sha256: bytes, record: JobRecord, source_uri: str, ordinal: int, line: int
 ) -> bytes:
-    """Write the entry of an accepted document."""
+    """Write the entry of an accepted document.
+
+    Without `spec_sha256` there is no version, and so there are no rows for the fields of one:
+    they are written empty.
+    """
+    if not record.spec_sha256:
+        record = _activity(record)
     # Strings compare by code point, which is the order of their UTF-8 bytes (RFC 3629 §1).
     return _encode(
         AcceptedEntry(
@@ -165,7 +173,7 @@ def accepted_entry(
             sorted(record.meta.items()),
             sorted(record.labels.items()),
             [(t.name, t.engine, t.publisher, sorted(t.meta.items())) for t in record.tasks],
-            [(a.role, a.value, a.basis, a.trust, a.verdict) for a in record.attributions],
+            sorted({(a.role, a.value, a.basis, a.trust, a.verdict) for a in record.attributions}),
             record.state,
             record.state_message,
             record.revision,
@@ -191,6 +199,23 @@ def accepted_entry(
     )
 
 
+def _activity(record: JobRecord) -> JobRecord:
+    return JobRecord(
+        origin="activity",
+        layout="",
+        job_id=record.job_id,
+        namespace=record.namespace,
+        spec_sha256=b"",
+        state=record.state,
+        state_message=record.state_message,
+        revision=record.revision,
+        modified_at=record.modified_at,
+        executions=record.executions,
+        events=record.events,
+        findings=record.findings,
+    )
+
+
 def rejected_entry(rejection: Rejection, source_uri: str) -> bytes:
     """Write the entry of a rejection.
 
@@ -209,6 +234,7 @@ def rejected_entry(rejection: Rejection, source_uri: str) -> bytes:
             rejection.message,
             rejection.size,
             None if whole else sha256(rejection.content).digest(),
+            rejection.format,
         )
     )
 
@@ -217,24 +243,26 @@ def decode_entry(data: bytes) -> Entry:
     """Read an entry, strictly: raises `LedgerError` unless `data` is its one canonical form."""
     try:
         entry = _DECODER.decode(data)
-        again = _encode(entry)
+        again = _encode_again(entry)
     except (DecodeError, UnicodeError, RecursionError) as error:
         raise LedgerError(f"the entry is not of a known form: {error}") from error
     if again != data:
-        raise LedgerError("the entry is not canonical: a value is not in its shortest form")
+        raise LedgerError("the entry is not canonical: its values have another form")
     digests = [entry.document]
-    if isinstance(entry, AcceptedEntry):
-        if entry.origin != "activity":
-            digests.append(entry.spec_sha256)
-        for pairs in (entry.meta, entry.labels, *(task[3] for task in entry.tasks)):
-            keys = [key for key, _ in pairs]
-            if sorted(set(keys)) != keys:
-                raise LedgerError("the entry is not canonical: keys do not ascend")
-    elif entry.kept is not None:
-        digests.append(entry.kept)
+    if isinstance(entry, RejectedEntry):
+        digests += [entry.kept] if entry.kept is not None else []
+    elif entry.spec_sha256 or entry.origin != "activity":
+        digests.append(entry.spec_sha256)
     if entry.hash != HASH or any(len(digest) != HASH_BYTES for digest in digests):
         raise LedgerError(f"the entry's digests are not {HASH}")
     return entry
+
+
+def _encode_again(entry: Entry) -> bytes:
+    if isinstance(entry, RejectedEntry):
+        return _encode(entry)
+    where = entry.source_uri, entry.ordinal, entry.line
+    return accepted_entry(entry.document, entry.record(), *where)
 
 
 def is_canonical(data: bytes) -> bool:

@@ -21,9 +21,9 @@ from meta_audit.parse.fields import MAX_INT64, MIN_INT64
 Int64 = Annotated[int, msgspec.Meta(ge=MIN_INT64, le=MAX_INT64)]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
 
-# Free values without floats and `Scalar`s, whose notation the digest has to look at, to the depth
-# that is usual (recursive types are not to be had).
-_Leaf = str | int | bool | None
+# Free values, to the usual depth, without what the digest has to look at: floats, huge integers
+# and `Scalar`s.
+_Leaf = str | Int64 | bool | None
 _Branch = _Leaf | list[_Leaf] | dict[str, _Leaf]
 Free = _Leaf | list[_Branch] | dict[str, _Branch]
 
@@ -67,8 +67,8 @@ class Port(_Usual):
     """pkg/models/network.go, v1.7 and later."""
 
     Name: str = ""
-    Static: int = 0
-    Target: int = 0
+    Static: Int64 = 0
+    Target: Int64 = 0
     HostNetwork: str = ""
 
 
@@ -83,9 +83,9 @@ class TaskNetwork(_Usual):
 class TaskTimeouts(_Usual):
     """pkg/models/timeout.go."""
 
-    ExecutionTimeout: int = 0
-    QueueTimeout: int = 0
-    TotalTimeout: int = 0
+    ExecutionTimeout: Int64 = 0
+    QueueTimeout: Int64 = 0
+    TotalTimeout: Int64 = 0
 
 
 class Constraint(_Usual):

@@ -70,15 +70,13 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
         job.CreateTime,
         job.ModifyTime,
     )
-    encoded = None
     if spec is None:
         job.State = None
         job.Revision = job.CreateTime = job.ModifyTime = 0
         encoded = usual_input(origin, job)
-    if encoded is not None:
         digest, plain = sha256(encoded).digest(), is_plain(encoded)
     else:
-        digest, plain = spec_sha256(origin, JOB, value if spec is None else spec), False
+        digest, plain = spec_sha256(origin, JOB, spec), False
 
     forged = "reserved.unsubmitted" if unsubmitted else None
     report = look(job.Meta, None, forged, findings, plain=plain)

@@ -27,8 +27,9 @@ space, the names of every object in ascending order) of the list
     `UpdateJob`), and an update that goes back to an earlier specification is a new version.
 
 Numbers stand by their value, 1.0 as 1 up to 2^53 and 0x10 as 16, since Bacalhau's JSON and YAML
-write one number differently (1000000 and 1e+06). What 64 bits cannot carry stands as text after
-a NUL, which no text of a document can hold.
+write one number differently (1000000 and 1e+06). Integers beyond 64 bits stand as text in hex
+(0x…), literals without a value as they were written, both after a NUL, which no text of a
+document can hold.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ import msgspec
 
 from meta_audit.errors import RejectedError
 from meta_audit.model import Scalar
+from meta_audit.parse.fields import MAX_INT64, MIN_INT64
 
 if TYPE_CHECKING:
     from meta_audit.model import Origin
@@ -69,15 +71,12 @@ _MAX_EXACT: Final = 2**53
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
-def usual_input(origin: Origin, job: canonical.Job) -> bytes | None:
+def usual_input(origin: Origin, job: canonical.Job) -> bytes:
     """Return what is hashed of a job of the usual kind, its volatile fields reset.
 
-    None where an integer is beyond 64 bits or text holds a lone surrogate.
+    Raises `RejectedError` (`text.encoding`).
     """
-    try:
-        return _encode((RECIPE, origin, None, job))
-    except (OverflowError, UnicodeEncodeError):
-        return None
+    return _written(origin, None, job)
 
 
 def spec_sha256(origin: Origin, level: Level, job: Fields, around: Fields | None = None) -> bytes:
@@ -89,12 +88,16 @@ def spec_sha256(origin: Origin, level: Level, job: Fields, around: Fields | None
         spec = level.clean(_plain(job))
         for name in VOLATILE:
             spec.pop(name, None)
-        data = _encode((RECIPE, origin, around, spec))
-    except UnicodeEncodeError:
-        raise RejectedError("text.encoding", "a lone surrogate in text") from None
+        return sha256(_written(origin, around, spec)).digest()
     except RecursionError:
         raise RejectedError("too_deep", "nested too deeply to be identified") from None
-    return sha256(data).digest()
+
+
+def _written(origin: Origin, around: Fields | None, job: Any) -> bytes:
+    try:
+        return _encode((RECIPE, origin, around, job))
+    except UnicodeEncodeError:
+        raise RejectedError("text.encoding", "a lone surrogate in text") from None
 
 
 def _plain(value: Any) -> Any:
@@ -114,7 +117,7 @@ def _number(value: float) -> Any:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else "\0" + hex(value)
+        return value if MIN_INT64 <= value <= MAX_INT64 else "\0" + hex(value)
     if not isfinite(value):
         return "\0" + repr(value)
     return int(value) if value.is_integer() and abs(value) <= _MAX_EXACT else value

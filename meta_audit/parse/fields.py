@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import orjson
+
 from meta_audit.errors import RejectedError
 from meta_audit.model import Scalar
 
@@ -142,7 +144,21 @@ def kind_of(value: Any) -> str:
         return "a list"
     if value is None:
         return "null"
-    return f"the literal {shown(str(value).lower() if isinstance(value, bool) else str(value))}"
+    return f"the literal {shown(literal(value))}"
+
+
+def literal(value: Any) -> str:
+    """Return the text that a scalar was written as.
+
+    Integers of more than 4,096 bits, which only hostile documents have, are written in hex:
+    Python refuses to write them in decimals.
+    """
+    if isinstance(value, Scalar):
+        return value.text
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return str(value) if value.bit_length() <= 4_096 else hex(value)
 
 
 def wrong_type(where: str, expected: str, value: Any) -> RejectedError:
@@ -170,20 +186,17 @@ def integer(fields: Fields, name: str, label: str, low: int = MIN_INT64) -> int:
     if value is None:
         return 0
     if isinstance(value, Scalar):
-        value = value.value if value.value is not None else _huge(value, f"{label}.{name}")
+        if value.value is None:
+            raise RejectedError("number.range", f"{label}.{name}: {kind_of(value)} is no number")
+        value = value.value
     if value.__class__ is not int:
         raise wrong_type(f"{label}.{name}", "an integer", fields[name])
     if not low <= value <= MAX_INT64:
-        digits = str(value) if value.bit_length() < 256 else "more than 70 digits"
         raise RejectedError(
-            "number.range", f"{label}.{name} must be between {low} and {MAX_INT64}, not {digits}"
+            "number.range",
+            f"{label}.{name} must be between {low} and {MAX_INT64}, not {kind_of(value)}",
         )
     return value
-
-
-def _huge(value: Scalar, where: str) -> NoReturn:
-    """Refuse a literal that decode could not turn into a number."""
-    raise RejectedError("number.range", f"{where}: {shown(value.text)} is out of range")
 
 
 def moment(fields: Fields, name: str, label: str) -> int | None:

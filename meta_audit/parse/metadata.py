@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from meta_audit.errors import RejectedError
 from meta_audit.identity.confusables import (
     has_invisible,
@@ -17,8 +15,8 @@ from meta_audit.identity.confusables import (
     is_reserved,
     skeleton,
 )
-from meta_audit.model import Finding, Scalar
-from meta_audit.parse.fields import kind_of, shown, wrong_type
+from meta_audit.model import Finding
+from meta_audit.parse.fields import kind_of, literal, shown, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,16 +26,6 @@ _CACHED_CHARS: Final = 4_096
 """Longest set of keys, in characters, whose report is remembered."""
 _MOST_FINDINGS: Final = 20
 """Most findings of one code for one Meta; the last one counts the rest."""
-
-
-def literal(value: Any) -> str:
-    """Return the text that a scalar was written as."""
-    if isinstance(value, Scalar):
-        return value.text
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # an integer beyond 64 bits
-        return str(value) if value.bit_length() < 4_096 else hex(value)
 
 
 def strings(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.model import Scalar
-from meta_audit.parse.fields import wrong_type
+from meta_audit.parse.fields import literal, wrong_type
 
 if TYPE_CHECKING:
     from meta_audit.parse.fields import Fields
@@ -95,9 +95,4 @@ def named(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> str
         raise wrong_type(f"{label}.{name}", "a name or a number", fields[name])
     names = {enum[value] if 0 <= value < len(enum) else None for enum in enums}
     found = names.pop() if len(names) == 1 else None
-    return found if found is not None else _digits(value)
-
-
-def _digits(value: int) -> str:
-    """Write a number; a hostile one of thousands of digits in hex, which Python does not cap."""
-    return str(value) if value.bit_length() < 256 else hex(value)
+    return found if found is not None else literal(value)

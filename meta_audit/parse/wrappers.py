@@ -146,10 +146,11 @@ class _Document:
         """`{payload, signature, client_public_key}` (pkg/publicapi/signatures.go, v1.0.3)."""
         fields = _SIGNED.fold(self.value)
         names = [name for name in _PAYLOADS if name in fields]
-        if len(names) != 1:
-            raise RejectedError(
-                "field.type", f"a signed submission has one payload, not {len(names)}"
-            )
+        if not names:
+            raise not_a_job(self.value)
+        if len(names) > 1:
+            both = " and ".join(names)
+            raise RejectedError("field.type", f"a submission signs one payload, not {both}")
         payload = _PAYLOAD.fold(mapping(fields, names[0], "submission"))
         signed = (
             text(fields, "ClientPublicKey", "submission"),

@@ -2,49 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.query.results import Attribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+ROLES: Final = (
+    "requester",
+    "requester_key",
+    "client",
+    "client_key",
+    "server_installation",
+    "server_instance",
+    "client_installation",
+    "client_instance",
+)
+"""In the order in which they are shown (`model.Role`)."""
 TRUSTS: Final = ("proven", "server", "claimed", "inferred", "unsubmitted")
-"""From the best to the worst."""
+"""From the best to the worst (`model.Trust`)."""
 _ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
 
-Row = tuple[str, str, str, str, str]
-"""Role, value, basis, trust, verdict."""
+
+class Row(NamedTuple):
+    """An attribution, as the store has it."""
+
+    role: str
+    value: str
+    basis: str
+    trust: str
+    verdict: str
+
+    @property
+    def rank(self) -> tuple[int, int, str, str]:
+        """Its place: by role, the best trust first, as the view `v_jobs` has it."""
+        return ROLES.index(self.role), TRUSTS.index(self.trust), self.basis, self.value
 
 
-def best(found: Iterable[tuple[str, str, str]], role: str) -> tuple[str | None, str | None]:
-    """Return the value and trust of the best among (role, value, trust), the first of equals."""
-    of_role = [(TRUSTS.index(trust), value) for r, value, trust in found if r == role]
-    if not of_role:
-        return None, None
-    rank, value = min(of_role, key=lambda pair: pair[0])
-    return value, TRUSTS[rank]
+def best(found: Iterable[Row], role: str) -> tuple[str | None, str | None]:
+    """Return the value and trust of the best attribution in a role; None and None for none."""
+    row = min((row for row in found if row.role == role), key=lambda row: row.rank, default=None)
+    return (row.value, row.trust) if row else (None, None)
 
 
-def with_fingerprints(found: Sequence[Row]) -> tuple[Attribution, ...]:
-    """Return attributions with the fingerprint of the key that each one is, or matches."""
-    keys = {row[0]: _fingerprint(*row) for row in found if row[0] in _ID_OF_KEY}
-    of_id = {_ID_OF_KEY[role]: shown for role, shown in keys.items()}
+def in_order(found: Iterable[Row]) -> tuple[Attribution, ...]:
+    """Return attributions by rank, with the fingerprint of the key that each is, or matches."""
+    ranked = sorted(found, key=lambda row: row.rank)
+    keys = {row: _fingerprint(row) for row in ranked if row.role in _ID_OF_KEY}
+    matched: dict[str, str] = {}
+    for row, shown in keys.items():
+        matched.setdefault(_ID_OF_KEY[row.role], shown)
     return tuple(
-        Attribution(
-            *row, keys.get(row[0]) or (of_id.get(row[0], "") if row[4] == "match" else "")
-        )
-        for row in found
+        Attribution(*row, keys.get(row) or (row.verdict == "match" and matched.get(row.role)) or "")
+        for row in ranked
     )
 
 
-def _fingerprint(role: str, value: str, _basis: str, _trust: str, verdict: str) -> str:
-    if verdict == "undecodable":
+def _fingerprint(key: Row) -> str:
+    if key.verdict == "undecodable":
         return ""
-    if role == "requester_key":
+    if key.role == "requester_key":
         from meta_audit.identity.keys import key_fingerprint  # noqa: PLC0415 - only with a key
 
-        return key_fingerprint(value)
+        return key_fingerprint(key.value)
     from meta_audit.identity.checks import check_client  # noqa: PLC0415 - 45 ms, signed jobs only
 
-    return check_client("", value).fingerprint
+    return check_client("", key.value).fingerprint

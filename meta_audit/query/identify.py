@@ -12,6 +12,7 @@ from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.statements import LAST, rows, storable
 from meta_audit.query.summaries import summaries
+from meta_audit.schema.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,15 +26,16 @@ COUNTED: Final = 1_000
 JOB_PREFIX: Final = "j-"
 """Of IDs since v1.0.4; people leave it out."""
 
-_SEEN: Final = """j.job_key, j.job_id, j.namespace,
-    EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)"""
-_EXACT: Final = f"SELECT {_SEEN} FROM jobs j WHERE j.job_id = ? ORDER BY j.namespace"  # noqa: S608
-_BEGINNING: Final = f"""
-    SELECT {_SEEN} FROM jobs j WHERE j.job_id >= ? AND j.job_id < ?
-    ORDER BY j.job_id, j.namespace LIMIT {COUNTED}"""  # noqa: S608
-_NAMED: Final = f"""
-    SELECT {_SEEN} FROM job_versions v JOIN jobs j ON j.job_key = v.job_key
-    WHERE substr(v.name, 1, 64) = substr(?, 1, 64) AND v.name = ?
+_SEEN: Final = """
+    SELECT j.job_key, j.job_id, n.term,
+        EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
+    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
+_EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
+_BEGINNING: Final = f"""{_SEEN}
+    WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id LIMIT {COUNTED}"""
+_NAMED: Final = f"""{_SEEN}
+    JOIN job_versions v ON v.job_key = j.job_key
+    WHERE v.name_id = (SELECT term_id FROM terms WHERE digest = ?)
     ORDER BY coalesce(v.created_at, 0) DESC, j.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
 
 
@@ -91,7 +93,7 @@ def _beginning(connection: Connection, text: str) -> list[_Row]:
 
 
 def _named(connection: Connection, name: str) -> list[_Row]:
-    return [_Row(*row) for row in rows(connection, _NAMED, name, name)]
+    return [_Row(*row) for row in rows(connection, _NAMED, digest(name))]
 
 
 def _jobs(found: Iterable[_Row]) -> list[_Row]:

@@ -250,3 +250,11 @@ class Rejections(Struct, frozen=True):
     rejections: tuple[RejectionSummary, ...]
     total: int
     """How many there are, beyond the limit too."""
+
+
+class RejectionDetail(Struct, frozen=True):
+    """A rejection with its bytes; base64 in JSON."""
+
+    format: str
+    rejection: RejectionSummary
+    content: bytes

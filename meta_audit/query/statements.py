@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KEYS_PER_STATEMENT: Final = 500
 LAST: Final = "\U0010ffff"
-"""Sorts after every other character, so that texts beginning with `p` lie from `p` to `p + LAST`."""
+"""The last character: texts that begin with `p` lie from `p` to `p + LAST`."""
 
 
 def rows(connection: Connection, sql: str, *parameters: object) -> Sequence[Any]:
@@ -46,8 +46,10 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 
 def storable(text: str) -> bool:
-    """Whether the store could hold a text: no NUL, no lone surrogate (as bytes that are not
-    UTF-8 on a command line become).
+    """Whether the store could hold a text.
+
+    It holds no NUL and no lone surrogates, which bytes of a command line that are not UTF-8
+    become.
     """
     try:
         return b"\0" not in text.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.query.attributions import best
+from meta_audit.query.attributions import Row, best
 from meta_audit.query.results import JobSummary
 from meta_audit.query.statements import rfc3339, rows_among
 
@@ -14,24 +14,26 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _JOBS: Final = """
-    SELECT j.job_key, j.job_id, j.namespace, v.version_no,
+    SELECT j.job_key, j.job_id, n.term, v.version_no,
         v.created_ns, v.name, v.type, v.state, v.origin
-    FROM jobs j LEFT JOIN v_jobs v ON v.job_key = j.job_key
+    FROM jobs j
+    JOIN terms n ON n.term_id = j.namespace_id
+    LEFT JOIN v_jobs v ON v.job_key = j.job_key
     WHERE j.job_key AMONG KEYS"""
 _WHO: Final = """
-    SELECT a.job_key, a.version_no, r.role, i.value, r.trust
-    FROM attributions a
+    SELECT v.job_key, v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
+    FROM job_versions v
+    JOIN attribution_members a ON a.set_id = v.attribution_set
     JOIN attribution_rules r ON r.rule_id = a.rule_id
     JOIN identities i ON i.identity_id = a.identity_id
-    WHERE a.job_key AMONG KEYS AND r.role IN ('client', 'requester')
-    ORDER BY a.job_key, a.version_no, a.position"""
+    WHERE v.job_key AMONG KEYS AND r.role IN ('client', 'requester')"""
 
 
 def summaries(connection: Connection, job_keys: Sequence[int]) -> tuple[JobSummary, ...]:
     """Return the jobs with these keys, in their order."""
-    who: dict[tuple[int, int], list[tuple[str, str, str]]] = {}
+    who: dict[tuple[int, int], list[Row]] = {}
     for job_key, version_no, *attribution in rows_among(connection, _WHO, job_keys):
-        who.setdefault((job_key, version_no), []).append(tuple(attribution))  # type: ignore[arg-type]
+        who.setdefault((job_key, version_no), []).append(Row(*attribution))
     found = {}
     for job_key, job_id, namespace, version_no, created, name, type_, state, origin in rows_among(
         connection, _JOBS, job_keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from meta_audit.query.attributions import best, with_fingerprints
+from meta_audit.query.attributions import Row, best, in_order
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.results import (
     TRACE_FORMAT,
@@ -31,20 +31,31 @@ if TYPE_CHECKING:
 _Told = TypeVar("_Told")
 
 _OBSERVATIONS: Final = """
-    SELECT o.document_id, o.version_no, o.state, o.message, o.revision, o.modified_at,
+    SELECT o.document_id, o.version_no, state.term, message.term, o.revision, o.modified_at,
         o.ordinal, o.line, d.sha256, d.size, s.uri, s.import_id, m.started_at
     FROM observations o
+    JOIN terms state ON state.term_id = o.state_id
+    JOIN terms message ON message.term_id = o.message_id
     JOIN documents d ON d.document_id = o.document_id
     JOIN sources s ON s.source_id = o.source_id
     JOIN imports m ON m.import_id = s.import_id
     WHERE o.job_key IN (?, ?) ORDER BY o.document_id"""
 _VERSIONS: Final = """
-    SELECT version_no, version, spec_sha256, origin, layout, name, type, priority, count,
-        created_at
-    FROM job_versions WHERE job_key = ? ORDER BY version_no"""
+    SELECT v.version_no, v.version, v.spec_sha256, origin.term, layout.term, name.term,
+        type.term, v.priority, v.count, v.created_at
+    FROM job_versions v
+    JOIN terms origin ON origin.term_id = v.origin_id
+    JOIN terms layout ON layout.term_id = v.layout_id
+    JOIN terms name ON name.term_id = v.name_id
+    JOIN terms type ON type.term_id = v.type_id
+    WHERE v.job_key = ? ORDER BY v.version_no"""
 _TASKS: Final = """
-    SELECT task_no, name, engine, publisher FROM tasks
-    WHERE job_key = ? AND version_no = ? ORDER BY task_no"""
+    SELECT t.task_no, name.term, engine.term, publisher.term
+    FROM tasks t
+    JOIN terms name ON name.term_id = t.name_id
+    JOIN terms engine ON engine.term_id = t.engine_id
+    JOIN terms publisher ON publisher.term_id = t.publisher_id
+    WHERE t.job_key = ? AND t.version_no = ? ORDER BY t.task_no"""
 _META: Final = """
     SELECT e.task_no, k.key, p.value
     FROM meta_entries e
@@ -58,11 +69,12 @@ _LABELS: Final = """
     JOIN meta_keys k ON k.key_id = p.key_id
     WHERE e.job_key = ? AND e.version_no = ?"""
 _ATTRIBUTIONS: Final = """
-    SELECT a.version_no, r.role, i.value, r.basis, r.trust, r.verdict
-    FROM attributions a
+    SELECT v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
+    FROM job_versions v
+    JOIN attribution_members a ON a.set_id = v.attribution_set
     JOIN attribution_rules r ON r.rule_id = a.rule_id
     JOIN identities i ON i.identity_id = a.identity_id
-    WHERE a.job_key = ? ORDER BY a.version_no, a.position"""
+    WHERE v.job_key = ?"""
 _EXECUTIONS: Final = """
     SELECT e.document_id, e.execution_id, i.value, e.state, e.desired_state, e.message,
         e.created_at, e.modified_at
@@ -100,21 +112,19 @@ def _read(connection: Connection, job: Identified) -> Trace:
     number = newest.version_no if newest else 0
     versions = rows(connection, _VERSIONS, key)
     tasks = tuple(Task(*row) for row in rows(connection, _TASKS, key, number))
-    who: dict[int, list[Any]] = {}
+    who: dict[int, list[Row]] = {}
     for version_no, *attribution in rows(connection, _ATTRIBUTIONS, key):
-        who.setdefault(version_no, []).append(tuple(attribution))
+        who.setdefault(version_no, []).append(Row(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
     return Trace(
         format=TRACE_FORMAT,
         job=_job(job, newest, versions),
-        attributions=with_fingerprints(who.get(number, ())),
+        attributions=in_order(who.get(number, ())),
         tasks=tasks,
         meta=_meta(rows(connection, _META, key, number), tasks),
         labels=dict(sorted(tuple(row) for row in rows(connection, _LABELS, key, number))),
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
-        observations=tuple(
-            s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no
-        ),
+        observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
         executions=_told(Execution, rows(connection, _EXECUTIONS, *both), hashes, (5, 6)),
         events=_told(Event, rows(connection, _EVENTS, *both), hashes, (0,)),
         evidence=tuple(s.evidence() for s in seen),
@@ -137,7 +147,7 @@ class _Seen:
         return self.modified_at or 0, self.revision, self.document_id
 
     def observation(self) -> Observation:
-        """The state that was seen."""
+        """Return the state that was seen."""
         return Observation(
             self.version_no,
             self.state,
@@ -150,7 +160,7 @@ class _Seen:
         )
 
     def evidence(self) -> Evidence:
-        """The document that showed it."""
+        """Return the document that showed it."""
         return Evidence(
             self.sha256,
             self.uri,
@@ -190,12 +200,22 @@ def _job(job: Identified, newest: _Seen | None, versions: Sequence[Any]) -> Job:
     )
 
 
-def _version(row: Any, attributions: Sequence[Any]) -> Version:
-    number, version, spec_sha256, *rest, created_at = row
-    who = [(role, value, trust) for role, value, _, trust, _ in attributions]
-    requester, client = best(who, "requester")[0], best(who, "client")[0]
-    created = rfc3339(created_at)
-    return Version(number, version, bytes(spec_sha256).hex(), *rest, created, requester, client)
+def _version(row: Any, attributions: Sequence[Row]) -> Version:
+    number, version, spec_sha256, origin, layout, name, type_, priority, count, created_at = row
+    return Version(
+        number,
+        version,
+        bytes(spec_sha256).hex(),
+        origin,
+        layout,
+        name,
+        type_,
+        priority,
+        count,
+        rfc3339(created_at),
+        best(attributions, "requester")[0],
+        best(attributions, "client")[0],
+    )
 
 
 def _meta(found: Sequence[Any], tasks: Sequence[Task]) -> tuple[Meta, ...]:
@@ -207,7 +227,10 @@ def _meta(found: Sequence[Any], tasks: Sequence[Task]) -> tuple[Meta, ...]:
 
 
 def _told(
-    kind: Callable[..., _Told], found: Sequence[Any], hashes: Mapping[int, str], times: tuple[int, ...]
+    kind: Callable[..., _Told],
+    found: Sequence[Any],
+    hashes: Mapping[int, str],
+    times: tuple[int, ...],
 ) -> tuple[_Told, ...]:
     """Build values of rows that begin with a document; `times` are columns of the rest."""
     told = []

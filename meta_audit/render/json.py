@@ -1,6 +1,6 @@
-"""Results as JSON: exact, and safe to print.
+r"""Results as JSON: exact, and safe to print.
 
-UTF-8, but what a terminal would obey or hide is written as `\\uXXXX`, which a JSON parser
+UTF-8, but what a terminal would obey or hide is written as `\uXXXX`, which a JSON parser
 reads back as the same text (RFC 8259, section 7).
 """
 

@@ -32,7 +32,7 @@ _YAML_START: Final = re.compile(
 _LIST_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:items|jobs|events|nexttoken)")', re.IGNORECASE)
 _QUOTE: Final = 0x22
 _LINES_LOOKED_AT: Final = 16
-_LONE_BRACKETS: Final = frozenset({b"{", b"[", b"}", b"]", b"},", b"],"})
+_NO_RECORDS: Final = frozenset({b"{", b"[", b"}", b"]", b"},", b"],", b"---", b"..."})
 # A run of JSON tokens, and the words that other JSON writers put for numbers JSON has no form of.
 _JSON_TOKENS: Final = re.compile(
     rb'(?:[ \t\r\n{}\[\]:,]++|"[^"\\]*+(?:\\.[^"\\]*+)*"|'
@@ -79,8 +79,8 @@ def detect(blocks: Blocks, name: str) -> Kind:
 
 
 def _are_records(lines: list[bytes]) -> bool:
-    """Whether lines look like NDJSON: most hold a whole object or array, none a lone bracket."""
-    if len(lines) < 2 or not _LONE_BRACKETS.isdisjoint(lines):
+    """Whether lines look like NDJSON: half or more a whole value, none a lone bracket or mark."""
+    if len(lines) < 2 or not _NO_RECORDS.isdisjoint(lines):
         return False
     whole = sum(line.startswith((b"{", b"[")) and end_of_value(line) == len(line) for line in lines)
     return 2 * whole >= len(lines)

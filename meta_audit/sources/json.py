@@ -30,6 +30,7 @@ _WINDOW: Final = 1 << 16
 
 _QUOTE, _COMMA, _COLON = b'",:'
 _OPEN_ARRAY, _CLOSE_ARRAY, _OPEN_OBJECT, _CLOSE_OBJECT = b"[]{}"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NO_VALUE: Final = frozenset(b",:]}")
 _NO_TOKEN: Final = frozenset(b'"[{')
 _ITEM_OVERHEAD: Final = 256
@@ -127,13 +128,26 @@ class JsonSplitter:
 
     def items(self) -> Iterator[Item]:
         """Yield every record."""
+        mark = self._take_byte_order_mark()
         byte = self._next()
-        if byte < 0 and not self._blocks.cut:
+        if mark and byte != _OPEN_ARRAY and not (byte == _OPEN_OBJECT and is_page(self._fields())):
+            # Around a list it does no harm; in a document it stays, for decode to refuse it.
+            yield self._rest(mark).finish()
+        elif byte < 0 and not self._blocks.cut:
             yield self._broken("empty", "nothing but white space")
         elif byte in _NO_VALUE:
             yield self._broken("json.syntax", f"{chr(byte)!r} where a value should begin")
         elif byte >= 0 and (yield from self._top(byte)):
             yield from self._more_values()
+
+    def _take_byte_order_mark(self) -> bytes:
+        while len(self._data) < 3 and _BYTE_ORDER_MARK.startswith(self._data):
+            if not self._grow():
+                break
+        if not self._data.startswith(_BYTE_ORDER_MARK):
+            return b""
+        self._to(len(_BYTE_ORDER_MARK))
+        return _BYTE_ORDER_MARK
 
     def _more_values(self) -> Iterator[Item]:
         """Yield the values after the first one, each set off by white space."""
@@ -353,13 +367,18 @@ class JsonSplitter:
         self._pos = 0
         return True
 
-    def _broken(self, reason: str, message: str) -> Rejection:
-        """Return all that is left as one rejection; if nothing is, the source was truncated."""
+    def _rest(self, before: bytes = b"") -> Record:
+        """Take all that is left as one record."""
         record = Record(self.ordinal, self._line, "json")
-        record.add(self._data[self._pos :])
+        record.add(before + self._data[self._pos :])
         for block in self._blocks:
             record.add(block)
         self.ordinal += 1
+        return record
+
+    def _broken(self, reason: str, message: str) -> Rejection:
+        """Return all that is left as one rejection; if nothing is, the source was truncated."""
+        record = self._rest()
         if not record.size and reason != "empty":
             reason, message = "truncated", "the source ends before the list of records does"
         return record.rejection(reason, message)

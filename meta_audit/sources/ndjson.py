@@ -38,6 +38,9 @@ def split_ndjson(blocks: Blocks) -> Iterator[list[Item]]:
             items, ordinal = _cut(long.finish(), ordinal)
             long = None
             line += 1
+        if text.isspace():
+            line += text.count(b"\n")
+            text = b""
         lines = text.split(b"\n")
         lines.pop()  # what follows the last line end: nothing
         if b"\r" in text:  # a search for both bytes takes fifty times as long

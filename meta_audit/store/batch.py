@@ -1,7 +1,7 @@
 """Documents turned into columns: the work that needs no store.
 
-A `Batch` is plain lists, so that it can be built in another process. It refers to pairs,
-identities and rules by numbers of its own; the writer maps these to the store's.
+A `Batch` is plain lists, so that it can be built in another process. It refers to terms,
+pairs, identities … by numbers of its own; the writer maps these to the store's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,75 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
+from meta_audit.evidence import Compressor, train
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import Document, JobRecord, Rejection
 from meta_audit.parse import parse
-from meta_audit.store.evidence import Compressor, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Pair = tuple[str, str]
 Rule = tuple[str, str, str, str]
+
+
+class Offered(NamedTuple):
+    """One document as a source offers it."""
+
+    document: Document | Rejection
+    sha256: bytes
+    source: int
+    """Number of the source in the run."""
+    uri: str
+
+
+class Version(NamedTuple):
+    """The columns of job_versions after version_no, with the batch's numbers."""
+
+    spec_sha256: bytes
+    origin: int
+    layout: int
+    name: int
+    type: int
+    priority: int
+    copies: int
+    """The job's Count."""
+    version: int
+    created_at: int | None
+    attribution_set: int
+
+
+class Accepted(NamedTuple):
+    """What is one per accepted document, with the batch's numbers."""
+
+    place: int
+    """Place in the batch, rejected documents counted too."""
+    source: int
+    sha256: bytes
+    size: int
+    content: bytes
+    leaf_hash: bytes
+    ordinal: int
+    line: int
+    job_id: str
+    namespace: int
+    version: Version | None
+    """None for executions and events alone."""
+    state: int
+    message: int
+    revision: int
+    modified_at: int | None
+
+
+class Rejected(NamedTuple):
+    """One rejected document."""
+
+    place: int
+    source: int
+    rejection: Rejection
+    content: bytes
+    leaf_hash: bytes
 
 
 class Numbering(dict):  # type: ignore[type-arg]
@@ -34,81 +92,61 @@ class Numbering(dict):  # type: ignore[type-arg]
         return number
 
 
-class Version(NamedTuple):
-    """The columns of job_versions after version_no. Numbers of terms refer to the batch."""
-
-    spec_sha256: bytes
-    origin: int
-    layout: int
-    name: int
-    type: int
-    priority: int
-    count_: int
-    version: int
-    created_at: int | None
-    attribution_set: int
-
-
-@dataclass(slots=True)
-class Accepted:
-    """One accepted document, ready to be written. Numbers refer to its batch."""
-
-    place: int
-    """Place in the batch, rejected documents counted too."""
-    source: int
-    """Number of the source in the run."""
-    sha256: bytes
-    size: int
-    content: bytes
-    leaf_hash: bytes
-    ordinal: int
-    line: int
-    job: tuple[str, int]
-    """Job ID, and the term of its namespace."""
-    version: Version | None
-    """None for executions and events alone."""
-    tasks: list[tuple[int, int, int]]
-    """Terms: name, engine, publisher."""
-    meta: list[tuple[int, list[int]]]
-    """Task number (0: job), numbers of pairs."""
-    searchable: list[int]
-    """Numbers of the pairs that `pair_jobs` shall find."""
-    labels: list[int]
-    observation: tuple[int, int, int, int | None]
-    """Terms: state, message; revision, modified_at."""
-    executions: list[tuple[Any, ...]]
-    events: list[tuple[Any, ...]]
-    findings: tuple[tuple[str, str, str], ...]
-
-
-@dataclass(slots=True)
-class Rejected:
-    """One rejected document, ready to be written."""
-
-    place: int
-    source: int
-    rejection: Rejection
-    content: bytes
-    leaf_hash: bytes
-
-
 @dataclass(slots=True)
 class Batch:
-    """What a run of documents brings."""
+    """What a run of documents brings. Rows begin with the place of a document in `accepted`."""
 
     dictionary: bytes
     accepted: list[Accepted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    tasks: list[int] = field(default_factory=list)
+    """Flat rows: document, task number, terms of name, engine and publisher."""
+    meta: list[int] = field(default_factory=list)
+    """Flat rows: document, task number (0: the job), pair."""
+    searchable: list[int] = field(default_factory=list)
+    """Flat rows: document, pair that `pair_jobs` shall find."""
+    labels: list[int] = field(default_factory=list)
+    """Flat rows: document, pair."""
+    executions: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    findings: list[tuple[int, int, str, str, str]] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     identities: list[str] = field(default_factory=list)
-    terms: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     attribution_sets: list[list[tuple[int, int]]] = field(default_factory=list)
-    """Numbers of rule and identity."""
+    """Rules and identities."""
 
 
-def reject(document: Document, error: RejectedError, digest: bytes) -> Rejection:
-    """The value that keeps a document which could not be taken."""
+def sha256_of(document: Document | Rejection) -> bytes:
+    """SHA-256 of a document's bytes; a rejection brings its own."""
+    if isinstance(document, Rejection):
+        return document.sha256
+    return sha256(document.content).digest()
+
+
+def build(offered: Sequence[Offered], dictionary: bytes, *, coerce_scalars: bool) -> Batch:
+    """Decode, parse and flatten documents.
+
+    Without a dictionary one is trained, if the documents are worth it.
+    """
+    builder = _Builder(dictionary or train([o.document.content for o in offered]))
+    for place, offer in enumerate(offered):
+        document = offer.document
+        if isinstance(document, Rejection):
+            builder.reject(place, offer, document)
+            continue
+        try:
+            value = decode(document.content, document.format)
+            record = parse(value, document.content, coerce_scalars=coerce_scalars)
+        except RejectedError as error:
+            builder.reject(place, offer, _rejection(document, error, offer.sha256))
+            continue
+        builder.accept(place, offer, document, record)
+    return builder.finish()
+
+
+def _rejection(document: Document, error: RejectedError, digest: bytes) -> Rejection:
     return Rejection(
         reason=error.reason,
         message=str(error),
@@ -121,151 +159,107 @@ def reject(document: Document, error: RejectedError, digest: bytes) -> Rejection
     )
 
 
-@dataclass(slots=True)
-class Offered:
-    """One document as a source offers it."""
+class _Builder:
+    """Fills a batch."""
 
-    document: Document | Rejection
-    sha256: bytes
-    source: int
-    """Number of the source in the run."""
-    uri: str
+    def __init__(self, dictionary: bytes) -> None:
+        self._batch = Batch(dictionary)
+        self._compress = Compressor(dictionary).compress
+        self._compress_alone = Compressor(b"").compress
+        self._terms = Numbering()
+        self._pairs = Numbering()
+        self._identities = Numbering()
+        self._rules = Numbering()
+        self._sets = Numbering()
 
+    def reject(self, place: int, offer: Offered, rejection: Rejection) -> None:
+        leaf = leaf_hash(rejected_entry(rejection, offer.uri))
+        content = self._compress_alone(rejection.content)
+        self._batch.rejected.append(Rejected(place, offer.source, rejection, content, leaf))
 
-def build(offered: Sequence[Offered], dictionary: bytes, *, coerce_scalars: bool) -> Batch:
-    """Decode, parse and flatten documents.
-
-    Without a dictionary one is trained, if the documents are worth it.
-    """
-    batch = Batch(dictionary or train([o.document.content for o in offered]))
-    compress = Compressor(batch.dictionary).compress
-    compress_alone = Compressor(b"").compress
-    numbers = _Numbers()
-    term, identity = numbers.terms.__getitem__, numbers.identities.__getitem__
-    for place, offer in enumerate(offered):
-        document, digest = offer.document, offer.sha256
-        if isinstance(document, Rejection):
-            batch.rejected.append(_rejected(document, place, offer, compress_alone))
-            continue
-        try:
-            value = decode(document.content, document.format)
-            record = parse(value, document.content, coerce_scalars=coerce_scalars)
-        except RejectedError as error:
-            rejection = reject(document, error, digest)
-            batch.rejected.append(_rejected(rejection, place, offer, compress_alone))
-            continue
-        entry = accepted_entry(digest, record, offer.uri, document.ordinal, document.line)
+    def accept(self, place: int, offer: Offered, document: Document, record: JobRecord) -> None:
+        batch, term = self._batch, self._terms.__getitem__
+        number = len(batch.accepted)
+        entry = accepted_entry(offer.sha256, record, offer.uri, document.ordinal, document.line)
         batch.accepted.append(
             Accepted(
-                place=place,
-                source=offer.source,
-                sha256=digest,
-                size=len(document.content),
-                content=compress(document.content),
-                leaf_hash=leaf_hash(entry),
-                ordinal=document.ordinal,
-                line=document.line,
-                job=(record.job_id, term(record.namespace)),
-                version=_version(record, numbers),
-                tasks=[(term(t.name), term(t.engine), term(t.publisher)) for t in record.tasks],
-                meta=_meta(record, numbers.pairs),
-                searchable=_searchable(record, numbers.pairs),
-                labels=[numbers.pairs[pair] for pair in record.labels.items()],
-                observation=(
-                    term(record.state),
-                    term(record.state_message),
-                    record.revision,
-                    record.modified_at,
-                ),
-                executions=[
-                    (
-                        e.execution_id,
-                        identity(e.node_id),
-                        e.state,
-                        e.desired_state,
-                        e.message,
-                        e.created_at,
-                        e.modified_at,
-                    )
-                    for e in record.executions
-                ],
-                events=[
-                    (e.time, e.kind, e.execution_id, identity(e.node_id), e.state, e.message)
-                    for e in record.events
-                ],
-                findings=tuple(
-                    [(f.code, FINDINGS[f.code].severity, f.detail) for f in record.findings]
-                ),
+                place,
+                offer.source,
+                offer.sha256,
+                len(document.content),
+                self._compress(document.content),
+                leaf_hash(entry),
+                document.ordinal,
+                document.line,
+                record.job_id,
+                term(record.namespace),
+                self._version(record, term) if record.spec_sha256 else None,
+                term(record.state),
+                term(record.state_message),
+                record.revision,
+                record.modified_at,
             )
         )
-    batch.pairs, batch.identities = list(numbers.pairs), list(numbers.identities)
-    batch.terms, batch.rules = list(numbers.terms), list(numbers.rules)
-    batch.attribution_sets = [list(members) for members in numbers.attribution_sets]
-    return batch
+        self._add_meta(number, record, term)
+        pair = self._pairs.__getitem__
+        for label in record.labels.items():
+            batch.labels += (number, pair(label))
+        if record.executions or record.events or record.findings:
+            self._add_activity(number, record)
 
+    def _version(self, record: JobRecord, term: Callable[[str], int]) -> Version:
+        rules, identities = self._rules, self._identities
+        members = frozenset(
+            [
+                (rules[(a.role, a.basis, a.trust, a.verdict)], identities[a.value])
+                for a in record.attributions
+            ]
+        )
+        return Version(
+            record.spec_sha256,
+            term(record.origin),
+            term(record.layout),
+            term(record.name),
+            term(record.type),
+            record.priority,
+            record.count,
+            record.version,
+            record.created_at,
+            self._sets[members],
+        )
 
-def sha256_of(document: Document | Rejection) -> bytes:
-    """SHA-256 of a document's bytes; a rejection brings its own."""
-    if isinstance(document, Rejection):
-        return document.sha256
-    return sha256(document.content).digest()
+    def _add_meta(self, number: int, record: JobRecord, term: Callable[[str], int]) -> None:
+        """Meta of the job and its tasks. Pairs that attribution sets find are not searchable."""
+        batch, pair = self._batch, self._pairs.__getitem__
+        meta, searchable = batch.meta, batch.searchable
+        attributed = {a.basis[5:] for a in record.attributions if a.basis[:5] == "meta:"}
+        for item in record.meta.items():
+            pair_no = pair(item)
+            meta += (number, 0, pair_no)
+            if item[0] not in attributed:
+                searchable += (number, pair_no)
+        for task_no, task in enumerate(record.tasks, 1):
+            batch.tasks += (number, task_no)
+            batch.tasks += (term(task.name), term(task.engine), term(task.publisher))
+            for pair_no in map(pair, task.meta.items()):
+                meta += (number, task_no, pair_no)
+                searchable += (number, pair_no)
 
+    def _add_activity(self, number: int, record: JobRecord) -> None:
+        batch, identity = self._batch, self._identities.__getitem__
+        for position, e in enumerate(record.executions, 1):
+            row = (number, position, e.execution_id, identity(e.node_id), e.state)
+            batch.executions.append((*row, e.desired_state, e.message, e.created_at, e.modified_at))
+        for position, v in enumerate(record.events, 1):
+            row = (number, position, v.time, v.kind, v.execution_id)  # type: ignore[assignment]
+            batch.events.append((*row, identity(v.node_id), v.state, v.message))
+        for position, f in enumerate(record.findings, 1):
+            row_of = (number, position, f.code, FINDINGS[f.code].severity, f.detail)
+            batch.findings.append(row_of)
 
-def _rejected(
-    rejection: Rejection, place: int, offer: Offered, compress: Callable[[bytes], bytes]
-) -> Rejected:
-    leaf = leaf_hash(rejected_entry(rejection, offer.uri))
-    return Rejected(place, offer.source, rejection, compress(rejection.content), leaf)
-
-
-class _Numbers:
-    """The numbers that a batch gives."""
-
-    def __init__(self) -> None:
-        self.pairs = Numbering()
-        self.identities = Numbering()
-        self.terms = Numbering()
-        self.rules = Numbering()
-        self.attribution_sets = Numbering()
-
-
-def _version(record: JobRecord, numbers: _Numbers) -> Version | None:
-    if not record.spec_sha256:
-        return None
-    term = numbers.terms.__getitem__
-    members = frozenset(
-        [
-            (numbers.rules[(a.role, a.basis, a.trust, a.verdict)], numbers.identities[a.value])
-            for a in record.attributions
-        ]
-    )
-    return Version(
-        record.spec_sha256,
-        term(record.origin),
-        term(record.layout),
-        term(record.name),
-        term(record.type),
-        record.priority,
-        record.count,
-        record.version,
-        record.created_at,
-        numbers.attribution_sets[members],
-    )
-
-
-def _meta(record: JobRecord, pairs: Numbering) -> list[tuple[int, list[int]]]:
-    number = pairs.__getitem__
-    levels = [(0, list(map(number, record.meta.items())))] if record.meta else []
-    for task_no, task in enumerate(record.tasks, 1):
-        if task.meta:
-            levels.append((task_no, list(map(number, task.meta.items()))))
-    return levels
-
-
-def _searchable(record: JobRecord, pairs: Numbering) -> list[int]:
-    """Pairs of every level, without those that attribution sets find."""
-    attributed = {a.basis[5:] for a in record.attributions if a.basis.startswith("meta:")}
-    found = {pairs[pair] for pair in record.meta.items() if pair[0] not in attributed}
-    for task in record.tasks:
-        found.update(map(pairs.__getitem__, task.meta.items()))
-    return list(found)
+    def finish(self) -> Batch:
+        batch = self._batch
+        batch.terms, batch.pairs = list(self._terms), list(self._pairs)
+        batch.identities, batch.rules = list(self._identities), list(self._rules)
+        batch.attribution_sets = [list(members) for members in self._sets]
+        return batch

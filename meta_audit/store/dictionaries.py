@@ -1,13 +1,10 @@
-"""The numbers of pairs, identities and rules: looked up in bulk, remembered, added.
-
-Long values are found by a digest of fixed size, never by themselves: PostgreSQL refuses
-index rows above 2,704 bytes.
-"""
+"""The numbers of pairs, identities and rules: looked up in bulk, remembered, added."""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
+
+from meta_audit.schema.digest import digest, pair_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,14 +14,8 @@ if TYPE_CHECKING:
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
-DIGEST_BYTES: Final = 16
 REMEMBERED: Final = 300_000
 """Values remembered of each kind; then all are forgotten and looked up again."""
-
-
-def digest(text: str) -> bytes:
-    """How a text is found in the store. Text holds no NUL, so that `key NUL value` is one pair."""
-    return sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 
 class Dictionaries:
@@ -52,10 +43,12 @@ class Dictionaries:
         if missing:
             names = list(dict.fromkeys([key for key, _ in missing]))
             columns = ("key_id", "digest", "key")
-            keys = dict(zip(names, self._texts(self._keys, names, "meta_keys", columns), strict=True))
+            keys = dict(
+                zip(names, self._texts(self._keys, names, "meta_keys", columns), strict=True)
+            )
             self._add(
                 known,
-                {digest(f"{key}\0{value}"): (key, value) for key, value in missing},
+                {pair_digest(key, value): (key, value) for key, value in missing},
                 "meta_pairs",
                 ("pair_id", "digest", "key_id", "value"),
                 lambda pair: (keys[pair[0]], pair[1]),
@@ -64,7 +57,9 @@ class Dictionaries:
 
     def identities(self, values: Sequence[str]) -> list[int]:
         """Numbers of the identities, in their order."""
-        return self._texts(self._identities, values, "identities", ("identity_id", "digest", "value"))
+        return self._texts(
+            self._identities, values, "identities", ("identity_id", "digest", "value")
+        )
 
     def terms(self, values: Sequence[str]) -> list[int]:
         """Numbers of the terms, in their order."""
@@ -81,7 +76,9 @@ class Dictionaries:
                 for members in missing
                 if members
             }
-            new = self._add(known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ())
+            new = self._add(
+                known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ()
+            )
             values = [n for members in new for pair in members for n in (known[members], *pair)]
             columns = ("set_id", "rule_id", "identity_id")
             self._bulk.insert("attribution_members", columns, values)
@@ -91,7 +88,9 @@ class Dictionaries:
         """Numbers of the attribution rules, in their order."""
         known = self._rules
         if not all(rule in known for rule in rules):
-            rows = self._bulk.query("SELECT role, basis, trust, verdict, rule_id FROM attribution_rules")
+            rows = self._bulk.query(
+                "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
+            )
             known.update({row[:4]: row[4] for row in rows})
             values: list[Any] = []
             for rule in rules:

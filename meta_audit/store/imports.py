@@ -28,7 +28,9 @@ def _add(bulk: Bulk, work: Callable[[], int]) -> int:
     return number
 
 
-def _numbered(bulk: Bulk, table: str, column: str, columns: tuple[str, ...], *values: object) -> int:
+def _numbered(
+    bulk: Bulk, table: str, column: str, columns: tuple[str, ...], *values: object
+) -> int:
     def work() -> int:
         sql = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"  # noqa: S608 - own names
         number = int(bulk.query(sql)[0][0])
@@ -82,9 +84,9 @@ class SourceLog:
         """Add the rows of sources that were begun. Within the writer's transaction."""
         if not self._unnumbered:
             return
-        number = int(bulk.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
+        last = int(bulk.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
         values: list[object] = []
-        for number, source in enumerate(self._unnumbered, number + 1):
+        for number, source in enumerate(self._unnumbered, last + 1):
             self.ids[source] = number
             values += (number, self.import_id, self._open[source].uri)
         bulk.insert("sources", ("source_id", "import_id", "uri"), values)
@@ -98,7 +100,12 @@ class SourceLog:
         values: list[object] = []
         for source, s in self._open.items():
             if s.ending:
-                values += (self.ids[source], *s.ending, s.documents, s.rejected + rejected.get(source, 0))
+                values += (
+                    self.ids[source],
+                    *s.ending,
+                    s.documents,
+                    s.rejected + rejected.get(source, 0),
+                )
         bulk.insert("source_results", columns, values)
 
     def settle(self, rejected: Mapping[int, int]) -> None:
@@ -110,7 +117,7 @@ class SourceLog:
 
 
 def end_import(bulk: Bulk, import_id: int, status: str, counts: dict[str, int]) -> None:
-    """Record how an import ended. `counts`: sources, documents, new, changed, unchanged, rejected."""
+    """Record how an import ended. `counts` are the columns of import_results."""
     columns = ("import_id", "finished_at", "status", *counts)
 
     def work() -> int:

@@ -7,6 +7,7 @@ One statement inserts some hundred rows: measured, this takes half the time of
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,16 @@ BUSY_SECONDS: Final = 600
 """How long a writer waits for its turn; another ingest holds the lock for one batch."""
 VALUES_PER_STATEMENT: Final = 600
 KEYS_PER_QUERY: Final = 500
+ADVICE: Final = {
+    "FULL": "The disk is full: make room, then run the same command again.",
+    "BUSY": "Another program holds the store: wait for it, then run the same command again.",
+    "READONLY": "You may not write there: name another store with --db.",
+    "CANTOPEN": "Does its directory exist, and may you write in it?",
+    "CORRUPT": "The file is damaged: restore it from a backup.",
+    "NOTADB": "That is no SQLite file: name another store with --db.",
+    "other": "What was written before stands; run the same command again when that is mended.",
+}
+"""By the first word of SQLite's error name."""
 CACHE_KIB: Final = 65_536
 AUTOCHECKPOINT_PAGES: Final = 16_384
 
@@ -62,25 +73,41 @@ class SqliteBulk:
         driver = self._pooled.driver_connection
         if not isinstance(driver, sqlite3.Connection):
             raise StoreError(f"not an SQLite connection: {driver!r}")
-        self._execute = driver.execute
-        self._commit = driver.commit
-        self._rollback = driver.rollback
+        self._driver = driver
+        self._name = engine.url.database
 
     def begin(self) -> None:
         """Take the write lock; waits for another writer's batch."""
-        self._execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE", ())
 
     def commit(self) -> None:
         """Make the transaction durable."""
-        self._commit()
+        try:
+            self._driver.commit()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     def rollback(self) -> None:
         """Undo the transaction."""
-        self._rollback()
+        with suppress(sqlite3.Error):  # SQLite has rolled back already where it had to
+            self._driver.rollback()
 
     def close(self) -> None:
         """Give the connection back."""
         self._pooled.close()
+
+    def _execute(self, sql: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+        try:
+            return self._driver.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        name = getattr(error, "sqlite_errorname", "")
+        return StoreError(
+            f"the store {self._name} failed: {error}" + (f" ({name})" if name else ""),
+            advice=ADVICE.get(name.removeprefix("SQLITE_").split("_")[0], ADVICE["other"]),
+        )
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of one statement; parameters are written `?`."""

@@ -2,137 +2,40 @@
 
 Order of work, all under the write lock:
 1. leave out documents whose bytes the store has;
-2. number what is left: ledger index, job, version;
-3. number pairs, identities and rules;
-4. insert, table by table, in the order of the tables' keys.
+2. number terms, pairs, identities; then ledger index, job and version of every document;
+3. insert, table by table, rows in the order of the tables' keys.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.store import columns
 from meta_audit.store.dictionaries import Dictionaries
+from meta_audit.store.placing import Placed, Placer, StoreNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meta_audit.store.batch import Accepted, Batch, Rejected
     from meta_audit.store.engine import Bulk
     from meta_audit.store.imports import SourceLog
 
 NS_PER_HOUR: Final = 3_600_000_000_000
-DOCUMENTS: Final = ("document_id", "sha256", "size", "dictionary_id", "content")
-JOBS: Final = ("job_key", "job_id", "namespace_id")
-VERSION: Final = (
-    "spec_sha256",
-    "origin_id",
-    "layout_id",
-    "name_id",
-    "type_id",
-    "priority",
-    "count",
-    "version",
-    "created_at",
-    "attribution_set",
-)
-JOB_VERSIONS: Final = ("job_key", "version_no", *VERSION)
-TASKS: Final = ("job_key", "version_no", "task_no", "name_id", "engine_id", "publisher_id")
-META_ENTRIES: Final = ("job_key", "version_no", "task_no", "pair_id")
-LABEL_ENTRIES: Final = ("job_key", "version_no", "pair_id")
-PAIR_JOBS: Final = ("pair_id", "created_hour", "job_key")
-OBSERVATIONS: Final = (
-    "job_key",
-    "document_id",
-    "version_no",
-    "state_id",
-    "message_id",
-    "revision",
-    "modified_at",
-    "source_id",
-    "ordinal",
-    "line",
-)
-EXECUTIONS: Final = (
-    "job_key",
-    "document_id",
-    "position",
-    "execution_id",
-    "node_id",
-    "state",
-    "desired_state",
-    "message",
-    "created_at",
-    "modified_at",
-)
-JOB_EVENTS: Final = (
-    "job_key",
-    "document_id",
-    "position",
-    "time",
-    "kind",
-    "execution_id",
-    "node_id",
-    "state",
-    "message",
-)
-FINDINGS: Final = ("job_key", "document_id", "position", "code", "severity", "detail")
-REJECTIONS: Final = (
-    "rejection_id",
-    "source_id",
-    "ordinal",
-    "line",
-    "reason",
-    "message",
-    "format",
-    "sha256",
-    "size",
-    "content",
-)
+NO_DICTIONARY: Final = {b"": 0}
 
 
 @dataclass(slots=True)
 class Written:
     """What a batch changed."""
 
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: int = 0
+    changes: Counter[str] = field(default_factory=Counter)
+    """Documents: `new`, `changed`, `unchanged`."""
     jobs: int = 0
     meta_pairs: int = 0
-    findings: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Placed:
-    """An accepted document with its numbers."""
-
-    document: Accepted
-    document_id: int
-    job_key: int
-    version_no: int
-    version: tuple[object, ...]
-    """The columns of a version that is new; empty where it is known."""
-    observation: tuple[object, ...]
-
-
-class _Numbers:
-    """A batch's own numbers of terms, pairs …: the store's."""
-
-    def __init__(self, batch: Batch, dictionaries: Dictionaries) -> None:
-        self.terms = dictionaries.terms(batch.terms)
-        self.pairs = dictionaries.pairs(batch.pairs)
-        self.identities = dictionaries.identities(batch.identities)
-        self.rules = rules = dictionaries.rules(batch.rules)
-        self.sets = dictionaries.attribution_sets(
-            [
-                tuple(sorted((rules[rule], self.identities[who]) for rule, who in members))
-                for members in batch.attribution_sets
-            ]
-        )
+    findings: Counter[str] = field(default_factory=Counter)
 
 
 class Writer:
@@ -141,11 +44,11 @@ class Writer:
     def __init__(self, bulk: Bulk) -> None:
         self._bulk = bulk
         self._dictionaries = Dictionaries(bulk)
-        self._dictionary_ids: dict[bytes, int] = {b"": 0}
+        self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
 
     def known(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these SHA-256 are documents of the store."""
-        if not self._next("documents", "document_id"):
+        if not digests or not self._next("documents", "document_id"):
             return set()
         sql = "SELECT sha256 FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS"
         return {row[0] for row in self._bulk.among(sql, sorted([d[:8] for d in digests]))}
@@ -161,262 +64,218 @@ class Writer:
         self._bulk.begin()
         try:
             sources.number(self._bulk)
-            written = self._write(batch, sources.ids, sources.import_id)
+            written = self._write(batch, sources)
             rejected = Counter(document.source for document in batch.rejected)
             sources.write(self._bulk, rejected)
             self._bulk.commit()
-            sources.settle(rejected)
         except BaseException:
             self._bulk.rollback()
             self._dictionaries.forget()
-            self._dictionary_ids = {b"": 0}
+            self._compression = dict(NO_DICTIONARY)
             raise
+        sources.settle(rejected)
         return written
 
-    def _write(self, batch: Batch, source_ids: dict[int, int], import_id: int) -> Written:
+    def _write(self, batch: Batch, sources: SourceLog) -> Written:
         written = Written()
-        accepted = self._without_known(batch.accepted, written)
-        rejected = self._without_known_rejections(batch.rejected, written)
-        index = self._index_in_order(accepted, rejected)
-        numbers = _Numbers(batch, self._dictionaries)
-        placed = self._place(accepted, index, numbers, written)
-        self._insert_documents(placed, batch.dictionary)
-        self._insert_versions([p for p in placed if p.version], numbers, written)
-        self._insert_observations(placed, source_ids, numbers, written)
-        self._insert_rejections(rejected, index, source_ids)
-        self._insert_leaves(accepted, rejected, index)
-        self._resolve(placed, import_id)
+        fresh = self._fresh(batch.accepted)
+        rejected = self._fresh_rejections(batch.rejected)
+        written.changes["unchanged"] = len(batch.accepted) - len(fresh)
+        index = self._index([batch.accepted[n].place for n in fresh], rejected)
+        numbers = StoreNumbers(batch, self._dictionaries)
+        next_key = self._next("jobs", "job_key")
+        placer = Placer(self._bulk, next_key or 1, numbers)
+        if next_key:
+            placer.recall([batch.accepted[n] for n in fresh])
+        placed = {n: placer.place(batch.accepted[n]) for n in fresh}
+        written.jobs = placer.jobs_added
+        written.changes.update(p.change for p in placed.values())
+
+        self._bulk.insert("jobs", columns.JOBS, placer.new_jobs)
+        self._insert_documents(batch, fresh, index)
+        self._insert_versions(batch, placed, numbers, written)
+        self._insert_observations(batch, placed, index, sources.ids)
+        self._insert_activity(batch, placed, index, numbers.identities, written)
+        self._insert_rejections(rejected, index, sources.ids)
+        self._insert_leaves([batch.accepted[n] for n in fresh], rejected, index)
+        self._resolve([batch.accepted[n].sha256 for n in fresh], sources.import_id)
         return written
 
-    def _next(self, table: str, column: str, first: int = 1) -> int:
-        """The number after the last one; 0 for an empty table counted from 1."""
-        sql = f"SELECT coalesce(max({column}) + 1, {first - 1}) FROM {table}"  # noqa: S608
+    def _next(self, table: str, column: str) -> int:
+        """The number after the last one; 0 for an empty table."""
+        sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
         return int(self._bulk.query(sql)[0][0])
 
-    def _without_known(self, accepted: list[Accepted], written: Written) -> list[Accepted]:
-        known = self.known([a.sha256 for a in accepted]) if accepted else set()
+    def _fresh(self, accepted: list[Accepted]) -> list[int]:
+        """Which documents of the batch are not in the store, nor in the batch before."""
+        known = self.known([a.sha256 for a in accepted])
         fresh = []
-        for document in accepted:
-            if document.sha256 in known:
-                written.unchanged += 1
-            else:
+        for number, document in enumerate(accepted):
+            if document.sha256 not in known:
                 known.add(document.sha256)
-                fresh.append(document)
+                fresh.append(number)
         return fresh
 
-    def _without_known_rejections(self, rejected: list[Rejected], written: Written) -> list[Rejected]:
-        if not rejected:
-            return []
-        written.rejected = len(rejected)
+    def _fresh_rejections(self, rejected: list[Rejected]) -> list[Rejected]:
         sql = "SELECT sha256, reason FROM rejections WHERE sha256 AMONG KEYS"
-        known = set(self._bulk.among(sql, sorted({r.rejection.sha256 for r in rejected})))
-        fresh = []
+        digests = sorted({r.rejection.sha256 for r in rejected})
+        known = {(sha256, reason) for sha256, reason in self._bulk.among(sql, digests)}
+        fresh: dict[tuple[bytes, str], Rejected] = {}
         for document in rejected:
             key = (document.rejection.sha256, document.rejection.reason)
             if key not in known:
-                known.add(key)
-                fresh.append(document)
-        return fresh
+                fresh.setdefault(key, document)
+        return list(fresh.values())
 
-    def _index_in_order(self, accepted: list[Accepted], rejected: list[Rejected]) -> dict[int, int]:
-        """Place in the batch: index in the ledger."""
+    def _index(self, places: list[int], rejected: list[Rejected]) -> dict[int, int]:
+        """Place in the batch: index in the ledger, in the order of the batch."""
         start = self._next("ledger_entries", "entry_index")
-        places = [d.place for d in accepted]
-        if rejected:
-            places = sorted(places + [d.place for d in rejected])
-        return dict(zip(places, range(start, start + len(places)), strict=True))
+        every = sorted(places + [r.place for r in rejected])
+        return {place: start + number for number, place in enumerate(every)}
 
-    def _place(
-        self,
-        accepted: list[Accepted],
-        index: dict[int, int],
-        numbers: _Numbers,
-        written: Written,
-    ) -> list[_Placed]:
-        """Find or number the job and the version of every document; insert the new jobs."""
-        terms = numbers.terms
-        jobs = self._known_jobs({(a.job[0], terms[a.job[1]]) for a in accepted})
-        versions, seen = self._history(sorted(jobs.values()))
-        next_key = self._next("jobs", "job_key") or 1
-        new_jobs: list[Any] = []
-        placed = []
-        for document in accepted:
-            job = (document.job[0], terms[document.job[1]])
-            job_key = jobs.get(job)
-            new_job = job_key is None
-            if job_key is None:
-                job_key = jobs[job] = next_key
-                next_key += 1
-                new_jobs += (job_key, *job)
-                versions[job_key], seen[job_key] = {}, set()
-            of_job = versions[job_key]
-            version = _version(document, numbers)
-            version_no = of_job.get(version, 0)
-            new_version = bool(version) and not version_no
-            if new_version:
-                version_no = of_job[version] = len(of_job) + 1
-            state, message, revision, modified_at = document.observation
-            observation = (version_no, terms[state], terms[message], revision, modified_at)
-            if new_job:
-                written.new += 1
-            elif observation in seen[job_key] and version:
-                written.unchanged += 1
-            else:
-                written.changed += 1
-            seen[job_key].add(observation)
-            new = version if new_version else ()
-            document_id = index[document.place]
-            placed.append(_Placed(document, document_id, job_key, version_no, new, observation))
-        written.jobs = len(new_jobs) // len(JOBS)
-        self._bulk.insert("jobs", JOBS, new_jobs)
-        return placed
-
-    def _history(
-        self, job_keys: list[int]
-    ) -> tuple[dict[int, dict[tuple[object, ...], int]], dict[int, set[tuple[object, ...]]]]:
-        """Versions and observations that the store has of these jobs."""
-        versions: dict[int, dict[tuple[object, ...], int]] = {key: {} for key in job_keys}
-        seen: dict[int, set[tuple[object, ...]]] = {key: set() for key in job_keys}
-        if job_keys:
-            columns = ", ".join(f'"{c}"' for c in VERSION)
-            sql = f"SELECT job_key, version_no, {columns} FROM job_versions WHERE job_key AMONG KEYS"  # noqa: S608
-            for job_key, version_no, *version in self._bulk.among(sql, job_keys):
-                versions[job_key][tuple(version)] = version_no
-            sql = (
-                "SELECT job_key, version_no, state_id, message_id, revision, modified_at"
-                " FROM observations WHERE job_key AMONG KEYS"
-            )
-            for job_key, *observation in self._bulk.among(sql, job_keys):
-                seen[job_key].add(tuple(observation))
-        return versions, seen
-
-    def _known_jobs(self, jobs: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        if not self._next("jobs", "job_key"):
-            return {}
-        sql = "SELECT job_id, namespace_id, job_key FROM jobs WHERE job_id AMONG KEYS"
-        rows = self._bulk.among(sql, sorted({job_id for job_id, _ in jobs}))
-        return {(i, n): key for i, n, key in rows if (i, n) in jobs}
-
-    def _insert_documents(self, placed: list[_Placed], dictionary: bytes) -> None:
-        if not placed:
+    def _insert_documents(self, batch: Batch, fresh: list[int], index: dict[int, int]) -> None:
+        if not fresh:
             return
-        dictionary_id = self._dictionary_id(dictionary)
+        dictionary_id = self._compression_id(batch.dictionary)
         values: list[Any] = []
-        for p in placed:
-            d = p.document
-            values += (p.document_id, d.sha256, d.size, dictionary_id, d.content)
-        self._bulk.insert("documents", DOCUMENTS, values)
+        for n in fresh:
+            d = batch.accepted[n]
+            values += (index[d.place], d.sha256, d.size, dictionary_id, d.content)
+        self._bulk.insert("documents", columns.DOCUMENTS, values)
 
-    def _dictionary_id(self, dictionary: bytes) -> int:
-        if dictionary not in self._dictionary_ids:
-            rows = self._bulk.query("SELECT dictionary_id, content FROM compression_dictionaries")
-            self._dictionary_ids.update({bytes(content): number for number, content in rows})
-        if dictionary not in self._dictionary_ids:
-            number = self._dictionary_ids[dictionary] = len(self._dictionary_ids)
-            columns = ("dictionary_id", "content")
-            self._bulk.insert("compression_dictionaries", columns, [number, dictionary])
-        return self._dictionary_ids[dictionary]
+    def _compression_id(self, dictionary: bytes) -> int:
+        known = self._compression
+        if dictionary not in known:
+            rows = self._bulk.query("SELECT content, dictionary_id FROM compression_dictionaries")
+            known.update({bytes(content): number for content, number in rows})
+        if dictionary not in known:
+            known[dictionary] = len(known)
+            row = [known[dictionary], dictionary]
+            self._bulk.insert("compression_dictionaries", columns.COMPRESSION_DICTIONARIES, row)
+        return known[dictionary]
 
     def _insert_versions(
-        self, placed: list[_Placed], numbers: _Numbers, written: Written
+        self, batch: Batch, placed: dict[int, Placed], numbers: StoreNumbers, written: Written
     ) -> None:
         terms, pair_ids = numbers.terms, numbers.pairs
-        versions: list[Any] = []
-        tasks: list[Any] = []
-        meta: list[Any] = []
-        labels: list[Any] = []
-        searchable: set[tuple[int, int, int]] = set()
-        for p in placed:
-            d, job_key, version_no = p.document, p.job_key, p.version_no
-            versions += (job_key, version_no, *p.version)
-            for task_no, (name, engine, publisher) in enumerate(d.tasks, 1):
-                tasks += (job_key, version_no, task_no)
-                tasks += (terms[name], terms[engine], terms[publisher])
-            for task_no, pairs in d.meta:
-                for pair_id in sorted([pair_ids[pair] for pair in pairs]):
-                    meta += (job_key, version_no, task_no, pair_id)
-            hour = ((d.version and d.version.created_at) or 0) // NS_PER_HOUR
-            searchable.update([(pair_ids[pair], hour, job_key) for pair in d.searchable])
-            for pair_id in sorted([pair_ids[pair] for pair in d.labels]):
-                labels += (job_key, version_no, pair_id)
-        written.meta_pairs = len(meta) // len(META_ENTRIES)
-        insert = self._bulk.insert
-        insert("job_versions", JOB_VERSIONS, versions)
-        insert("tasks", TASKS, tasks)
-        insert("meta_entries", META_ENTRIES, meta)
-        insert("label_entries", LABEL_ENTRIES, labels)
-        sorted_rows = list(chain.from_iterable(sorted(searchable)))
-        self._bulk.insert_missing("pair_jobs", PAIR_JOBS, sorted_rows)
+        new = {n: (p.job_key, p.version_no) for n, p in placed.items() if p.new_version}
+        versions = [v for n, at in new.items() for v in (*at, *placed[n].new_version)]
+        tasks = [
+            value
+            for n, task_no, name, engine, publisher in _rows(batch.tasks, 5)
+            if n in new
+            for value in (*new[n], task_no, terms[name], terms[engine], terms[publisher])
+        ]
+        meta = [
+            value
+            for n, task_no, pair in _rows(batch.meta, 3)
+            if n in new
+            for value in (*new[n], task_no, pair_ids[pair])
+        ]
+        labels = [
+            value
+            for n, pair in _rows(batch.labels, 2)
+            if n in new
+            for value in (*new[n], pair_ids[pair])
+        ]
+        written.meta_pairs = len(meta) // len(columns.META_ENTRIES)
+        self._bulk.insert("job_versions", columns.JOB_VERSIONS, versions)
+        self._bulk.insert("tasks", columns.TASKS, tasks)
+        self._bulk.insert("meta_entries", columns.META_ENTRIES, meta)
+        self._bulk.insert("label_entries", columns.LABEL_ENTRIES, labels)
+        self._insert_pair_jobs(batch, new, pair_ids)
+
+    def _insert_pair_jobs(
+        self, batch: Batch, new: dict[int, tuple[int, int]], pair_ids: list[int]
+    ) -> None:
+        """Fill the reverse index, sorted: it is the one table that grows in its middle."""
+        when = {}
+        for n, (job_key, _) in new.items():
+            version = batch.accepted[n].version
+            created_at = (version and version.created_at) or 0
+            when[n] = (created_at // NS_PER_HOUR, job_key)
+        jobs_of: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)
+        for n, pair in _rows(batch.searchable, 2):
+            if n in when:
+                jobs_of[pair_ids[pair]].add(when[n])
+        values = [
+            value
+            for pair_id in sorted(jobs_of)
+            for hour, job_key in sorted(jobs_of[pair_id])
+            for value in (pair_id, hour, job_key)
+        ]
+        self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, values)
 
     def _insert_observations(
         self,
-        placed: list[_Placed],
+        batch: Batch,
+        placed: dict[int, Placed],
+        index: dict[int, int],
         source_ids: dict[int, int],
-        numbers: _Numbers,
+    ) -> None:
+        values: list[Any] = []
+        for n, p in sorted(placed.items(), key=lambda item: item[1].job_key):
+            d = batch.accepted[n]
+            values += (p.job_key, index[d.place], *p.observation)
+            values += (source_ids[d.source], d.ordinal, d.line)
+        self._bulk.insert("observations", columns.OBSERVATIONS, values)
+
+    def _insert_activity(
+        self,
+        batch: Batch,
+        placed: dict[int, Placed],
+        index: dict[int, int],
+        identities: list[int],
         written: Written,
     ) -> None:
-        who = numbers.identities
-        observations: list[Any] = []
+        at = {n: (p.job_key, index[batch.accepted[n].place]) for n, p in placed.items()}
         executions: list[Any] = []
+        for n, position, execution_id, node, *rest in batch.executions:
+            if n in at:
+                executions += (*at[n], position, execution_id, identities[node], *rest)
         events: list[Any] = []
+        for n, position, time, kind, execution_id, node, *rest in batch.events:
+            if n in at:
+                events += (*at[n], position, time, kind, execution_id, identities[node], *rest)
         findings: list[Any] = []
-        counts = written.findings
-        for p in sorted(placed, key=lambda p: (p.job_key, p.document_id)):
-            d, at = p.document, (p.job_key, p.document_id)
-            observations += (*at, *p.observation, source_ids[d.source], d.ordinal, d.line)
-            for position, (execution_id, node, *rest) in enumerate(d.executions, 1):
-                executions += (*at, position, execution_id, who[node], *rest)
-            for position, (time, kind, execution_id, node, *rest) in enumerate(d.events, 1):
-                events += (*at, position, time, kind, execution_id, who[node], *rest)
-            for position, (code, severity, detail) in enumerate(d.findings, 1):
-                findings += (*at, position, code, severity, detail)
-                counts[code] = counts.get(code, 0) + 1
-        insert = self._bulk.insert
-        insert("observations", OBSERVATIONS, observations)
-        insert("executions", EXECUTIONS, executions)
-        insert("job_events", JOB_EVENTS, events)
-        insert("findings", FINDINGS, findings)
+        for n, *finding in batch.findings:
+            if n in at:
+                findings += (*at[n], *finding)
+                written.findings[str(finding[1])] += 1
+        self._bulk.insert("executions", columns.EXECUTIONS, executions)
+        self._bulk.insert("job_events", columns.JOB_EVENTS, events)
+        self._bulk.insert("findings", columns.FINDINGS, findings)
 
-    def _insert_rejections(self, rejected: list[Rejected], index: dict[int, int], source_ids: dict[int, int]) -> None:
+    def _insert_rejections(
+        self, rejected: list[Rejected], index: dict[int, int], source_ids: dict[int, int]
+    ) -> None:
         values: list[Any] = []
         for document in rejected:
             r = document.rejection
             values += (index[document.place], source_ids[document.source], r.ordinal, r.line)
-            values += (r.reason, r.message)
-            values += (r.format, r.sha256, r.size, document.content)
-        self._bulk.insert("rejections", REJECTIONS, values)
+            values += (r.reason, r.message, r.format, r.sha256, r.size, document.content)
+        self._bulk.insert("rejections", columns.REJECTIONS, values)
 
     def _insert_leaves(
         self, accepted: list[Accepted], rejected: list[Rejected], index: dict[int, int]
     ) -> None:
-        values: list[Any] = []
-        documents = accepted if not rejected else sorted([*accepted, *rejected], key=lambda d: d.place)
-        for document in documents:
-            values += (index[document.place], document.leaf_hash)
-        self._bulk.insert("ledger_entries", ("entry_index", "leaf_hash"), values)
+        leaves = {index[a.place]: a.leaf_hash for a in accepted}
+        leaves.update({index[r.place]: r.leaf_hash for r in rejected})
+        values = [value for row in sorted(leaves.items()) for value in row]
+        self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, values)
 
-    def _resolve(self, placed: list[_Placed], import_id: int) -> None:
+    def _resolve(self, accepted: list[bytes], import_id: int) -> None:
         """Mark rejections whose very bytes have been accepted now."""
-        if not placed or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
+        if not accepted or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        sql = "SELECT rejection_id FROM rejections WHERE sha256 AMONG KEYS AND rejection_id NOT IN (SELECT rejection_id FROM rejection_resolutions)"
-        resolved = self._bulk.among(sql, [p.document.sha256 for p in placed])
+        sql = (
+            "SELECT rejection_id FROM rejections WHERE sha256 AMONG KEYS AND rejection_id"
+            " NOT IN (SELECT rejection_id FROM rejection_resolutions)"
+        )
+        resolved = self._bulk.among(sql, accepted)
         values = [value for (number,) in resolved for value in (number, import_id)]
-        self._bulk.insert("rejection_resolutions", ("rejection_id", "import_id"), values)
+        self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, values)
 
 
-def _version(document: Accepted, numbers: _Numbers) -> tuple[object, ...]:
-    """The columns of the document's version, in the store's numbers."""
-    version, terms = document.version, numbers.terms
-    if version is None:
-        return ()
-    spec_sha256, origin, layout, name, type_, *counts, attribution_set = version
-    return (
-        spec_sha256,
-        terms[origin],
-        terms[layout],
-        terms[name],
-        terms[type_],
-        *counts,
-        numbers.sets[attribution_set],
-    )
+def _rows(flat: list[int], width: int) -> Iterator[tuple[int, ...]]:
+    return zip(*[iter(flat)] * width, strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from meta_audit.model import JobRecord
+from meta_audit.model import JobRecord, Rejection
 
 
 def mth(d: list[bytes]) -> bytes:
@@ -84,12 +84,30 @@ def pairs(mapping: dict[str, str]) -> list[list[str]]:
     return [[key, mapping[key]] for key in sorted(mapping, key=str.encode)]
 
 
+def attributions(r: JobRecord) -> list[list[str]]:
+    rows = [[a.role, a.value, a.basis, a.trust, a.verdict] for a in r.attributions]
+    rows.sort(key=lambda row: [text.encode() for text in row])
+    return [row for at, row in enumerate(rows) if row not in rows[:at]]
+
+
 def accepted(digest: bytes, r: JobRecord, uri: str, ordinal: int, line: int) -> bytes:
+    version: list[Any] = [
+        r.origin,
+        r.layout,
+        r.spec_sha256,
+        r.name,
+        r.type,
+        r.priority,
+        r.count,
+        r.version,
+    ]
+    version += [r.created_at, pairs(r.meta), pairs(r.labels)]
+    version.append([[t.name, t.engine, t.publisher, pairs(t.meta)] for t in r.tasks])
+    version.append(attributions(r))
+    if not r.spec_sha256:
+        version = ["activity", "", b"", "", "", 0, 0, 0, None, [], [], [], []]
     entry: list[Any] = ["meta-audit/accepted/1", "sha256", digest, uri, ordinal, line]
-    entry += [r.job_id, r.namespace, r.origin, r.layout, r.spec_sha256, r.name, r.type]
-    entry += [r.priority, r.count, r.version, r.created_at, pairs(r.meta), pairs(r.labels)]
-    entry.append([[t.name, t.engine, t.publisher, pairs(t.meta)] for t in r.tasks])
-    entry.append([[a.role, a.value, a.basis, a.trust, a.verdict] for a in r.attributions])
+    entry += [r.job_id, r.namespace, *version]
     entry += [r.state, r.state_message, r.revision, r.modified_at]
     executions = []
     for x in r.executions:
@@ -101,3 +119,10 @@ def accepted(digest: bytes, r: JobRecord, uri: str, ordinal: int, line: int) -> 
     )
     entry.append([[f.code, f.detail] for f in r.findings])
     return pack(entry)
+
+
+def rejected(r: Rejection, uri: str) -> bytes:
+    kept = None if r.size == len(r.content) else sha256(r.content).digest()
+    where = [uri, r.ordinal, r.line]
+    what = [r.reason, r.message, r.size, kept, r.format]
+    return pack(["meta-audit/rejected/1", "sha256", r.sha256, *where, *what])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from hashlib import sha256
 from typing import Any
 
@@ -47,7 +48,9 @@ def test_entries_are_what_the_specification_says_and_read_back(
     assert data == oracle.accepted(digest, record, uri, ordinal, line)
     entry = decode_entry(data)
     assert isinstance(entry, AcceptedEntry)
-    assert entry.record() == record
+    order = operator.attrgetter("role", "value", "basis", "trust", "verdict")
+    attributions = tuple(sorted(set(record.attributions), key=order))
+    assert entry.record() == structs.replace(record, attributions=attributions)
     where = (entry.document, entry.source_uri, entry.ordinal, entry.line)
     assert where == (digest, uri, ordinal, line)
 
@@ -124,11 +127,13 @@ def one_change_each(record: JobRecord) -> list[JobRecord]:
     for field in ("tasks", "attributions", "executions", "events", "findings"):
         rows = getattr(record, field)
         for at, row in enumerate(rows):
-            for changed in [[], [row, row], *([each] for each in changes(row))]:
+            for changed in [[], *([each] for each in changes(row))]:
                 new = (*rows[:at], *changed, *rows[at + 1 :])
                 out.append(structs.replace(record, **{field: new}))
-        if len(rows) > 1:
-            out.append(structs.replace(record, **{field: rows[::-1]}))
+        if field in ("events", "findings", "executions", "tasks"):
+            out.append(structs.replace(record, **{field: (rows[0], *rows)}))
+            out.append(structs.replace(record, **{field: (*changes(rows[0])[:1], *rows)}))
+            out.append(structs.replace(record, **{field: (*rows, *changes(rows[0])[:1])}))
     task = record.tasks[0]
     meta = {**task.meta, "retries": "4"}
     out.append(structs.replace(record, tasks=(structs.replace(task, meta=meta),)))
@@ -153,6 +158,12 @@ def test_any_change_of_any_row_changes_the_entry() -> None:
     assert accepted_entry(bytes(32), FULL, "file:///jobs.ndjson", 7, 8) != ENTRY
 
 
+def test_attributions_are_a_set_as_in_the_store() -> None:
+    for attributions in (FULL.attributions[::-1], FULL.attributions * 2):
+        record = structs.replace(FULL, attributions=attributions)
+        assert accepted_entry(DIGEST, record, "file:///jobs.ndjson", 7, 8) == ENTRY
+
+
 def test_the_entry_has_a_field_for_each_field_of_a_record() -> None:
     assert set(JobRecord.__struct_fields__) < set(AcceptedEntry.__struct_fields__)
 
@@ -160,7 +171,7 @@ def test_the_entry_has_a_field_for_each_field_of_a_record() -> None:
 def test_rejections_read_back() -> None:
     entry = decode_entry(rejected_entry(BROKEN, "stdin"))
     assert entry == RejectedEntry(
-        "sha256", BROKEN.sha256, "stdin", 1, 1, "json.syntax", "no", 1, None
+        "sha256", BROKEN.sha256, "stdin", 1, 1, "json.syntax", "no", 1, None, "json"
     )
 
 
@@ -175,7 +186,7 @@ def test_a_rejection_kept_in_part_covers_the_part() -> None:
 
 def test_any_change_of_a_rejection_changes_the_entry() -> None:
     changes: dict[str, Any] = {"reason": "r", "message": "m", "ordinal": 9, "line": 9, "size": 9}
-    changes |= {"sha256": bytes(32)}
+    changes |= {"sha256": bytes(32), "format": "yaml"}
     entries = {rejected_entry(structs.replace(BROKEN, **{k: v}), "u") for k, v in changes.items()}
     entries |= {rejected_entry(BROKEN, "u"), rejected_entry(BROKEN, "v")}
     assert len(entries) == len(changes) + 2
@@ -231,12 +242,15 @@ def test_other_forms_of_the_same_values_are_refused(short: bytes, longer: bytes)
         ("hash", "sha512"),
         ("document", bytes(31)),
         ("spec_sha256", b""),
+        ("spec_sha256", bytes(31)),
         ("meta", [["b", ""], ["a", ""]]),
         ("meta", [["a", ""], ["a", ""]]),
         ("labels", [["b", ""], ["a", ""]]),
         ("labels", {"a": "b"}),
         ("tasks", [["", "", "", [["b", ""], ["a", ""]]]]),
         ("tasks", [["", "", ""]]),
+        ("attributions", [list(row) for row in decode_entry(ENTRY).attributions[::-1]]),
+        ("attributions", [list(row) for row in decode_entry(ENTRY).attributions] * 2),
         ("findings", [["a", "b", "c"]]),
         ("attributions", [["king", "", "", "server", "match"]]),
         ("origin", "elsewhere"),
@@ -270,9 +284,17 @@ def test_other_arrays_are_refused(data: bytes) -> None:
     assert not is_canonical(data)
 
 
-def test_an_activity_has_no_version() -> None:
+def test_an_activity_has_no_version_and_so_no_fields_of_one() -> None:
     record = structs.replace(FULL, origin="activity", spec_sha256=b"")
-    assert is_canonical(accepted_entry(DIGEST, record, "", 1, 1))
+    data = accepted_entry(DIGEST, record, "", 1, 1)
+    assert data == oracle.accepted(DIGEST, record, "", 1, 1)
+    entry = decode_entry(data)
+    assert isinstance(entry, AcceptedEntry)
+    assert (entry.layout, entry.name, entry.version, entry.meta) == ("", "", 0, [])
+    assert entry.record().events == FULL.events
+    assert entry.record().state == FULL.state
+    with pytest.raises(LedgerError):
+        decode_entry(with_field("layout", "v1.0.4", data))
 
 
 @given(st.binary(max_size=200))

@@ -47,6 +47,7 @@ def test_entries_and_leaf_hashes(vector: dict[str, Any]) -> None:
     else:
         rejection = read(vector["rejection"], Rejection)
         assert rejected_entry(rejection, vector["source_uri"]) == expected
+        assert oracle.rejected(rejection, vector["source_uri"]) == expected
     decode_entry(expected)
     assert leaf_hash(expected).hex() == vector["leaf_hash"]
 
@@ -91,3 +92,10 @@ def test_bundle() -> None:
     )
     assert made.decode() == vector["json"]
     assert verify_bundle(made, str(KEY.verifier)).verdict == "verified"
+
+
+def test_the_examples_of_the_specification_are_these() -> None:
+    page = (Path(__file__).parents[2] / "docs/ledger.md").read_text(encoding="utf-8")
+    assert VECTORS["checkpoint"] in page
+    assert VECTORS["entries"][4]["entry"] in page.replace("\n", "")
+    assert VECTORS["entries"][4]["leaf_hash"] in page

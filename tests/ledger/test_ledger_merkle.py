@@ -276,6 +276,31 @@ def test_proofs_of_another_shape_are_refused(size: int) -> None:
             assert not holds(verify_consistency, old, size, ROOTS[old], ROOTS[size], bad)
 
 
+def test_a_refusal_names_the_step_that_failed() -> None:
+    path = list(inclusion_proof(nodes_of(LEAVES), 3, 7))
+    chain = list(consistency_proof(nodes_of(LEAVES), 6, 7))
+    for proof, inclusion, consistency in (
+        (lambda full: [*full, full[0]], "step 4a", "step 6a"),
+        (lambda full: full[:-1], "step 5", "step 7"),
+        (lambda full: [full[0], b"", *full[2:]], "32 bytes long", "32 bytes long"),
+        (lambda full: [bytes(32), *full[1:]], "step 5", "step 7"),
+    ):
+        with pytest.raises(LedgerError, match=inclusion):
+            verify_inclusion(LEAVES[3], 3, 7, proof(path), ROOTS[7])
+        with pytest.raises(LedgerError, match=consistency):
+            verify_consistency(6, 7, ROOTS[6], ROOTS[7], proof(chain))
+    with pytest.raises(LedgerError, match="step 1"):
+        verify_inclusion(LEAVES[3], 7, 7, path, ROOTS[7])
+    with pytest.raises(LedgerError, match="step 1"):
+        verify_consistency(6, 7, ROOTS[6], ROOTS[7], [])
+    chain = list(consistency_proof(nodes_of(LEAVES), 4, 7))
+    for root in (b"", ROOTS[4] + b"x"):
+        with pytest.raises(LedgerError, match="32 bytes long"):
+            verify_consistency(4, 7, root, ROOTS[7], chain)
+        with pytest.raises(LedgerError, match="32 bytes long"):
+            verify_subtree_consistency(0, 4, 7, subtree_root=root, root=ROOTS[7], proof=chain)
+
+
 def test_a_boundary_between_two_hashes_cannot_move() -> None:
     """A leaf of 33 bytes beside a hash of 31 joins to the same 64 bytes."""
     joined = LEAVES[0] + LEAVES[1]

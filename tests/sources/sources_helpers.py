@@ -7,10 +7,14 @@ import io
 from collections.abc import Callable, Iterator
 
 import zstandard
+from hypothesis import settings
 
 from meta_audit.model import Document, Rejection
 from meta_audit.sources import Source
 from meta_audit.sources.blocks import Blocks, Item
+
+FEW = settings(max_examples=40)
+"""For properties whose examples are long."""
 
 Split = Callable[[Blocks], Iterator[list[Item]]]
 

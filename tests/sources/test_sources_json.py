@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources_helpers import assert_numbered, contents, good, reasons, split
+from sources_helpers import FEW, assert_numbered, contents, good, reasons, split
 
 from meta_audit.model import KEPT_OF_TOO_LARGE, MAX_DOCUMENT_BYTES, Rejection
 from meta_audit.sources.json import end_of_value, split_json
@@ -35,6 +35,7 @@ def written(draw: st.DrawFn) -> bytes:
     return json.dumps(draw(VALUES), **draw(STYLES)).encode()
 
 
+@FEW
 @given(st.lists(written(), max_size=6), st.data(), st.integers(1, 50))
 def test_elements_of_an_array_are_cut_exactly(
     elements: list[bytes], data: st.DataObject, size: int
@@ -54,6 +55,7 @@ def test_elements_of_an_array_are_cut_exactly(
         assert item.line == source.count(b"\n", 0, offset) + 1
 
 
+@FEW
 @given(st.lists(st.dictionaries(TEXT, VALUES, max_size=3), max_size=5), STYLES, st.integers(1, 50))
 def test_pages_and_arrays_give_the_same_records(
     records: list[dict[str, object]], style: dict[str, object], size: int
@@ -63,6 +65,7 @@ def test_pages_and_arrays_give_the_same_records(
     assert [json.loads(content) for content in contents(items)] == records
 
 
+@FEW
 @given(st.lists(st.dictionaries(TEXT, VALUES), min_size=1, max_size=5), STYLES, st.integers(1, 50))
 def test_values_one_after_the_other(
     records: list[dict[str, object]], style: dict[str, object], size: int
@@ -71,12 +74,14 @@ def test_values_one_after_the_other(
     assert contents(split(split_json, b"\n".join(elements), size)) == elements
 
 
+@FEW
 @given(written())
 def test_a_whole_value_ends_at_its_end(value: bytes) -> None:
     assert end_of_value(value) == len(value)
     assert end_of_value(value + b"  ") in (len(value), len(value) + 2)
 
 
+@FEW
 @given(st.text('{}[]",:\\ \na1', max_size=25).map(str.encode))
 def test_whatever_the_bytes_block_size_makes_no_difference(data: bytes) -> None:
     items = split(split_json, data)

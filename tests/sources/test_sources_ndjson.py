@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sources_helpers import assert_numbered, contents, good, reasons, split
+from sources_helpers import FEW, assert_numbered, contents, good, reasons, split
 
 from meta_audit.model import KEPT_OF_TOO_LARGE, MAX_DOCUMENT_BYTES, Document, Rejection
 from meta_audit.sources.ndjson import split_ndjson
@@ -20,6 +20,7 @@ LINES = st.lists(
 )
 
 
+@FEW
 @given(LINES, st.integers(1, 40), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_split_is_the_inverse_of_join(
     lines: list[bytes], size: int, end: bytes, last_end: bool
@@ -34,6 +35,7 @@ def test_split_is_the_inverse_of_join(
     assert [item.line for item in items] == list(range(1, len(lines) + 1))
 
 
+@FEW
 @given(
     st.lists(st.sampled_from([b'{"a":1}', b"", b" ", b"\t", b"{", b"x", b'"', b"]", b"null"])),
     st.integers(1, 9),

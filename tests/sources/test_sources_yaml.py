@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from sources_helpers import assert_numbered, blocks, contents, good, reasons, split
+from sources_helpers import FEW, assert_numbered, blocks, contents, good, reasons, split
 
 from meta_audit.model import KEPT_OF_TOO_LARGE, MAX_DOCUMENT_BYTES, Rejection
 from meta_audit.sources.yaml import split_yaml
@@ -42,6 +42,7 @@ def load_element(content: bytes) -> object:
     return value[0] if content.lstrip().startswith(b"-") and isinstance(value, list) else value
 
 
+@FEW
 @given(RECORDS, STYLES, st.integers(1, 40), st.booleans())
 def test_documents_are_cut_at_their_marks(
     records: list[dict[str, object]], style: dict[str, object], size: int, first: bool
@@ -57,13 +58,15 @@ def test_documents_are_cut_at_their_marks(
         line += part.count(b"\n") + 1
 
 
+@FEW
 @given(RECORDS, STYLES, st.integers(1, 40))
 def test_elements_of_a_list_stand_alone_and_are_cut_exactly(
     records: list[dict[str, object]], style: dict[str, object], size: int
 ) -> None:
     data = dump(records, style)
     items = split(split_yaml, data, size)
-    assert [load_element(content) for content in contents(items)] == records
+    # PyYAML does not always read back what it writes.
+    assert [load_element(content) for content in contents(items)] == yaml.safe_load(data)
     assert_numbered(items)
     at = 0
     for item in items:
@@ -72,15 +75,17 @@ def test_elements_of_a_list_stand_alone_and_are_cut_exactly(
         at += len(item.content)
 
 
+@FEW
 @given(RECORDS, STYLES)
 def test_elements_of_a_page_stand_alone(
     records: list[dict[str, object]], style: dict[str, object]
 ) -> None:
     data = dump({"items": records, "nexttoken": "x"}, style)
     items = split(split_yaml, data)
-    assert [load_element(content) for content in contents(items)] == records
+    assert [load_element(content) for content in contents(items)] == yaml.safe_load(data)["items"]
 
 
+@FEW
 @given(st.text("ab:-.# \n\r'\"|[]{}&*%!", max_size=40).map(str.encode))
 def test_whatever_the_bytes_block_size_makes_no_difference(data: bytes) -> None:
     items = split(split_yaml, data)

@@ -22,7 +22,9 @@ LARGEST_SAMPLE: Final = 131_072
 
 def train(contents: Sequence[bytes]) -> bytes:
     """A dictionary for documents like these, or nothing where it would not pay."""
-    samples = [c for c in contents[:TRAINING_DOCUMENTS] if len(c) <= LARGEST_SAMPLE]
+    samples: list[bytes | bytearray | memoryview[int]] = [
+        c for c in contents[:TRAINING_DOCUMENTS] if len(c) <= LARGEST_SAMPLE
+    ]
     if len(samples) < 100 or sum(map(len, samples)) < TRAINING_BYTES:
         return b""
     try:

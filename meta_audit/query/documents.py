@@ -1,0 +1,143 @@
+"""The kept original bytes, by hash or by job; checked against their hash before they go out."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import zstandard
+
+from meta_audit.errors import NotFoundError, StoreError
+from meta_audit.query.identify import identify
+from meta_audit.query.results import Candidates, KeptDocument
+from meta_audit.query.statements import rows, snapshot
+from meta_audit.evidence import decompress
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SHOWN: Final = 20
+"""Hashes that are listed for a beginning that fits several."""
+_HASH: Final = re.compile(r"[0-9a-fA-F]{8,64}")
+_HASH_CHARS: Final = 64
+_INDEXED_BYTES: Final = 8
+"""Of the hash of a document (schema: ix_documents_sha256)."""
+
+_DOCUMENTS: Final = f"""
+    SELECT sha256 FROM documents
+    WHERE substr(sha256, 1, {_INDEXED_BYTES}) >= ? AND substr(sha256, 1, {_INDEXED_BYTES}) <= ?
+    LIMIT {SHOWN + 1}"""  # noqa: S608
+_REJECTIONS: Final = f"""
+    SELECT DISTINCT sha256 FROM rejections WHERE sha256 >= ? AND sha256 <= ?
+    LIMIT {SHOWN + 1}"""  # noqa: S608
+_DOCUMENT: Final = """
+    SELECT d.sha256, d.size, d.content, c.content
+    FROM documents d
+    LEFT JOIN compression_dictionaries c ON c.dictionary_id = d.dictionary_id
+    WHERE """
+_BY_HASH: Final = (
+    f"{_DOCUMENT} substr(d.sha256, 1, {_INDEXED_BYTES}) = substr(?, 1, {_INDEXED_BYTES})"
+    " AND d.sha256 = ?"
+)
+_NEWEST: Final = f"""{_DOCUMENT} d.document_id = (
+    SELECT document_id FROM observations WHERE job_key IN (?, ?)
+    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
+        revision DESC, document_id DESC
+    LIMIT 1)"""  # noqa: S608
+_REJECTED: Final = """
+    SELECT sha256, size, content, reason FROM rejections WHERE sha256 = ?
+    ORDER BY length(content) DESC, rejection_id LIMIT 1"""
+_REJECTION: Final = """
+    SELECT sha256, size, content, reason FROM rejections WHERE rejection_id = ?"""
+
+
+def kept_document(
+    connection: Connection, what: str, namespace: str | None = None
+) -> KeptDocument | Candidates:
+    """Return a document by its SHA-256 or 8 digits and more of it, or the newest one of a job.
+
+    A hash may be that of a rejected document. What names a job is for `identify`. Raises
+    `NotFoundError`, also where several documents, or a document and a job, fit; `StoreError`
+    for a document that is not what it was when it was kept.
+    """
+    with snapshot(connection):
+        hashes = _hashes(connection, what.lower()) if _HASH.fullmatch(what) else []
+        if hashes and len(what) == _HASH_CHARS:
+            return _by_hash(connection, hashes[0])
+        job = None
+        try:
+            job = identify(connection, what, namespace)
+        except NotFoundError:
+            if not hashes:
+                raise
+        if len(hashes) > 1 or (hashes and job):
+            raise _ambiguous(what, hashes, with_job=job is not None)
+        if job is None:
+            return _by_hash(connection, hashes[0])
+        if isinstance(job, Candidates):
+            return job
+        return _accepted(rows(connection, _NEWEST, job.job_key, job.activity_key)[0])
+
+
+def rejected_document(connection: Connection, rejection_id: int) -> KeptDocument:
+    """Return the kept bytes of a rejection. Raises `NotFoundError`, `StoreError`."""
+    found = rows(connection, _REJECTION, rejection_id)
+    if not found:
+        raise NotFoundError(
+            f"there is no rejection {rejection_id}",
+            advice="`meta-audit rejections list --all` lists them.",
+        )
+    return _rejected(found[0])
+
+
+def _hashes(connection: Connection, beginning: str) -> list[bytes]:
+    low, high = (bytes.fromhex(beginning.ljust(_HASH_CHARS, end)) for end in "0f")
+    found = rows(connection, _DOCUMENTS, low[:_INDEXED_BYTES], high[:_INDEXED_BYTES])
+    found = [*found, *rows(connection, _REJECTIONS, low, high)]
+    return sorted({bytes(row[0]) for row in found if low <= bytes(row[0]) <= high})
+
+
+def _by_hash(connection: Connection, digest: bytes) -> KeptDocument:
+    found = rows(connection, _BY_HASH, digest, digest)
+    return _accepted(found[0]) if found else _rejected(rows(connection, _REJECTED, digest)[0])
+
+
+def _accepted(row: Any) -> KeptDocument:
+    digest, size, frame, dictionary = row
+    return KeptDocument(bytes(digest).hex(), size, _checked(digest, size, frame, dictionary), "")
+
+
+def _rejected(row: Any) -> KeptDocument:
+    digest, size, frame, reason = row
+    return KeptDocument(bytes(digest).hex(), size, _checked(digest, size, frame, None), reason)
+
+
+def _checked(digest: bytes, size: int, frame: bytes, dictionary: bytes | None) -> bytes:
+    """Return the bytes of a frame, checked against the hash.
+
+    Of a rejection that was too large there are fewer than `size`, and nothing to check.
+    """
+    try:
+        content = decompress(bytes(frame), bytes(dictionary or b""))
+    except zstandard.ZstdError as error:
+        raise _damaged(digest, str(error)) from error
+    if len(content) >= size and sha256(content).digest() != bytes(digest):
+        raise _damaged(digest, "its bytes have another hash")
+    return content
+
+
+def _damaged(digest: bytes, why: str) -> StoreError:
+    return StoreError(
+        f"the document {bytes(digest).hex()} is damaged in the store: {why}",
+        advice="Restore the store from a backup, and find out who or what changed it.",
+    )
+
+
+def _ambiguous(what: str, hashes: list[bytes], *, with_job: bool) -> NotFoundError:
+    shown = [digest.hex() for digest in hashes[:SHOWN]]
+    also = " and a job" if with_job else ""
+    return NotFoundError(
+        f"{what} fits several: documents {', '.join(shown)}{also}",
+        advice="Give more digits of the hash, or the whole ID of the job.",
+    )

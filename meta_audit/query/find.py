@@ -1,0 +1,173 @@
+"""The newest jobs that match a search.
+
+The work is led by the rarest criterion (counted up to `COUNTED`) and the others are looked up
+job by job. Where all are common, one that comes in order of time leads: it ends as soon as
+enough jobs match.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meta_audit.query.results import FIND_FORMAT, Found
+from meta_audit.query.statements import rows, snapshot, storable
+from meta_audit.query.summaries import summaries
+from meta_audit.schema.digest import digest, pair_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy import Connection
+
+    from meta_audit.search import Pair, Search
+
+    Driver = Callable[[int], list[int]]
+    """Gives so many of the newest matching jobs; fewer only where there are no more. A job
+    may come twice."""
+
+COUNTED: Final = 1_000
+
+_PAIR: Final = "SELECT pair_id FROM meta_pairs WHERE digest = ?"
+_IDENTITY: Final = "SELECT identity_id FROM identities WHERE digest = ?"
+_TERM: Final = "SELECT term_id FROM terms WHERE digest = ?"
+_SETS: Final = """
+    SELECT m.set_id FROM attribution_members m
+    JOIN attribution_rules r ON r.rule_id = m.rule_id
+    WHERE m.identity_id = ? AND r."""
+_HAS_PAIR: Final = """
+    EXISTS (SELECT 1 FROM meta_entries e WHERE e.job_key = d.job_key AND e.pair_id = ?)"""
+_HAS_SET: Final = """
+    EXISTS (
+        SELECT 1 FROM job_versions w
+        WHERE w.job_key = d.job_key AND w.attribution_set IN ({}))"""
+_IN_NAMESPACE: Final = """
+    EXISTS (SELECT 1 FROM jobs j WHERE j.job_key = d.job_key AND j.namespace_id = ?)"""
+
+
+class _Lead(NamedTuple):
+    """A set of jobs that can be read from the newest: rows `d` of a table that has job keys."""
+
+    table: str
+    where: str
+    parameters: tuple[Any, ...]
+    hours: bool
+    """Whether its order is by the hour only."""
+
+
+class _Criterion(NamedTuple):
+    """What a job must have: how to check one, and how to list those that do."""
+
+    check: str
+    parameters: tuple[Any, ...]
+    leads: tuple[_Lead, ...] = ()
+
+
+_EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", "1 = 1", (), hours=False),))
+
+
+def find(connection: Connection, search: Search, limit: int) -> Found:
+    """Return the newest jobs that match, at most `limit`, by the time of their creation."""
+    with snapshot(connection):
+        criteria = _criteria(connection, search)
+        if criteria is None:
+            return Found(FIND_FORMAT, (), more=False)
+        led_by = _rarest(connection, criteria)
+        checks = [c for c in criteria if c is not led_by]
+        keys: set[int] = set()
+        for lead in led_by.leads:
+            keys.update(_newest(_driver(connection, lead, checks), limit + 1))
+        found = summaries(connection, sorted(keys, reverse=True))
+    found = tuple(sorted(found, key=lambda job: job.created_at or "", reverse=True))
+    return Found(FIND_FORMAT, found[:limit], more=len(found) > limit)
+
+
+def _criteria(connection: Connection, search: Search) -> list[_Criterion] | None:
+    """Say what a job must have; None where the store does not even know the words."""
+    if not all(map(storable, search.texts())):
+        return None
+    criteria = [_pair(connection, pair) for pair in search.pairs]
+    for role, value in (("client", search.client), ("requester", search.requester)):
+        if value is not None:
+            criteria.append(_identity(connection, value, "role", role))
+    if search.namespace is not None:
+        number = _number(connection, _TERM, digest(search.namespace))
+        criteria.append(number and _Criterion(_IN_NAMESPACE, (number,)))
+    known = [c for c in criteria if c]
+    return known if len(known) == len(criteria) else None
+
+
+def _pair(connection: Connection, pair: Pair) -> _Criterion | None:
+    number = _number(connection, _PAIR, pair_digest(pair.key, pair.value))
+    if number is None:
+        return None
+    leads = [_Lead("pair_jobs", "d.pair_id = ?", (number,), hours=True)]
+    attributed = _identity(connection, pair.value, "basis", f"meta:{pair.key}")
+    if attributed:  # pairs that name somebody are not in pair_jobs
+        leads += attributed.leads
+    return _Criterion(_HAS_PAIR, (number,), tuple(leads))
+
+
+def _identity(connection: Connection, value: str, column: str, as_what: str) -> _Criterion | None:
+    number = _number(connection, _IDENTITY, digest(value))
+    if number is None:
+        return None
+    sets, parameters = f"{_SETS}{column} = ?", (number, as_what)
+    lead = _Lead("job_versions", f"d.attribution_set IN ({sets})", parameters, hours=False)
+    return _Criterion(_HAS_SET.format(sets), parameters, (lead,))
+
+
+def _number(connection: Connection, sql: str, key: bytes) -> Any:
+    found = rows(connection, sql, key)
+    return found[0][0] if found else None
+
+
+def _rarest(connection: Connection, criteria: Iterable[_Criterion]) -> _Criterion:
+    """Choose the criterion to begin with; of equals the first that comes in order of time."""
+    able = [c for c in criteria if c.leads]
+    if len(able) < 2:
+        return able[0] if able else _EVERY
+    return min(able, key=lambda c: sum(_count(connection, lead) for lead in c.leads))
+
+
+def _count(connection: Connection, lead: _Lead) -> int:
+    sql = f"SELECT 1 FROM {lead.table} d WHERE {lead.where} LIMIT {COUNTED}"  # noqa: S608
+    count = f"SELECT count(*) FROM ({sql}) counted"  # noqa: S608
+    return int(rows(connection, count, *lead.parameters)[0][0])
+
+
+def _newest(driver: Driver, wanted: int) -> list[int]:
+    """So many distinct jobs, or all."""
+    asked = wanted
+    while True:
+        keys = driver(asked)
+        distinct = list(dict.fromkeys(keys))
+        if len(keys) < asked or len(distinct) >= wanted:
+            return distinct[:wanted]
+        asked *= 4
+
+
+def _driver(connection: Connection, lead: _Lead, checks: list[_Criterion]) -> Driver:
+    where = " AND ".join([lead.where, *(check.check for check in checks)])
+    parameters = [*lead.parameters, *(p for check in checks for p in check.parameters)]
+    by_time = f"""
+        SELECT d.job_key FROM job_versions d WHERE {where}
+        ORDER BY coalesce(d.created_at, 0) DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
+    by_hour = f"""
+        SELECT d.job_key, d.created_hour FROM {lead.table} d WHERE {where}
+        ORDER BY d.created_hour DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
+    within_hour = f"""
+        SELECT d.job_key FROM {lead.table} d JOIN job_versions v ON v.job_key = d.job_key
+        WHERE {where} AND d.created_hour = ?
+        ORDER BY coalesce(v.created_at, 0) DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
+
+    def newest(asked: int) -> list[int]:
+        if not lead.hours:
+            return [row[0] for row in rows(connection, by_time, *parameters, asked)]
+        found = rows(connection, by_hour, *parameters, asked)
+        if len(found) < asked:
+            return [row[0] for row in found]
+        last = found[-1][1]
+        earlier = [key for key, hour in found if hour > last]
+        return earlier + [row[0] for row in rows(connection, within_hour, *parameters, last, asked)]
+
+    return newest
