@@ -172,7 +172,9 @@ class Generator:
             namespace,
             "ops" if r3 >> 28 & 15 == 0 else "batch",
             r3 >> 32 & 1 and 50,
-            f'[{{"Key":"region","Operator":"in","Values":["{region}"]}}]' if r3 >> 56 & 7 == 0 else "[]",
+            f'[{{"Key":"region","Operator":"in","Values":["{region}"]}}]'
+            if r3 >> 56 & 7 == 0
+            else "[]",
             self._system_meta(at % 20, era, client, legacy),
             _ENVS[(r3 >> 34) % 6],
             _BRANCHES[(r3 >> 40) % 64],

@@ -10,13 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 _SAMPLE_SECONDS = 0.1
+
+
+PACKAGES = ("orjson", "msgspec", "SQLAlchemy", "zstandard", "duckdb", "sqlite-utils")
+"""Whose versions are noted with the figures."""
 
 
 class FailedError(Exception):
@@ -31,6 +37,8 @@ class Result(NamedTuple):
     """Seconds from start to end of the process, start-up and final checkpoint included."""
     inside: float
     """Seconds by the contender's own clock, imports left out."""
+    cpu: float
+    """Seconds of user and system time, all its processes added."""
     peak: int
     """Bytes of memory at the peak, all its processes added."""
     store: int
@@ -57,12 +65,14 @@ def run(command: list[str], store: Path) -> Result:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=errors, cwd=ROOT)
-        peak = 0
+        peak, seconds = 0, dict[int, float]()
         while True:
             done, status, usage = os.wait4(process.pid, os.WNOHANG)
             if done:
                 break
-            peak = max(peak, _resident(process.pid))
+            now = list(_now(process.pid))
+            peak = max(peak, sum(resident for _, _, resident in now))
+            seconds.update({pid: cpu for pid, cpu, _ in now})
             time.sleep(_SAMPLE_SECONDS)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -71,6 +81,8 @@ def run(command: list[str], store: Path) -> Result:
         said, complaint = out.read(), errors.read().decode(errors="replace")
     # The largest single process, as the kernel saw it: sampling can miss a short peak.
     peak = max(peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    # The kernel adds only children that were waited for: a fork server's are known by sampling.
+    cpu = max(sum(seconds.values()), usage.ru_utime + usage.ru_stime)
     if process.returncode:
         tail = "\n".join(complaint.strip().splitlines()[-5:])
         raise FailedError(f"{' '.join(command)}\nended with {process.returncode}: {tail}")
@@ -79,7 +91,7 @@ def run(command: list[str], store: Path) -> Result:
         documents, inside = int(summary["documents"]), float(summary["seconds"])
     except (ValueError, KeyError, TypeError) as error:
         raise FailedError(f"{' '.join(command)}\nprinted no summary: {said[:200]!r}") from error
-    return Result(documents, wall, inside, peak, size(store), summary)
+    return Result(documents, wall, inside, cpu, peak, size(store), summary)
 
 
 def size(store: Path) -> int:
@@ -93,18 +105,24 @@ def remove(store: Path) -> None:
         file.unlink()
 
 
-def _resident(pid: int) -> int:
-    """Return the resident bytes of a process and its descendants now; 0 where unknown."""
+def _now(pid: int) -> Iterator[tuple[int, float, int]]:
+    """Yield process, CPU seconds, resident bytes of a process and its descendants, now.
+
+    Yields nothing where there is no /proc.
+    """
     try:
-        own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        # Fields after the command's name, which may hold anything: proc(5), /proc/pid/stat.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         children = {
             child
             for listing in Path(f"/proc/{pid}/task").glob("*/children")
             for child in listing.read_text().split()
         }
-    except (OSError, IndexError):
-        return 0
-    return own + sum(_resident(int(child)) for child in children)
+    except OSError:
+        return
+    yield pid, (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE
+    for child in children:
+        yield from _now(int(child))
 
 
 def machine() -> dict[str, object]:
@@ -126,7 +144,7 @@ def machine() -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "packages": {name: _version(name) for name in ("orjson", "duckdb", "sqlite-utils")},
+        "packages": {name: _version(name) for name in PACKAGES},
     }
 
 

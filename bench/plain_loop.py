@@ -2,8 +2,8 @@
 
     python -m bench.plain_loop FILE STORE     (STORE made by bench.tables)
 
-orjson per line, the dictionaries of pairs and identities in memory, one `executemany` of the
-same rows per table, all indexes live, 10,000 documents per commit, WAL and
+orjson per line, the dictionaries of terms, pairs and identities in memory, one `executemany` of
+the same rows per table, all indexes live, 10,000 documents per commit, WAL and
 `synchronous=NORMAL`. It keeps no document, no ledger, no findings, checks nothing (no duplicate
 keys, no UTF-8, no known job) and stops at the first bad line. Prints one JSON object.
 """
@@ -16,7 +16,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,24 @@ import orjson
 from bench.requesters import peer_id
 
 PER_COMMIT = 10_000
+_NS_PER_HOUR = 3_600_000_000_000
 
 _ROLES = {
+    "bacalhau.org/orchestrator.id": ("requester", "server"),
     "bacalhau.org/requester.id": ("requester", "server"),
     "bacalhau.org/requester.publicKey": ("requester_key", "server"),
     "bacalhau.org/client.id": ("client", "server"),
-    "bacalhau.org/orchestrator.id": ("requester", "server"),
     "bacalhau.org/server.installation.id": ("server_installation", "server"),
     "bacalhau.org/server.instance.id": ("server_instance", "server"),
     "bacalhau.org/client.installation.id": ("client_installation", "claimed"),
     "bacalhau.org/client.instance.id": ("client_instance", "claimed"),
 }
-"""Meta key: role and trust, as `meta_audit.identity` attributes them."""
+"""Meta key: role and trust, as `meta_audit.parse.attribution` has them."""
 
 _COLUMNS = {
+    "terms": 3,
     "jobs": 3,
-    "job_versions": 11,
+    "job_versions": 12,
     "tasks": 6,
     "meta_keys": 3,
     "meta_pairs": 4,
@@ -50,8 +52,8 @@ _COLUMNS = {
     "pair_jobs": 3,
     "identities": 3,
     "attribution_rules": 5,
-    "attributions": 5,
-    "identity_jobs": 4,
+    "attribution_sets": 2,
+    "attribution_members": 3,
     "observations": 10,
 }
 """Tables in the order they are written, and how many columns each has."""
@@ -68,15 +70,15 @@ def _layout(meta: dict[str, str]) -> str:
 
 
 class _Ids(dict[Any, int]):
-    """Number of each distinct value; a new one gets the next number and a row to insert."""
+    """Number of each distinct value; a new one gets the next number and its rows to insert."""
 
-    def __init__(self, known: Iterator[tuple[Any, int]], row: Callable[..., Any], rows: Any):
+    def __init__(self, known: Iterable[tuple[Any, int]], add: Callable[[int, Any], None]) -> None:
         super().__init__(known)
-        self._row, self._rows = row, rows
+        self._add = add
 
     def __missing__(self, value: Any) -> int:
         number = self[value] = len(self) + 1
-        self._rows.append(self._row(number, value))
+        self._add(number, value)
         return number
 
 
@@ -86,12 +88,10 @@ class Loop:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _COLUMNS}
-        rows, query = self._rows, connection.execute
-        self._keys = _Ids(
-            query("SELECT key, key_id FROM meta_keys"),
-            lambda number, key: (number, _digest(key), key),
-            rows["meta_keys"],
-        )
+        query = connection.execute
+        self._terms = self._texts("terms", "term_id", "term")
+        self._keys = self._texts("meta_keys", "key_id", "key")
+        self._identities = self._texts("identities", "identity_id", "value")
         self._pairs = _Ids(
             (
                 ((key, value), number)
@@ -99,18 +99,7 @@ class Loop:
                     "SELECT key, value, pair_id FROM meta_pairs JOIN meta_keys USING (key_id)"
                 )
             ),
-            lambda number, pair: (
-                number,
-                self._keys[pair[0]],
-                _digest(f"{pair[0]}\0{pair[1]}"),
-                pair[1],
-            ),
-            rows["meta_pairs"],
-        )
-        self._identities = _Ids(
-            query("SELECT value, identity_id FROM identities"),
-            lambda number, value: (number, _digest(value), value),
-            rows["identities"],
+            self._add_pair,
         )
         self._rules = _Ids(
             (
@@ -119,10 +108,15 @@ class Loop:
                     "SELECT rule_id, role, basis, trust, verdict FROM attribution_rules"
                 )
             ),
-            lambda number, rule: (number, *rule),
-            rows["attribution_rules"],
+            lambda number, rule: self._rows["attribution_rules"].append((number, *rule)),
         )
-        self._verdicts: dict[tuple[str, str], str] = {}
+        members: dict[int, list[tuple[int, int]]] = {}
+        for number, *member in query("SELECT * FROM attribution_members ORDER BY 1, 2, 3"):
+            members.setdefault(number, []).append((member[0], member[1]))
+        self._sets = _Ids(
+            ((tuple(member), number) for number, member in members.items()), self._add_set
+        )
+        self._verdicts: dict[tuple[str, str | None], str] = {}
         self._job_key = query("SELECT coalesce(max(job_key), 0) FROM jobs").fetchone()[0]
         number = query("SELECT coalesce(max(import_id), 0) + 1 FROM imports").fetchone()[0]
         self._source = number
@@ -131,6 +125,23 @@ class Loop:
             (number, time.time_ns(), "bench", "0", "[]"),
         )
         query("INSERT INTO sources VALUES (?, ?, ?)", (number, number, "bench"))
+
+    def _texts(self, table: str, number: str, text: str) -> _Ids:
+        rows = self._rows[table]
+        return _Ids(
+            self._connection.execute(f"SELECT {text}, {number} FROM {table}"),
+            lambda number, text: rows.append((number, _digest(text), text)),
+        )
+
+    def _add_pair(self, number: int, pair: tuple[str, str]) -> None:
+        key, value = pair
+        row = (number, self._keys[key], _digest(f"{key}\0{value}"), value)
+        self._rows["meta_pairs"].append(row)
+
+    def _add_set(self, number: int, members: tuple[tuple[int, int], ...]) -> None:
+        text = ",".join([f"{rule}:{identity}" for rule, identity in members])
+        self._rows["attribution_sets"].append((number, _digest(text)))
+        self._rows["attribution_members"].extend([(number, *member) for member in members])
 
     def run(self, lines: Iterator[bytes]) -> int:
         """Read all lines into the store; return how many."""
@@ -150,52 +161,57 @@ class Loop:
         self._connection.commit()
 
     def _add(self, job: dict[str, Any], ordinal: int) -> None:
-        rows, pairs = self._rows, self._pairs
+        rows, pairs, terms = self._rows, self._pairs, self._terms
         self._job_key += 1
         key = self._job_key
         state = job.pop("State")
         revision, modified = job.pop("Revision"), job.pop("ModifyTime")
         created = job.pop("CreateTime")
-        created_ms = created // 1_000_000
+        hour = created // _NS_PER_HOUR
         meta = job["Meta"]
-        rows["jobs"].append((key, job["ID"], job["Namespace"]))
+        rows["jobs"].append((key, job["ID"], terms[job["Namespace"]]))
         rows["job_versions"].append(
             (
                 key,
                 1,
                 hashlib.sha256(orjson.dumps(job, option=orjson.OPT_SORT_KEYS)).digest(),
-                "orchestrator",
-                _layout(meta),
-                job["Name"],
-                job["Type"],
+                terms["orchestrator"],
+                terms[_layout(meta)],
+                terms[job["Name"]],
+                terms[job["Type"]],
                 job["Priority"],
                 job["Count"],
                 job["Version"],
                 created,
+                self._sets[tuple(sorted(self._who(meta)))],
             )
         )
-        used = [pairs[item] for item in meta.items()]
+        searchable = {pairs[item] for item in meta.items() if item[0] not in _ROLES}
         entries = rows["meta_entries"]
-        entries.extend([(key, 1, 0, pair) for pair in used])
+        entries.extend([(key, 1, 0, pairs[item]) for item in meta.items()])
         for number, task in enumerate(job["Tasks"], 1):
             rows["tasks"].append(
-                (key, 1, number, task["Name"], task["Engine"]["Type"], task["Publisher"]["Type"])
+                (
+                    key,
+                    1,
+                    number,
+                    terms[task["Name"]],
+                    terms[task["Engine"]["Type"]],
+                    terms[task["Publisher"]["Type"]],
+                )
             )
-            of_task = [pairs[item] for item in task.get("Meta", {}).items()]
+            of_task = [pairs[item] for item in task["Meta"].items()]
             entries.extend([(key, 1, number, pair) for pair in of_task])
-            used += of_task
-        rows["pair_jobs"].extend([(pair, created_ms, key) for pair in set(used)])
+            searchable.update(of_task)
+        rows["pair_jobs"].extend([(pair, hour, key) for pair in searchable])
         rows["label_entries"].extend([(key, 1, pairs[item]) for item in job["Labels"].items()])
-        for position, (rule, identity) in enumerate(self._who(job["Namespace"], meta), 1):
-            rows["attributions"].append((key, 1, position, rule, identity))
-            rows["identity_jobs"].append((identity, created_ms, key, rule))
         rows["observations"].append(
             (
                 key,
                 key - 1,
                 1,
-                state["StateType"],
-                state.get("Message", ""),
+                terms[state["StateType"]],
+                terms[state.get("Message", "")],
                 revision,
                 modified,
                 self._source,
@@ -204,27 +220,29 @@ class Loop:
             )
         )
 
-    def _who(self, namespace: str, meta: dict[str, str]) -> Iterator[tuple[int, int]]:
+    def _who(self, meta: dict[str, str]) -> Iterator[tuple[int, int]]:
         """Yield rule and identity of each attribution."""
         for key, (role, trust) in _ROLES.items():
             if value := meta.get(key):
                 verdict = self._verdict(meta) if role.startswith("requester") else "no_key"
                 rule = (role, f"meta:{key}", trust, verdict)
                 yield self._rules[rule], self._identities[value]
-        if len(namespace) == 64 and "bacalhau.org/client.id" not in meta:
-            rule = ("client", "namespace", "inferred", "no_key")
-            yield self._rules[rule], self._identities[namespace]
 
     def _verdict(self, meta: dict[str, str]) -> str:
         """Return whether the requester's ID belongs to its key."""
-        key = meta.get("bacalhau.org/requester.publicKey")
-        if key is None:
-            return "no_key"
-        pair = (meta["bacalhau.org/requester.id"], key)
-        if pair not in self._verdicts:
-            same = peer_id(base64.b64decode(key)) == pair[0]
-            self._verdicts[pair] = "match" if same else "mismatch"
-        return self._verdicts[pair]
+        pair = (meta["bacalhau.org/requester.id"], meta.get("bacalhau.org/requester.publicKey"))
+        verdict = self._verdicts.get(pair)
+        if verdict is None:
+            requester, key = pair
+            if requester.startswith("n-"):
+                verdict = "not_a_peer_id"
+            elif key is None:
+                verdict = "no_key"
+            else:
+                same = peer_id(base64.b64decode(key)) == requester
+                verdict = "match" if same else "mismatch"
+            self._verdicts[pair] = verdict
+        return verdict
 
 
 def load(file: Path, store: Path) -> int:

@@ -19,10 +19,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
-from bench import measure
+from bench import figures, measure
 from bench.measure import FailedError, Result, python
 
 DATA = Path(__file__).with_name("data")
@@ -44,20 +43,15 @@ def _peer(module: str, *options: str) -> Callable[[Path, Path], list[str]]:
     return lambda file, store: python("-m", module, str(file), str(store), *options)
 
 
+def _ours(*options: str) -> Callable[[Path, Path], list[str]]:
+    return lambda file, store: python(
+        *("-m", "meta_audit", "ingest", str(file), "--db", str(store), "--format", "json"), *options
+    )
+
+
 CONTENDERS = {
-    "ours": Contender(
-        "meta-audit ingest",
-        lambda file, store: python(
-            "-m",
-            "meta_audit",
-            "ingest",
-            str(file),
-            "--db",
-            f"sqlite:///{store}",
-            "--format",
-            "json",
-        ),
-    ),
+    "ours": Contender("meta-audit ingest", _ours()),
+    "ours-2": Contender("meta-audit ingest --jobs 2", _ours("--jobs", "2")),
     "plain": Contender(
         "plain loop, no evidence",
         _peer("bench.plain_loop"),
@@ -93,7 +87,9 @@ def load(name: str, file: Path, store: Path, *, fresh: bool = True) -> Result | 
     except FailedError as error:
         print(f"{name} FAILED: {error}", file=sys.stderr)
         return None
-    print(f"  {name:<15}{result.rate:>9.0f} documents/s", file=sys.stderr)
+    print(
+        f"  {name:<15}{result.rate:>9.0f} documents/s{result.cpu:>8.2f} s of CPU", file=sys.stderr
+    )
     return result
 
 
@@ -116,18 +112,27 @@ def rounds(
 def again(file: Path, work: Path, count: int) -> dict[str, list[Result | None]]:
     """Offer known bytes again to a copy of our store: the same file, and its lines in another.
 
-    The other file lacks the first line, so that no hash of a whole file can help.
+    The other file has the second half first, so that no hash of a whole file can help. A run
+    that does not find every document unchanged has failed.
     """
     other = work / "other.ndjson"
     with file.open("rb") as lines, other.open("wb") as out:
-        lines.readline()
+        lines.seek(file.stat().st_size // 2)
+        first = len(lines.readline()) + file.stat().st_size // 2
         shutil.copyfileobj(lines, out, 1 << 20)
+        lines.seek(0)
+        for start in range(0, first, 1 << 20):
+            out.write(lines.read(min(1 << 20, first - start)))
     results: dict[str, list[Result | None]] = defaultdict(list)
     store = work / "again.db"
     for _ in range(count):
         for name, offered in (("same file", file), ("other file", other)):
             _copy(work / "ours.db", store)
-            results[name].append(load("ours", offered, store, fresh=False))
+            result = load("ours", offered, store, fresh=False)
+            if result and result.said["unchanged"] != result.documents:
+                print(f"{name} FAILED: not all unchanged: {result.said}", file=sys.stderr)
+                result = None
+            results[name].append(result)
     measure.remove(store)
     other.unlink()
     return results
@@ -152,52 +157,6 @@ def _copy(store: Path, target: Path) -> None:
     measure.remove(target)
     for file in store.parent.glob(f"{store.name}*"):
         shutil.copyfile(file, target.with_name(file.name.replace(store.name, target.name, 1)))
-
-
-def _ratio(over: list[Result | None], under: list[Result | None]) -> float | None:
-    """Return the median over the rounds of how many times faster `over` was."""
-    found = [a.rate / b.rate for a, b in zip(over, under, strict=True) if a and b]
-    return median(found) if found else None
-
-
-def _line(
-    title: str, results: list[Result | None], ratio: float | None, *, jobs: int
-) -> dict[str, object]:
-    """Return the medians of one row of the table; `jobs` are in the store at the end."""
-    done = [result for result in results if result]
-    if not done:
-        return {"title": title, "rounds": 0}
-    rates = [result.rate for result in done]
-    return {
-        "title": title,
-        "rounds": len(done),
-        "documents_per_second": round(median(rates)),
-        "slowest": round(min(rates)),
-        "fastest": round(max(rates)),
-        "inside_per_second": round(median(result.documents / result.inside for result in done)),
-        "store_bytes_per_job": round(median(result.store for result in done) / jobs),
-        "peak_megabytes": round(median(result.peak for result in done) / 1e6),
-        "ratio": None if ratio is None else round(ratio, 2),
-        "said": [result.said for result in done],
-    }
-
-
-def _print(title: str, lines: list[dict[str, object]], ratio: str) -> None:
-    print(f"\n{title}")
-    print(
-        f"{'':<28}{'docs/s':>9}{'(slowest':>10} -{'fastest)':>9}{'own clock':>11}"
-        f"{'bytes/job':>11}{'peak MB':>9}{ratio:>12}"
-    )
-    for line in lines:
-        if not line["rounds"]:
-            print(f"{line['title']:<28}{'failed':>9}")
-            continue
-        print(
-            f"{line['title']:<28}{line['documents_per_second']:>9}{line['slowest']:>10} -"
-            f"{line['fastest']:>9}{line['inside_per_second']:>11}"
-            f"{line['store_bytes_per_job']:>11}{line['peak_megabytes']:>9}"
-            f"{'' if line['ratio'] is None else line['ratio']:>12}"
-        )
 
 
 def main() -> None:
@@ -232,46 +191,34 @@ def main() -> None:
     keep = ({"ours"} if parts else set()) | ({"plain"} if "add" in parts else set())
     loaded = rounds(names, file, work, chosen.rounds, keep)
     ours = loaded.get("ours", [])
-    lines = [
-        _line(
-            CONTENDERS[name].title,
-            found,
-            _ratio(ours, found) if ours else None,
-            jobs=chosen.count,
-        )
+    print(json.dumps(report["machine"]))
+    report["load"] = lines = [
+        figures.line(CONTENDERS[name].title, found, chosen.count, ours)
         for name, found in loaded.items()
     ]
-    report["load"] = lines
-    print(json.dumps(report["machine"]))
-    _print(f"Load of {chosen.count} documents into an empty store", lines, "ours : it")
+    figures.show(f"Load of {chosen.count} documents into an empty store", lines, "ours : it")
 
     if parts and not (work / "ours.db").exists():
         print("\nmeta-audit ingest made no store: the other parts are left out")
         parts = []
     if "again" in parts:
-        found = again(file, work, chosen.rounds)
-        lines = [
-            _line(f"known again, {name}", results, None, jobs=chosen.count)
-            for name, results in found.items()
+        report["again"] = lines = [
+            figures.line(f"known again, {name}", found, chosen.count)
+            for name, found in again(file, work, chosen.rounds).items()
         ]
-        report["again"] = lines
-        _print("Known bytes again", lines, "")
+        figures.show("Known bytes again", lines)
     if "add" in parts:
         following = documents(chosen.count, ADDED, chosen.seed)
         those = [name for name in ("ours", "plain") if (work / f"{name}.db").exists()]
-        found = add(those, following, work, chosen.rounds)
-        lines = []
+        added = add(those, following, work, chosen.rounds)
+        report["add"] = lines = []
         for name in those:
-            full, empty = found[f"{name}, full"], found[f"{name}, empty"]
+            full, empty = added[f"{name}, full"], added[f"{name}, empty"]
             jobs = chosen.count + ADDED
-            lines += [
-                _line(f"{name}, into full", full, _ratio(full, empty), jobs=jobs),
-                _line(f"{name}, into empty", empty, None, jobs=ADDED),
-            ]
-        report["add"] = lines
-        _print(
-            f"The {ADDED} jobs that follow, into the store of {chosen.count}", lines, "full : empty"
-        )
+            lines.append(figures.line(f"{name}, into full", full, jobs))
+            lines.append(figures.line(f"{name}, into empty", empty, ADDED, full))
+        title = f"The {ADDED} jobs that follow, into the store of {chosen.count}"
+        figures.show(title, lines, "full : empty")
     if "trace" in parts:
         from bench import trace
 

@@ -5,7 +5,8 @@
 The tables, keys and indexes are those of `meta_audit.schema.tables`, so that both sides write
 the same rows. It runs as a process of its own, before the clock starts: the loop itself then
 neither imports SQLAlchemy nor pays for it. Triggers are left out (they fire on UPDATE and
-DELETE only) and so are the tables that the loop does not fill: evidence, ledger, quarantine.
+DELETE only) and so are the tables that the loop does not fill: evidence, ledger, findings,
+quarantine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 FILLED = (
     "imports",
     "sources",
+    "terms",
     "jobs",
     "job_versions",
     "tasks",
@@ -26,8 +28,8 @@ FILLED = (
     "pair_jobs",
     "identities",
     "attribution_rules",
-    "attributions",
-    "identity_jobs",
+    "attribution_sets",
+    "attribution_members",
     "observations",
 )
 """The tables that the plain loop fills."""

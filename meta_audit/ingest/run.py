@@ -6,6 +6,7 @@ processes. Batches are written in the order of the documents.
 
 from __future__ import annotations
 
+import gc
 import getpass
 import multiprocessing
 import signal
@@ -150,6 +151,10 @@ class Import:
             return  # the store is out of reach: the import stays without an end, and shows so
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
+        with _without_collector():
+            self._take_in_chunks(chunks)
+
+    def _take_in_chunks(self, chunks: Iterator[Chunk]) -> None:
         if self._jobs < 2:
             for chunk in chunks:
                 self._write(chunk, self._build(chunk))
@@ -209,7 +214,18 @@ class Import:
         return known_source(self._bulk, digest(source.path), source.size)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Batches are millions of small objects without cycles: collecting costs a fifth."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _ignore_signals() -> None:
+    gc.disable()
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -36,7 +36,7 @@ _BEGINNING: Final = f"""{_SEEN}
 _NAMED: Final = f"""{_SEEN}
     JOIN job_versions v ON v.job_key = j.job_key
     WHERE v.name_id = (SELECT term_id FROM terms WHERE digest = ?)
-    ORDER BY coalesce(v.created_at, 0) DESC, j.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
+    ORDER BY v.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
 
 
 class Identified(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -91,24 +92,28 @@ def open_to_write(db: str | None) -> Store:
     """
     url = locate(db)
     path = Path(url.database or "")
-    created = not path.exists() or path.stat().st_size == 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
-    store = Store(url, sqlite.make_engine(url, read_only=False), created)
-    if created:
+    store = Store(url, sqlite.make_engine(url, read_only=False))
+    if not revision(store) and _is_empty(store):
+        # New, or left behind by a process that died before it had made the tables.
         upgrade(store)
+        store = replace(store, created=True)
     _check(store)
     return store
 
 
 def open_to_upgrade(db: str | None) -> Store:
-    """Open an existing store of any schema."""
+    """Open an existing store of this schema or an older one.
+
+    Raises `StoreError` for a file of another program, or of a newer version of this one.
+    """
     url = locate(db)
     _must_exist(url)
     store = Store(url, sqlite.make_engine(url, read_only=False))
-    revision(store)
+    _check_ours(store, revision(store))
     return store
 
 
@@ -116,7 +121,7 @@ def upgrade(store: Store) -> None:
     """Bring a store to this program's schema; another process may do the same at once."""
     from meta_audit.schema import migrate  # noqa: PLC0415 - Alembic takes 200 ms to import
 
-    for connection in _connection(store):
+    with _connection(store) as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         migrate.upgrade(connection)
         connection.commit()
@@ -124,7 +129,7 @@ def upgrade(store: Store) -> None:
 
 def revision(store: Store) -> str:
     """The schema revision of a store, empty where it has none."""
-    for connection in _connection(store):
+    with _connection(store) as connection:
         try:
             row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
         except sa.exc.OperationalError as error:
@@ -132,9 +137,14 @@ def revision(store: Store) -> str:
                 raise
             return ""
         return str(row[0]) if row else ""
-    raise AssertionError
 
 
+def _is_empty(store: Store) -> bool:
+    with _connection(store) as connection:
+        return connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is None
+
+
+@contextmanager
 def _connection(store: Store) -> Iterator[sa.Connection]:
     try:
         with store.engine.connect() as connection:
@@ -156,17 +166,20 @@ def _must_exist(url: sa.URL) -> None:
 
 def _check(store: Store) -> None:
     found = revision(store)
-    if found == HEAD:
-        return
-    if not found:
-        raise StoreError(f"{store.shown} is not a meta-audit store", advice="Name another file.")
+    _check_ours(store, found)
     if found < HEAD:
         raise StoreError(
             f"the store {store.shown} has schema {found}; this program works with {HEAD}",
             advice=f"Run `meta-audit db upgrade --db {store.shown}`.",
         )
-    raise StoreError(
-        f"the store {store.shown} has schema {found}, made by a newer meta-audit than this, "
-        f"which works with {HEAD}",
-        advice="Upgrade meta-audit: pip install --upgrade meta-audit.",
-    )
+
+
+def _check_ours(store: Store, found: str) -> None:
+    if not found:
+        raise StoreError(f"{store.shown} is not a meta-audit store", advice="Name another file.")
+    if found > HEAD:
+        raise StoreError(
+            f"the store {store.shown} has schema {found}, made by a newer meta-audit than this, "
+            f"which works with {HEAD}",
+            advice="Upgrade meta-audit: pip install --upgrade meta-audit.",
+        )

@@ -277,6 +277,10 @@ def test_other_values_are_refused(name: str, value: Any) -> None:
         msgpack.encode([*msgpack.decode(ENTRY), None]),
         msgpack.encode(msgpack.decode(ENTRY)[1:]),
         with_field("kept", b"", rejected_entry(TOO_LARGE, "")),
+        with_field("hash", "sha512", rejected_entry(TOO_LARGE, "")),
+        accepted_entry(
+            DIGEST, structs.replace(FULL, origin="activity", spec_sha256=b"x"), "", 1, 1
+        ),
         b"\x91" * 100_000,
     ],
 )
