@@ -37,6 +37,10 @@ class StoreError(MetaAuditError):
     """The store could not be reached, or has the wrong schema (exit code 4)."""
 
 
+class ProcessError(MetaAuditError):
+    """A parsing process died (exit code 70)."""
+
+
 class NotFoundError(MetaAuditError):
     """What was asked for is not in the store (exit code 1)."""
 

@@ -18,6 +18,7 @@ from meta_audit import __version__
 from meta_audit.errors import (
     MetaAuditError,
     NotFoundError,
+    ProcessError,
     SourceError,
     StoreError,
     UsageError,
@@ -49,6 +50,7 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
     (NotFoundError, Exit.FINDINGS),
     (SourceError, Exit.SOURCE),
     (StoreError, Exit.STORE),
+    (ProcessError, Exit.INTERNAL),
 )
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -125,7 +127,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"Error: {escape(str(error))}", err=True)
         if error.advice:
             click.echo(escape(error.advice), err=True)
-        return next(code for kind, code in EXIT_OF if isinstance(error, kind))
+        return next((c for kind, c in EXIT_OF if isinstance(error, kind)), Exit.INTERNAL)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from meta_audit.cli import options
@@ -18,15 +20,19 @@ from meta_audit.store.opening import open_to_write
 @options.COERCE_SCALARS
 @click.option(
     "--jobs",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Parse in this many processes beside the one that writes.",
+    type=click.IntRange(0, 64),
+    help="Parse in this many processes beside the one that reads and writes; 0: in the same.  "
+    "[default: one, where there are two processors or more]",
 )
 @options.DB
 @FORMAT_OF_SUMMARY
 def command(
-    sources: tuple[str, ...], *, coerce_scalars: bool, jobs: int, db: str | None, format_: str
+    sources: tuple[str, ...],
+    *,
+    coerce_scalars: bool,
+    jobs: int | None,
+    db: str | None,
+    format_: str,
 ) -> int:
     """Take job documents from each SOURCE into the store, which is made on first use.
 
@@ -40,6 +46,7 @@ def command(
         if store.created:
             click.echo(f"New store: {escape(store.shown)}", err=True)
         with make_progress(sources) as progress:
+            jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
             run = Import(store, progress, jobs=jobs, coerce_scalars=coerce_scalars)
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
             summary = run.run(find(sources), arguments)

@@ -27,7 +27,8 @@ HEADER: Final = (
     "client",
     "requester",
 )
-JOB_COLUMN: Final = 1
+WHOLE: Final = (0, 1)
+"""Columns that are never cut."""
 
 
 def write_jobs(result: Found | Candidates, jobs: Sequence[JobSummary], format_: str) -> None:
@@ -40,7 +41,7 @@ def write_jobs(result: Found | Candidates, jobs: Sequence[JobSummary], format_: 
         names = JobSummary.__struct_fields__
         write_csv(names, [[getattr(job, name) for name in names] for job in jobs])
     elif jobs:
-        write_text(table(HEADER, [_row(job) for job in jobs], screen(), whole=(JOB_COLUMN,)))
+        write_text(table(HEADER, [_row(job) for job in jobs], screen(), whole=WHOLE))
 
 
 def write_candidates(found: Candidates, format_: str) -> Exit:

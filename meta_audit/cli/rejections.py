@@ -29,7 +29,21 @@ EXCERPT: Final = 2_000
 """Characters of a document that `show` prints."""
 
 
-@click.group(short_help="Documents that were not taken.")
+class _Rejections(click.Group):
+    """Imports `retry`, which brings all of ingest with it, only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "retry"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "retry":
+            from meta_audit.cli.retry import retry  # noqa: PLC0415
+
+            return retry
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Rejections, short_help="Documents that were not taken.")
 def command() -> None:
     """Documents that were not taken: why, where, and their bytes."""
 

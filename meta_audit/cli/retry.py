@@ -22,7 +22,7 @@ def retry(*, coerce_scalars: bool, db: str | None, format_: str) -> int:
     """
     store = open_to_write(db)
     try:
-        run = Import(store, Quiet(), jobs=1, coerce_scalars=coerce_scalars)
+        run = Import(store, Quiet(), jobs=0, coerce_scalars=coerce_scalars)
         option = ["--coerce-scalars"] if coerce_scalars else []
         summary = run.retry(["rejections", "retry", *option])
     finally:

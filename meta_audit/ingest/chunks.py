@@ -17,8 +17,8 @@ from meta_audit.store.imports import KnownSource, SourceLog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-CHUNK_DOCUMENTS: Final = 20_000
-CHUNK_BYTES: Final = 40_000_000
+CHUNK_DOCUMENTS: Final = 10_000
+CHUNK_BYTES: Final = 20_000_000
 
 
 @dataclass(slots=True)

@@ -14,13 +14,14 @@ import socket
 import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from meta_audit import __version__
-from meta_audit.errors import MetaAuditError
+from meta_audit.errors import MetaAuditError, ProcessError
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
 from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
@@ -152,38 +153,43 @@ class Import:
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
         with _without_collector():
-            self._take_in_chunks(chunks)
-
-    def _take_in_chunks(self, chunks: Iterator[Chunk]) -> None:
-        if self._jobs < 2:
+            for first in chunks:
+                self._write(first, self._build(first))
+                break
+            if self._jobs and self._dictionary:
+                self._take_in_parallel(chunks)
             for chunk in chunks:
                 self._write(chunk, self._build(chunk))
-            return
+
+    def _take_in_parallel(self, chunks: Iterator[Chunk]) -> None:
+        """Build batches in other processes, write them here in the order of the documents."""
         context = multiprocessing.get_context("forkserver")
-        with ProcessPoolExecutor(self._jobs, context, initializer=_ignore_signals) as pool:
-            pending: deque[tuple[Chunk, Future[Batch] | None]] = deque()
+        pending: deque[tuple[Chunk, Future[Batch]]] = deque()
+        with ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process) as pool:
             try:
                 for chunk in chunks:
                     pending.append((chunk, self._submit(pool, chunk)))
-                    while len(pending) > self._jobs:
+                    if len(pending) > self._jobs:
                         self._write_next(pending)
                 while pending:
                     self._write_next(pending)
-            finally:
-                for _, future in pending:
-                    if future:
-                        future.cancel()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[Batch] | None:
-        if len(chunk.offered) < 500 or not self._dictionary:
-            return None
+    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[Batch]:
         offered, chunk.offered = chunk.offered, []
         return pool.submit(build, offered, self._dictionary, coerce_scalars=self._coerce_scalars)
 
-    def _write_next(self, pending: deque[tuple[Chunk, Future[Batch] | None]]) -> None:
-        chunk, future = pending[0]
-        batch = future.result() if future else self._build(chunk)
-        pending.popleft()
+    def _write_next(self, pending: deque[tuple[Chunk, Future[Batch]]]) -> None:
+        chunk, future = pending.popleft()
+        try:
+            batch = future.result()
+        except BrokenProcessPool as error:
+            raise ProcessError(
+                "a parsing process was killed, perhaps for want of memory",
+                advice="Run the same command again to complete the import, with --jobs 0.",
+            ) from error
         self._write(chunk, batch)
 
     def _build(self, chunk: Chunk) -> Batch:
@@ -224,7 +230,8 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _ignore_signals() -> None:
+def _prepare_process() -> None:
+    """A parsing process: signals are its parent's business."""
     gc.disable()
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

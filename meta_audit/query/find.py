@@ -86,12 +86,12 @@ def _criteria(connection: Connection, search: Search) -> list[_Criterion] | None
     if not all(map(storable, search.texts())):
         return None
     criteria = [_pair(connection, pair) for pair in search.pairs]
-    for role, value in (("client", search.client), ("requester", search.requester)):
-        if value is not None:
-            criteria.append(_identity(connection, value, "role", role))
+    named = [("client", search.client), ("requester", search.requester)]
+    who = [("role", role, value) for role, value in named if value is not None]
+    if who:
+        criteria.append(_attributed(connection, who))
     if search.namespace is not None:
-        number = _number(connection, _TERM, digest(search.namespace))
-        criteria.append(number and _Criterion(_IN_NAMESPACE, (number,)))
+        criteria.append(_in_namespace(connection, search.namespace, alone=not criteria))
     known = [c for c in criteria if c]
     return known if len(known) == len(criteria) else None
 
@@ -101,19 +101,34 @@ def _pair(connection: Connection, pair: Pair) -> _Criterion | None:
     if number is None:
         return None
     leads = [_Lead("pair_jobs", "d.pair_id = ?", (number,), hours=True)]
-    attributed = _identity(connection, pair.value, "basis", f"meta:{pair.key}")
+    attributed = _attributed(connection, [("basis", f"meta:{pair.key}", pair.value)])
     if attributed:  # pairs that name somebody are not in pair_jobs
         leads += attributed.leads
     return _Criterion(_HAS_PAIR, (number,), tuple(leads))
 
 
-def _identity(connection: Connection, value: str, column: str, as_what: str) -> _Criterion | None:
-    number = _number(connection, _IDENTITY, digest(value))
+def _attributed(connection: Connection, who: list[tuple[str, str, str]]) -> _Criterion | None:
+    """Of one version: each is a column of attribution_rules, its text, and the identity."""
+    sets, parameters = [], []
+    for column, as_what, value in who:
+        number = _number(connection, _IDENTITY, digest(value))
+        if number is None:
+            return None
+        sets.append(f"{_SETS}{column} = ?")
+        parameters += [number, as_what]
+    both = " INTERSECT ".join(sets)
+    lead = _Lead("job_versions", f"d.attribution_set IN ({both})", tuple(parameters), hours=False)
+    return _Criterion(_HAS_SET.format(both), lead.parameters, (lead,))
+
+
+def _in_namespace(connection: Connection, name: str, *, alone: bool) -> _Criterion | None:
+    """Jobs have no index by namespace: it leads only where nothing else does."""
+    number = _number(connection, _TERM, digest(name))
     if number is None:
         return None
-    sets, parameters = f"{_SETS}{column} = ?", (number, as_what)
-    lead = _Lead("job_versions", f"d.attribution_set IN ({sets})", parameters, hours=False)
-    return _Criterion(_HAS_SET.format(sets), parameters, (lead,))
+    where = "d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?)"
+    lead = _Lead("job_versions", where, (number,), hours=False)
+    return _Criterion(_IN_NAMESPACE, (number,), (lead,) if alone else ())
 
 
 def _number(connection: Connection, sql: str, key: bytes) -> Any:
@@ -126,7 +141,12 @@ def _rarest(connection: Connection, criteria: Iterable[_Criterion]) -> _Criterio
     able = [c for c in criteria if c.leads]
     if len(able) < 2:
         return able[0] if able else _EVERY
-    return min(able, key=lambda c: sum(_count(connection, lead) for lead in c.leads))
+
+    def cost(criterion: _Criterion) -> tuple[int, bool]:
+        count = sum(_count(connection, lead) for lead in criterion.leads)
+        return min(count, COUNTED), not all(lead.hours for lead in criterion.leads)
+
+    return min(able, key=cost)
 
 
 def _count(connection: Connection, lead: _Lead) -> int:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _JOBS: Final = """
-    SELECT j.job_key, j.job_id, n.term, v.version_no,
-        v.created_ns, v.name, v.type, v.state, v.origin
-    FROM jobs j
-    JOIN terms n ON n.term_id = j.namespace_id
-    LEFT JOIN v_jobs v ON v.job_key = j.job_key
+    SELECT job_key, job_id, namespace, version_no, created_ns, name, type, state, origin
+    FROM v_jobs WHERE job_key AMONG KEYS"""
+_ACTIVITY: Final = """
+    SELECT j.job_key, j.job_id, n.term
+    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id
     WHERE j.job_key AMONG KEYS"""
 _WHO: Final = """
     SELECT v.job_key, v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
@@ -35,19 +35,27 @@ def summaries(connection: Connection, job_keys: Sequence[int]) -> tuple[JobSumma
     for job_key, version_no, *attribution in rows_among(connection, _WHO, job_keys):
         who.setdefault((job_key, version_no), []).append(Row(*attribution))
     found = {}
-    for job_key, job_id, namespace, version_no, created, name, type_, state, origin in rows_among(
+    for job_key, job_id, namespace, version_no, created_at, *rest, origin in rows_among(
         connection, _JOBS, job_keys
     ):
         attributions = who.get((job_key, version_no), ())
+        client, requester = best(attributions, "client"), best(attributions, "requester")
+        name, type_, state = rest
         found[job_key] = JobSummary(
-            rfc3339(created),
+            rfc3339(created_at),
             job_id,
-            name or "",
-            type_ or "",
-            state or "",
+            name,
+            type_,
+            state,
             namespace,
-            *best(attributions, "client"),
-            *best(attributions, "requester"),
-            origin or "activity",
+            *client,
+            *requester,
+            origin,
+        )
+    unseen = [job_key for job_key in job_keys if job_key not in found]
+    for job_key, job_id, namespace in rows_among(connection, _ACTIVITY, unseen):
+        nobody = (None, None)
+        found[job_key] = JobSummary(
+            None, job_id, "", "", "", namespace, *nobody, *nobody, "activity"
         )
     return tuple(found[job_key] for job_key in job_keys)

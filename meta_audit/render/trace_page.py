@@ -100,46 +100,50 @@ def _job(trace: Trace, screen: Screen) -> list[str]:
     title = f"Job {shown(job.job_id, None)}"
     about = [("told by", ORIGIN.get(job.origin, job.origin))]
     if job.version_no:
-        state = job.state or "not told"
-        since = f", {_time(job.modified_at)}" if job.modified_at else ""
         message = f": {job.state_message}" if job.state_message else ""
+        since = f", {_time(job.modified_at)}" if job.modified_at else ""
+        several = f", {len(trace.versions)} versions seen" if len(trace.versions) > 1 else ""
         about = [
             ("name", job.name),
             ("namespace", job.namespace),
-            ("state", f"{state}{since}{message}"),
+            ("state", job.state and f"{job.state}{since}{message}"),
             ("type", job.type),
-            ("created", _time(job.created_at)),
-            ("version", f"{job.version} ({len(trace.versions)} in this store)"),
+            ("created", _time(job.created_at) if job.created_at else ""),
+            ("version", f"{job.version}{several}"),
             ("layout", f"as Bacalhau {job.layout} wrote it first"),
             *about,
         ]
-    return _section(title, fields([pair for pair in about if pair[1]], screen), screen)
+    return _section(
+        title, fields([(name, value) for name, value in about if value], screen), screen
+    )
 
 
 def _who(attributions: Sequence[Attribution], screen: Screen) -> list[str]:
-    lines: list[str] = []
-    names = {a: ROLE.get(a.role, a.role) for a in attributions}
-    column = max(map(len, names.values()), default=0)
+    if not attributions:
+        return ["  not known: nothing that was seen attributes this job to anyone"]
+    column = max(len(ROLE.get(a.role, a.role)) for a in attributions)
     indent = " " * (column + 4)
-    by_value = groupby(attributions, key=lambda a: (a.role, a.value, a.trust, a.verdict))
-    for _, group in by_value:
+    room = None if screen.width is None else screen.width - len(indent)
+    lines: list[str] = []
+    for _, group in groupby(attributions, key=lambda a: (a.role, a.value, a.trust, a.verdict)):
         same = list(group)
-        first = same[0]
-        room = None if screen.width is None else screen.width - len(indent)
-        lines.append(f"  {padded(names[first], column)}  {shown(first.value, room)}")
-        verdict = VERDICT.get(first.verdict, first.verdict)
-        if first.verdict == "mismatch":
-            verdict = screen.styled(verdict, "red")
-        if first.role in ("requester", "client") or first.verdict not in ("no_key",):
-            verdict = f"; {verdict}"
-        else:
-            verdict = ""
-        lines.append(f"{indent}{TRUST.get(first.trust, first.trust)}{verdict}")
-        if first.fingerprint:
-            lines.append(f"{indent}key {first.fingerprint}")
+        who = same[0]
+        role = padded(ROLE.get(who.role, who.role), column)
+        lines.append(f"  {role}  {shown(who.value, room)}")
+        lines.append(indent + "; ".join(_how(who, screen)))
+        if who.fingerprint:
+            lines.append(f"{indent}key {who.fingerprint}")
         basis = ", ".join(a.basis for a in same)
         lines.append(indent + screen.styled(f"from {shown(basis, room and room - 5)}", "dim"))
     return lines
+
+
+def _how(who: Attribution, screen: Screen) -> list[str]:
+    """Say how we know. Of a key the verdict is said with the ID that it was checked with."""
+    trust, verdict = TRUST.get(who.trust, who.trust), VERDICT.get(who.verdict, who.verdict)
+    if who.role not in ("requester", "client") and who.verdict != "undecodable":
+        return [trust]
+    return [trust, screen.styled(verdict, "red") if who.verdict == "mismatch" else verdict]
 
 
 def _meta(trace: Trace, screen: Screen) -> list[list[str]]:
@@ -159,22 +163,21 @@ def _versions(trace: Trace, screen: Screen) -> list[str]:
     if len(trace.versions) < 2:
         return []
     versions, lines = _newest(trace.versions)
+    changed = len({(v.requester, v.client) for v in trace.versions}) > 1
+    pairs = []
     for v in versions:
         newest = ", newest" if v.version_no == trace.job.version_no else ""
-        who = "".join(
-            f", {role} {shown(value, 24)}"
-            for role, value in (("requester", v.requester), ("client", v.client))
-            if value
-        )
+        who = f", requester {v.requester}, client {v.client}" if changed else ""
         text = f"version {v.version}, created {_time(v.created_at)}{newest}{who}"
-        lines += fields([(f"{v.version_no}", text)], screen)
-    return lines
+        pairs.append((f"{v.version_no}", text))
+    return lines + fields(pairs, screen)
 
 
 def _states(trace: Trace, screen: Screen) -> list[str]:
     seen = _distinct(
-        (o.modified_at, o.state or "not told", o.version_no, o.revision, o.message)
+        (o.modified_at, o.state, o.version_no, o.revision, o.message)
         for o in trace.observations
+        if o.state or o.modified_at or o.message
     )
     rows, lines = _newest(seen)
     several = len(trace.versions) > 1
@@ -182,7 +185,7 @@ def _states(trace: Trace, screen: Screen) -> list[str]:
     for time, state, version_no, revision, message in rows:
         of = f", version {version_no} here" if several else ""
         why = f": {message}" if message else ""
-        pairs.append((_time(time), f"{state} (revision {revision}{of}){why}"))
+        pairs.append((_time(time), f"{state or 'not told'} (revision {revision}{of}){why}"))
     return lines + fields(pairs, screen)
 
 

@@ -16,7 +16,7 @@ from meta_audit.errors import RejectedError
 from meta_audit.evidence import Compressor, train
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
-from meta_audit.model import Document, JobRecord, Rejection
+from meta_audit.model import Attribution, Document, JobRecord, Rejection
 from meta_audit.parse import parse
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ class _Builder:
         self._identities = Numbering()
         self._rules = Numbering()
         self._sets = Numbering()
+        self._set_of: dict[tuple[Attribution, ...], int] = {}
 
     def reject(self, place: int, offer: Offered, rejection: Rejection) -> None:
         leaf = leaf_hash(rejected_entry(rejection, offer.uri))
@@ -208,13 +209,6 @@ class _Builder:
             self._add_activity(number, record)
 
     def _version(self, record: JobRecord, term: Callable[[str], int]) -> Version:
-        rules, identities = self._rules, self._identities
-        members = frozenset(
-            [
-                (rules[(a.role, a.basis, a.trust, a.verdict)], identities[a.value])
-                for a in record.attributions
-            ]
-        )
         return Version(
             record.spec_sha256,
             term(record.origin),
@@ -225,8 +219,20 @@ class _Builder:
             record.count,
             record.version,
             record.created_at,
-            self._sets[members],
+            self._set(record.attributions),
         )
+
+    def _set(self, attributions: tuple[Attribution, ...]) -> int:
+        """Number of a set of attributions. Few sets recur from job to job."""
+        number = self._set_of.get(attributions)
+        if number is None:
+            rules, identities = self._rules, self._identities
+            members = frozenset(
+                (rules[(a.role, a.basis, a.trust, a.verdict)], identities[a.value])
+                for a in attributions
+            )
+            number = self._set_of[attributions] = self._sets[members]
+        return number
 
     def _add_meta(self, number: int, record: JobRecord, term: Callable[[str], int]) -> None:
         """Meta of the job and its tasks. Pairs that attribution sets find are not searchable."""

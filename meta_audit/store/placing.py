@@ -83,6 +83,8 @@ class Placer:
         self._next = next_job_key
         self._numbers = numbers
         self._jobs: dict[tuple[str, int], _Job] = {}
+        self._once: dict[tuple[str, int], tuple[Row, Placed]] = {}
+        """New jobs of which the batch has shown one document yet: most stay here."""
         self.new_jobs: list[Any] = []
         """Flat rows of jobs to insert."""
 
@@ -104,29 +106,39 @@ class Placer:
 
     def place(self, document: Accepted) -> Placed:
         """Find or number the job and the version of a document."""
-        change: Change
         name = (document.job_id, self._numbers.terms[document.namespace])
-        job = self._jobs.get(name)
-        new_job = job is None
-        if job is None:
-            job = self._jobs[name] = _Job(self._next)
-            self.new_jobs += (self._next, *name)
-            self._next += 1
         version = self._numbers.version(document)
+        job = self._jobs.get(name) or self._met_once(name)
+        if job is None:
+            placed = self._place_new(document, name, version)
+            self._once[name] = (version, placed)
+            return placed
         version_no = job.versions.get(version, 0)
         new_version = NO_VERSION
         if version and not version_no:
             version_no = job.versions[version] = len(job.versions) + 1
             new_version = version
         observation = self._numbers.observation(document, version_no)
-        if new_job:
-            change = "new"
-        elif version and observation in job.observations:
-            change = "unchanged"
-        else:
-            change = "changed"
+        change: Change = "unchanged" if version and observation in job.observations else "changed"
         job.observations.add(observation)
         return Placed(job.job_key, version_no, new_version, observation, change)
+
+    def _place_new(self, document: Accepted, name: tuple[str, int], version: Row) -> Placed:
+        job_key = self._next
+        self._next += 1
+        self.new_jobs += (job_key, *name)
+        version_no = 1 if version else 0
+        observation = self._numbers.observation(document, version_no)
+        return Placed(job_key, version_no, version, observation, "new")
+
+    def _met_once(self, name: tuple[str, int]) -> _Job | None:
+        """A job that this batch brought, made ready to be met again."""
+        if name not in self._once:
+            return None
+        version, placed = self._once.pop(name)
+        versions = {version: placed.version_no} if version else {}
+        job = self._jobs[name] = _Job(placed.job_key, versions, {placed.observation})
+        return job
 
     @property
     def jobs_added(self) -> int:

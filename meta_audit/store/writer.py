@@ -8,7 +8,7 @@ Order of work, all under the write lock:
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meta_audit.store.imports import SourceLog
 
 NS_PER_HOUR: Final = 3_600_000_000_000
+RANK_BITS: Final = 32
+"""Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
 
 
@@ -188,21 +190,25 @@ class Writer:
     def _insert_pair_jobs(
         self, batch: Batch, new: dict[int, tuple[int, int]], pair_ids: list[int]
     ) -> None:
-        """Fill the reverse index, sorted: it is the one table that grows in its middle."""
-        when = {}
+        """Fill the reverse index, sorted: it is the one table that grows in its middle.
+
+        A row is sorted as one integer: the pair, and the rank of the job by time.
+        """
+        times = []
         for n, (job_key, _) in new.items():
             version = batch.accepted[n].version
             created_at = (version and version.created_at) or 0
-            when[n] = (created_at // NS_PER_HOUR, job_key)
-        jobs_of: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)
-        for n, pair in _rows(batch.searchable, 2):
-            if n in when:
-                jobs_of[pair_ids[pair]].add(when[n])
+            times.append((created_at // NS_PER_HOUR, job_key, n))
+        times.sort()
+        rank = {n: place for place, (_, _, n) in enumerate(times)}
+        packed = {
+            pair_ids[pair] << RANK_BITS | rank[n]
+            for n, pair in _rows(batch.searchable, 2)
+            if n in rank
+        }
+        ranks = (1 << RANK_BITS) - 1
         values = [
-            value
-            for pair_id in sorted(jobs_of)
-            for hour, job_key in sorted(jobs_of[pair_id])
-            for value in (pair_id, hour, job_key)
+            value for row in sorted(packed) for value in (row >> RANK_BITS, *times[row & ranks][:2])
         ]
         self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, values)
 

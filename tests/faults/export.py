@@ -10,12 +10,12 @@ ran which import when, and how documents were compressed.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, Final
 
+import orjson
 import sqlalchemy as sa
 
 from meta_audit.decode import decode
@@ -99,17 +99,14 @@ def tables(connection: sa.Connection) -> dict[str, Rows]:
     found = {name: _rows(connection, sql) for name, sql in TABLES.items()}
     for name in ROW_COUNTS:
         found[name] = _rows(connection, f"SELECT count(*) FROM {name}")
-    return {name: sorted(rows, key=json.dumps) for name, rows in found.items()}
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
 def export(connection: sa.Connection) -> bytes:
     """The whole store as lines of JSON, `[table, column, …]`."""
-    lines = [
-        json.dumps([name, *row], ensure_ascii=False)
-        for name, rows in tables(connection).items()
-        for row in rows
-    ]
-    return "\n".join(lines).encode()
+    return b"\n".join(
+        orjson.dumps([name, *row]) for name, rows in tables(connection).items() for row in rows
+    )
 
 
 def leaves(connection: sa.Connection) -> list[bytes]:
@@ -326,18 +323,25 @@ class Recomputation:
         return executions, events, findings
 
     def _rejections(self) -> Iterator[str]:
-        for number, source, ordinal, line, reason, message, format_, digest_, size, frame in (
-            self._all(
-                "SELECT rejection_id, source_id, ordinal, line, reason, message, format, sha256,"
-                " size, content FROM rejections"
-            )
+        for (
+            number,
+            source,
+            ordinal,
+            line,
+            reason,
+            message,
+            format_,
+            digest_,
+            size,
+            frame,
+        ) in self._all(
+            "SELECT rejection_id, source_id, ordinal, line, reason, message, format, sha256,"
+            " size, content FROM rejections"
         ):
             content = decompress(frame, b"")
             if len(content) == size and sha256(content).digest() != digest_:
                 yield f"rejection {number}: its bytes are not those of its SHA-256"
-            rejection = Rejection(
-                reason, message, content, ordinal, line, size, digest_, format_
-            )
+            rejection = Rejection(reason, message, content, ordinal, line, size, digest_, format_)
             if leaf_hash(rejected_entry(rejection, self._uris[source])) != self._leaves[number]:
                 yield f"rejection {number}: its row does not give its leaf hash"
 

@@ -1,0 +1,1 @@
+"""Tests, and the programs of `make faults`."""

@@ -1,0 +1,171 @@
+"""The command line run in this process or in another, and stores to run it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import sqlalchemy as sa
+
+from meta_audit import cli
+from meta_audit.store.opening import open_to_read, open_to_write
+from tests.faults import export
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+CORPUS: Final = ROOT / "../shared/corpus"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of the program gave."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The one object that `--format json` printed."""
+        return json.loads(self.out)
+
+
+@contextmanager
+def connected(db: Path) -> Iterator[sa.Connection]:
+    """A connection that cannot write."""
+    store = open_to_read(str(db))
+    try:
+        with store.engine.connect() as connection:
+            yield connection
+    finally:
+        store.close()
+
+
+class Audit:
+    """A store in a file of its own, used through the command line."""
+
+    def __init__(self, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.db = db
+        self._capsys = capsys
+
+    def run(self, *arguments: str | Path) -> Result:
+        """Run the program in this process."""
+        self._capsys.readouterr()
+        status = cli.run([str(a) for a in (*arguments, "--db", self.db)])
+        return Result(status, *self._capsys.readouterr())
+
+    def ingest(self, *arguments: str | Path) -> Result:
+        """Run `ingest --format json`."""
+        return self.run("ingest", *arguments, "--format", "json")
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        with connected(self.db) as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql, parameters)]
+
+    def tables(self) -> dict[str, export.Rows]:
+        """Canonical rows of every table."""
+        with connected(self.db) as connection:
+            return export.tables(connection)
+
+    def export(self) -> bytes:
+        """The canonical export."""
+        with connected(self.db) as connection:
+            return export.export(connection)
+
+    def faults(self) -> list[str]:
+        """What is not as the kept bytes say."""
+        with connected(self.db) as connection:
+            return export.faults(connection)
+
+    def raw(self) -> dict[str, set[tuple[Any, ...]]]:
+        """Rows of every table as they are."""
+        names = self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name: set(self.rows(f"SELECT * FROM {name}")) for (name,) in names}
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store without a document, to be copied: migrating takes a while."""
+    path = tmp_path_factory.mktemp("empty") / "audit.db"
+    open_to_write(str(path)).close()
+    return path
+
+
+@pytest.fixture
+def audit(tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
+    """An empty store."""
+    shutil.copy(empty_store, tmp_path / "audit.db")
+    return Audit(tmp_path / "audit.db", capsys)
+
+
+@pytest.fixture
+def another(tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
+    """Another empty store."""
+    shutil.copy(empty_store, tmp_path / "another.db")
+    return Audit(tmp_path / "another.db", capsys)
+
+
+Program = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    """Start the program as a process; what a test leaves running is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)} | options.pop("env", {})
+        process = subprocess.Popen(
+            [sys.executable, "-m", "meta_audit", *map(str, arguments)],
+            stdin=options.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment,
+            **options,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def bacalhau_corpus() -> Path:
+    """Real documents, beside the repository."""
+    return _beside("bacalhau")
+
+
+@pytest.fixture(scope="session")
+def json_test_suite() -> Path:
+    """The files of JSONTestSuite."""
+    return _beside("json-test-suite/test_parsing")
+
+
+@pytest.fixture(scope="session")
+def naughty_strings() -> list[str]:
+    """Strings that break programs, from two lists."""
+    folder = _beside("naughty-strings")
+    strings = json.loads((folder / "blns.json").read_text("utf-8"))
+    whole = (folder / "bad_strings_full.txt").read_bytes().decode("utf-8", "replace")
+    return [*strings, *whole.split("\n")]
+
+
+def _beside(name: str) -> Path:
+    path = CORPUS / name
+    if not path.exists():
+        pytest.skip(f"the corpus {name} is not beside the repository")
+    return path

@@ -1,0 +1,1 @@
+"""Faults: kills, memory; and what a store must hold after them."""
