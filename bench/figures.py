@@ -19,13 +19,15 @@ def line(title: str, results: Results, jobs: int, against: Results = ()) -> dict
     each round: by wall time, and by CPU seconds.
     """
     done = [result for result in results if result]
+    failed = len(results) - len(done)
     if not done:
-        return {"title": title, "rounds": 0}
+        return {"title": title, "rounds": 0, "failed": failed}
     rates = [result.rate for result in done]
     pairs = [(a, b) for a, b in zip(against, results, strict=False) if a and b]
     return {
         "title": title,
         "rounds": len(done),
+        "failed": failed,
         "documents_per_second": round(median(rates)),
         "slowest": round(min(rates)),
         "fastest": round(max(rates)),

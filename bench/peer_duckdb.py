@@ -25,19 +25,35 @@ _NORMALISE = f"""
 CREATE TEMP TABLE raw AS
   SELECT row_number() OVER () AS job_key, * FROM read_json(
     $file, format = 'newline_delimited', columns = {_COLUMNS}, maximum_object_size = 10000000);
-CREATE TABLE jobs AS SELECT job_key, ID AS job_id, Namespace AS namespace FROM raw;
-CREATE TABLE job_versions AS
-  SELECT job_key, 1 AS version_no, Name AS name, Type AS type, Priority AS priority,
-    Count AS count, Version AS version, CreateTime AS created_at FROM raw;
+CREATE TEMP TABLE job AS
+  SELECT job_key, ID AS job_id, Namespace AS namespace, 'orchestrator' AS origin,
+    CASE WHEN map_contains(Meta, 'bacalhau.org/orchestrator.id') THEN 'v1.5.2'
+      WHEN map_contains(Meta, 'bacalhau.org/requester.publicKey') THEN 'v1.0.4'
+      ELSE 'v1.2.1' END AS layout,
+    Name AS name, Type AS type, State.StateType AS state,
+    coalesce(State.Message, '') AS message, Priority AS priority, Count AS count,
+    Version AS version, Revision AS revision, CreateTime AS created_at, ModifyTime AS modified_at
+  FROM raw;
 CREATE TEMP TABLE task AS
   SELECT job_key, generate_subscripts(Tasks, 1) AS task_no, unnest(Tasks) AS task FROM raw;
+CREATE TABLE terms AS
+  SELECT row_number() OVER () AS term_id, term FROM (
+    SELECT unnest([namespace, origin, layout, name, type, state, message]) AS term FROM job
+    UNION
+    SELECT unnest([task.Name, task.Engine.Type, task.Publisher.Type]) FROM task);
+CREATE TABLE jobs AS
+  SELECT job_key, job_id, term_id AS namespace_id FROM job JOIN terms ON term = namespace;
 CREATE TABLE tasks AS
-  SELECT job_key, 1 AS version_no, task_no, task.Name AS name, task.Engine.Type AS engine,
-    task.Publisher.Type AS publisher FROM task;
+  SELECT job_key, 1 AS version_no, task_no, name.term_id AS name_id, engine.term_id AS engine_id,
+    publisher.term_id AS publisher_id
+  FROM task JOIN terms name ON name.term = task.Name
+  JOIN terms engine ON engine.term = task.Engine.Type
+  JOIN terms publisher ON publisher.term = task.Publisher.Type;
 CREATE TABLE observations AS
-  SELECT job_key, job_key - 1 AS document_id, 1 AS version_no, State.StateType AS state,
-    coalesce(State.Message, '') AS message, Revision AS revision, ModifyTime AS modified_at
-  FROM raw;
+  SELECT job_key, job_key - 1 AS document_id, 1 AS version_no, state.term_id AS state_id,
+    message.term_id AS message_id, revision, modified_at
+  FROM job JOIN terms state ON state.term = job.state
+  JOIN terms message ON message.term = job.message;
 CREATE TEMP TABLE entry AS
   SELECT job_key, task_no, pair.key AS key, pair.value AS value FROM (
     SELECT job_key, 0 AS task_no, unnest(map_entries(Meta)) AS pair FROM raw
@@ -57,32 +73,44 @@ CREATE TABLE meta_entries AS
   SELECT job_key, 1 AS version_no, task_no, pair_id FROM numbered WHERE task_no >= 0;
 CREATE TABLE label_entries AS
   SELECT job_key, 1 AS version_no, pair_id FROM numbered WHERE task_no < 0;
-CREATE TABLE pair_jobs AS
-  SELECT DISTINCT pair_id, created_at // 1000000 AS created_ms, job_key
-  FROM numbered JOIN job_versions USING (job_key) WHERE task_no >= 0 ORDER BY ALL;
 CREATE TEMP TABLE who AS
-  SELECT job_key, 'meta:' || key AS basis, value FROM entry
+  SELECT job_key, pair_id, key, value
+  FROM numbered JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id)
   WHERE task_no = 0 AND key IN ('bacalhau.org/requester.id', 'bacalhau.org/requester.publicKey',
     'bacalhau.org/client.id', 'bacalhau.org/orchestrator.id',
     'bacalhau.org/server.installation.id', 'bacalhau.org/server.instance.id',
-    'bacalhau.org/client.installation.id', 'bacalhau.org/client.instance.id')
-  UNION ALL
-  SELECT job_key, 'namespace', namespace FROM jobs WHERE length(namespace) = 64
-    AND job_key NOT IN (SELECT job_key FROM entry WHERE key = 'bacalhau.org/client.id');
+    'bacalhau.org/client.installation.id', 'bacalhau.org/client.instance.id');
 CREATE TABLE identities AS
   SELECT row_number() OVER () AS identity_id, value FROM (SELECT DISTINCT value FROM who);
-CREATE TABLE attributions AS
-  SELECT job_key, 1 AS version_no, basis, identity_id FROM who JOIN identities USING (value);
-CREATE TABLE identity_jobs AS
-  SELECT identity_id, created_at // 1000000 AS created_ms, job_key, basis
-  FROM attributions JOIN job_versions USING (job_key) ORDER BY ALL;
+CREATE TEMP TABLE who_of AS
+  SELECT job_key, list((key, identity_id) ORDER BY key) AS members
+  FROM who JOIN identities USING (value) GROUP BY job_key;
+CREATE TABLE attribution_sets AS
+  SELECT row_number() OVER () AS set_id, members FROM (SELECT DISTINCT members FROM who_of);
+CREATE TABLE attribution_members AS
+  SELECT set_id, 'meta:' || member[1] AS basis, member[2] AS identity_id
+  FROM (SELECT set_id, unnest(members) AS member FROM attribution_sets);
+CREATE TABLE job_versions AS
+  SELECT job_key, 1 AS version_no, origin.term_id AS origin_id, layout.term_id AS layout_id,
+    name.term_id AS name_id, type.term_id AS type_id, priority, count, version, created_at,
+    set_id AS attribution_set
+  FROM job JOIN who_of USING (job_key) JOIN attribution_sets USING (members)
+  JOIN terms origin ON origin.term = job.origin JOIN terms layout ON layout.term = job.layout
+  JOIN terms name ON name.term = job.name JOIN terms type ON type.term = job.type;
+CREATE TABLE pair_jobs AS
+  SELECT DISTINCT pair_id, created_at // 3600000000000 AS created_hour, job_key
+  FROM numbered JOIN job USING (job_key)
+  WHERE task_no > 0 OR task_no = 0 AND pair_id NOT IN (SELECT pair_id FROM who) ORDER BY ALL;
 """
 
 _INDEXES = """
 CREATE UNIQUE INDEX jobs_key ON jobs (job_key);
-CREATE UNIQUE INDEX jobs_id ON jobs (job_id, namespace);
+CREATE UNIQUE INDEX jobs_id ON jobs (job_id, namespace_id);
+CREATE UNIQUE INDEX terms_key ON terms (term_id);
+CREATE UNIQUE INDEX terms_text ON terms (term);
 CREATE UNIQUE INDEX job_versions_key ON job_versions (job_key, version_no);
-CREATE INDEX job_versions_name ON job_versions (name);
+CREATE INDEX job_versions_name ON job_versions (name_id);
+CREATE INDEX job_versions_set ON job_versions (attribution_set, created_at);
 CREATE UNIQUE INDEX tasks_key ON tasks (job_key, version_no, task_no);
 CREATE UNIQUE INDEX observations_key ON observations (job_key, document_id);
 CREATE UNIQUE INDEX meta_keys_key ON meta_keys (key_id);
@@ -94,8 +122,9 @@ CREATE INDEX label_entries_job ON label_entries (job_key);
 CREATE INDEX pair_jobs_pair ON pair_jobs (pair_id);
 CREATE UNIQUE INDEX identities_key ON identities (identity_id);
 CREATE UNIQUE INDEX identities_value ON identities (value);
-CREATE INDEX attributions_job ON attributions (job_key);
-CREATE INDEX identity_jobs_identity ON identity_jobs (identity_id);
+CREATE UNIQUE INDEX attribution_sets_key ON attribution_sets (set_id);
+CREATE INDEX attribution_members_set ON attribution_members (set_id);
+CREATE INDEX attribution_members_identity ON attribution_members (identity_id);
 """
 
 

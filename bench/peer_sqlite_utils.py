@@ -17,14 +17,18 @@ import time
 from pathlib import Path
 
 _TABLES = """
-CREATE TABLE jobs (job_key INTEGER PRIMARY KEY, job_id TEXT, namespace TEXT,
-  UNIQUE (job_id, namespace));
-CREATE TABLE job_versions (job_key INTEGER, version_no INTEGER, name TEXT, type TEXT,
-  priority INTEGER, count INTEGER, version INTEGER, created_at INTEGER,
+CREATE TABLE terms (term_id INTEGER PRIMARY KEY, term TEXT UNIQUE);
+CREATE TABLE jobs (job_key INTEGER PRIMARY KEY, job_id TEXT, namespace_id INTEGER,
+  UNIQUE (job_id, namespace_id));
+CREATE TABLE job_versions (job_key INTEGER, version_no INTEGER, origin_id INTEGER,
+  layout_id INTEGER, name_id INTEGER, type_id INTEGER, priority INTEGER, count INTEGER,
+  version INTEGER, created_at INTEGER, attribution_set INTEGER,
   PRIMARY KEY (job_key, version_no)) WITHOUT ROWID;
-CREATE INDEX job_versions_name ON job_versions (substr(name, 1, 64));
-CREATE TABLE tasks (job_key INTEGER, version_no INTEGER, task_no INTEGER, name TEXT,
-  engine TEXT, publisher TEXT, PRIMARY KEY (job_key, version_no, task_no)) WITHOUT ROWID;
+CREATE INDEX job_versions_name ON job_versions (name_id);
+CREATE INDEX job_versions_set ON job_versions (attribution_set, created_at);
+CREATE TABLE tasks (job_key INTEGER, version_no INTEGER, task_no INTEGER, name_id INTEGER,
+  engine_id INTEGER, publisher_id INTEGER, PRIMARY KEY (job_key, version_no, task_no))
+  WITHOUT ROWID;
 CREATE TABLE meta_keys (key_id INTEGER PRIMARY KEY, key TEXT UNIQUE);
 CREATE TABLE meta_pairs (pair_id INTEGER PRIMARY KEY, key_id INTEGER, value TEXT,
   UNIQUE (key_id, value));
@@ -32,29 +36,47 @@ CREATE TABLE meta_entries (job_key INTEGER, version_no INTEGER, task_no INTEGER,
   pair_id INTEGER, PRIMARY KEY (job_key, version_no, task_no, pair_id)) WITHOUT ROWID;
 CREATE TABLE label_entries (job_key INTEGER, version_no INTEGER, pair_id INTEGER,
   PRIMARY KEY (job_key, version_no, pair_id)) WITHOUT ROWID;
-CREATE TABLE pair_jobs (pair_id INTEGER, created_ms INTEGER, job_key INTEGER,
-  PRIMARY KEY (pair_id, created_ms, job_key)) WITHOUT ROWID;
+CREATE TABLE pair_jobs (pair_id INTEGER, created_hour INTEGER, job_key INTEGER,
+  PRIMARY KEY (pair_id, created_hour, job_key)) WITHOUT ROWID;
 CREATE TABLE identities (identity_id INTEGER PRIMARY KEY, value TEXT UNIQUE);
-CREATE TABLE attributions (job_key INTEGER, version_no INTEGER, basis TEXT,
-  identity_id INTEGER, PRIMARY KEY (job_key, version_no, basis)) WITHOUT ROWID;
-CREATE TABLE identity_jobs (identity_id INTEGER, created_ms INTEGER, job_key INTEGER,
-  basis TEXT, PRIMARY KEY (identity_id, created_ms, job_key, basis)) WITHOUT ROWID;
+CREATE TABLE attribution_sets (set_id INTEGER PRIMARY KEY, members TEXT UNIQUE);
+CREATE TABLE attribution_members (set_id INTEGER, key_id INTEGER, identity_id INTEGER,
+  PRIMARY KEY (set_id, key_id, identity_id)) WITHOUT ROWID;
+CREATE INDEX attribution_members_identity ON attribution_members (identity_id);
 CREATE TABLE observations (job_key INTEGER, document_id INTEGER, version_no INTEGER,
-  state TEXT, message TEXT, revision INTEGER, modified_at INTEGER,
+  state_id INTEGER, message_id INTEGER, revision INTEGER, modified_at INTEGER,
   PRIMARY KEY (job_key, document_id)) WITHOUT ROWID;
 """
 
 _NORMALISE = """
-INSERT INTO jobs SELECT rowid, ID, Namespace FROM raw;
-INSERT INTO job_versions
-  SELECT rowid, 1, Name, Type, Priority, Count, Version, CreateTime FROM raw;
-INSERT INTO tasks
-  SELECT raw.rowid, 1, task.key + 1, task.value ->> 'Name', task.value ->> '$.Engine.Type',
-    task.value ->> '$.Publisher.Type'
+CREATE TEMP TABLE job AS
+  SELECT rowid AS job_key, State ->> 'StateType' AS state,
+    coalesce(State ->> 'Message', '') AS message,
+    CASE WHEN instr(Meta, '"bacalhau.org/orchestrator.id"') THEN 'v1.5.2'
+      WHEN instr(Meta, '"bacalhau.org/requester.publicKey"') THEN 'v1.0.4'
+      ELSE 'v1.2.1' END AS layout
+  FROM raw;
+CREATE TEMP TABLE task AS
+  SELECT raw.rowid AS job_key, task.key + 1 AS task_no, task.value ->> 'Name' AS name,
+    task.value ->> '$.Engine.Type' AS engine, task.value ->> '$.Publisher.Type' AS publisher
   FROM raw, json_each(raw.Tasks) AS task;
+INSERT INTO terms (term)
+  SELECT 'orchestrator' UNION SELECT layout FROM job UNION SELECT state FROM job
+  UNION SELECT message FROM job UNION SELECT Namespace FROM raw UNION SELECT Name FROM raw
+  UNION SELECT Type FROM raw UNION SELECT name FROM task UNION SELECT engine FROM task
+  UNION SELECT publisher FROM task;
+INSERT INTO jobs
+  SELECT raw.rowid, ID, term_id FROM raw JOIN terms ON term = Namespace ORDER BY raw.rowid;
+INSERT INTO tasks
+  SELECT job_key, 1, task_no, name.term_id, engine.term_id, publisher.term_id
+  FROM task JOIN terms name ON name.term = task.name
+  JOIN terms engine ON engine.term = task.engine
+  JOIN terms publisher ON publisher.term = task.publisher
+  ORDER BY job_key, task_no;
 INSERT INTO observations
-  SELECT rowid, rowid - 1, 1, State ->> 'StateType', coalesce(State ->> 'Message', ''),
-    Revision, ModifyTime FROM raw;
+  SELECT job_key, job_key - 1, 1, state.term_id, message.term_id, Revision, ModifyTime
+  FROM job JOIN raw ON raw.rowid = job_key JOIN terms state ON state.term = job.state
+  JOIN terms message ON message.term = job.message ORDER BY job_key;
 CREATE TEMP TABLE entry AS
   SELECT raw.rowid AS job_key, 0 AS task_no, meta.key AS key, meta.value AS value
   FROM raw, json_each(raw.Meta) AS meta
@@ -71,24 +93,37 @@ CREATE TEMP TABLE numbered AS
   FROM entry JOIN meta_keys USING (key) JOIN meta_pairs USING (key_id, value);
 INSERT INTO meta_entries SELECT job_key, 1, task_no, pair_id FROM numbered WHERE task_no >= 0;
 INSERT INTO label_entries SELECT job_key, 1, pair_id FROM numbered WHERE task_no < 0;
-INSERT INTO pair_jobs
-  SELECT DISTINCT pair_id, created_at / 1000000 AS created_ms, job_key
-  FROM numbered JOIN job_versions USING (job_key) WHERE task_no >= 0 ORDER BY 1, 2, 3;
 CREATE TEMP TABLE who AS
-  SELECT job_key, 'meta:' || key AS basis, value FROM entry
+  SELECT job_key, pair_id, key_id, value
+  FROM numbered JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id)
   WHERE task_no = 0 AND key IN ('bacalhau.org/requester.id', 'bacalhau.org/requester.publicKey',
     'bacalhau.org/client.id', 'bacalhau.org/orchestrator.id',
     'bacalhau.org/server.installation.id', 'bacalhau.org/server.instance.id',
-    'bacalhau.org/client.installation.id', 'bacalhau.org/client.instance.id')
-  UNION ALL
-  SELECT job_key, 'namespace', namespace FROM jobs WHERE length(namespace) = 64
-    AND job_key NOT IN (SELECT job_key FROM entry WHERE key = 'bacalhau.org/client.id');
+    'bacalhau.org/client.installation.id', 'bacalhau.org/client.instance.id');
 INSERT INTO identities (value) SELECT DISTINCT value FROM who;
-INSERT INTO attributions
-  SELECT job_key, 1, basis, identity_id FROM who JOIN identities USING (value);
-INSERT INTO identity_jobs
-  SELECT identity_id, created_at / 1000000 AS created_ms, job_key, basis
-  FROM attributions JOIN job_versions USING (job_key) ORDER BY 1, 2, 3;
+CREATE TEMP TABLE who_of AS
+  SELECT job_key, group_concat(key_id || ':' || identity_id, ',') AS members
+  FROM (SELECT job_key, key_id, identity_id FROM who JOIN identities USING (value)
+    ORDER BY job_key, key_id)
+  GROUP BY job_key;
+INSERT INTO attribution_sets (members) SELECT DISTINCT members FROM who_of;
+INSERT INTO attribution_members
+  SELECT DISTINCT set_id, key_id, identity_id
+  FROM who JOIN identities USING (value) JOIN who_of USING (job_key)
+  JOIN attribution_sets USING (members);
+INSERT INTO job_versions
+  SELECT job_key, 1, origin.term_id, layout.term_id, name.term_id, type.term_id, Priority, Count,
+    Version, CreateTime, set_id
+  FROM job JOIN raw ON raw.rowid = job_key JOIN who_of USING (job_key)
+  JOIN attribution_sets USING (members) JOIN terms origin ON origin.term = 'orchestrator'
+  JOIN terms layout ON layout.term = job.layout JOIN terms name ON name.term = raw.Name
+  JOIN terms type ON type.term = raw.Type
+  ORDER BY job_key;
+INSERT INTO pair_jobs
+  SELECT DISTINCT pair_id, CreateTime / 3600000000000, job_key
+  FROM numbered JOIN raw ON raw.rowid = job_key
+  WHERE task_no > 0 OR task_no = 0 AND pair_id NOT IN (SELECT pair_id FROM who)
+  ORDER BY 1, 2, 3;
 """
 
 

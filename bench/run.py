@@ -19,7 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench import figures, measure
 from bench.measure import FailedError, Result, python
@@ -51,6 +51,7 @@ def _ours(*options: str) -> Callable[[Path, Path], list[str]]:
 
 CONTENDERS = {
     "ours": Contender("meta-audit ingest", _ours()),
+    "ours-0": Contender("meta-audit ingest --jobs 0", _ours("--jobs", "0")),
     "ours-2": Contender("meta-audit ingest --jobs 2", _ours("--jobs", "2")),
     "plain": Contender(
         "plain loop, no evidence",
@@ -61,6 +62,8 @@ CONTENDERS = {
     "duckdb": Contender("DuckDB, no indexes", _peer("bench.peer_duckdb")),
     "duckdb-indexes": Contender("DuckDB, indexed", _peer("bench.peer_duckdb", "--indexes")),
 }
+TABLES = ("load", "again", "add")
+"""Parts of the report that are tables."""
 PARTS = ("again", "add", "trace")
 """What else is measured, on the stores of the last round."""
 
@@ -86,6 +89,7 @@ def load(name: str, file: Path, store: Path, *, fresh: bool = True) -> Result | 
         result = measure.run(contender.command(file, store), store)
     except FailedError as error:
         print(f"{name} FAILED: {error}", file=sys.stderr)
+        measure.remove(store)
         return None
     print(
         f"  {name:<15}{result.rate:>9.0f} documents/s{result.cpu:>8.2f} s of CPU", file=sys.stderr
@@ -181,7 +185,7 @@ def main() -> None:
     work = DATA / "run"
     work.mkdir(parents=True, exist_ok=True)
     file = documents(0, chosen.count, chosen.seed)
-    report: dict[str, object] = {
+    report: dict[str, Any] = {
         "machine": measure.machine(),
         "count": chosen.count,
         "seed": chosen.seed,
@@ -230,6 +234,8 @@ def main() -> None:
     target = chosen.json or DATA / f"results-{chosen.count}-{time.strftime('%Y%m%dT%H%M%S')}.json"
     target.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\nResults: {target}")
+    if any(line["failed"] for part in TABLES for line in report.get(part, ())):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ REASONS: Final[dict[str, str]] = {
     "text.nul": "a NUL character in text",
     "number.range": "a number out of the range of its field",
     "field.type": "a field whose value has the wrong type",
+    "field.too_long": "a job ID or namespace longer than any index takes",
     "meta.not_string": "a Meta value that is not a string; Bacalhau refuses it as well",
     "label.not_string": "a label value that is not a string; Bacalhau refuses it as well",
     "not_a_job": "well formed, but not a Bacalhau job in any known layout",

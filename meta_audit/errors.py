@@ -37,6 +37,13 @@ class StoreError(MetaAuditError):
     """The store could not be reached, or has the wrong schema (exit code 4)."""
 
 
+class TransientStoreError(StoreError):
+    """The store failed in a way that passes: a lost connection, a restart, a lock (exit code 4).
+
+    The transaction was undone whole; it may be done again from its beginning.
+    """
+
+
 class ProcessError(MetaAuditError):
     """A parsing process died (exit code 70)."""
 

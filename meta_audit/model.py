@@ -14,6 +14,8 @@ MAX_NODES: Final = 1_000_000
 """Most keys, list elements and scalars of one document."""
 MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""
+MAX_NAME: Final = 512
+"""Most characters of a job ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
 KEPT_OF_TOO_LARGE: Final = 65_536
 """Bytes kept as evidence of a document above `MAX_DOCUMENT_BYTES`."""
 

@@ -88,8 +88,11 @@ class Audit:
 
     def raw(self) -> dict[str, set[tuple[Any, ...]]]:
         """Rows of every table as they are."""
-        names = self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return {name: set(self.rows(f"SELECT * FROM {name}")) for (name,) in names}
+        with connected(self.db) as connection:
+            return {
+                name: {tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")}
+                for name in sa.inspect(connection).get_table_names()
+            }
 
 
 @pytest.fixture(scope="session")

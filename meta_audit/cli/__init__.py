@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program; its exit code. No traceback reaches a user."""
-    from meta_audit.render.escape import escape  # noqa: PLC0415
+    from meta_audit.render.escape import escape
 
     try:
         result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False)

@@ -6,8 +6,6 @@ import click
 
 from meta_audit.cli import options
 from meta_audit.render.escape import escape
-from meta_audit.schema import HEAD
-from meta_audit.store.opening import locate, open_to_upgrade, revision, upgrade
 
 
 @click.group(short_help="The store itself: where it is, its schema.")
@@ -19,14 +17,18 @@ def command() -> None:
 @options.DB
 def path(db: str | None) -> None:
     """Print where the store is, or would be made."""
-    url = locate(db)
-    click.echo(escape(url.database or url.render_as_string()))
+    from meta_audit.store.opening import locate, shown
+
+    click.echo(escape(shown(locate(db))))
 
 
 @command.command(name="upgrade")
 @options.DB
 def upgrade_command(db: str | None) -> None:
     """Bring a store of an older schema to this program's."""
+    from meta_audit.schema import HEAD
+    from meta_audit.store.opening import open_to_upgrade, revision, upgrade
+
     store = open_to_upgrade(db)
     try:
         before = revision(store)

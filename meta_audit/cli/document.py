@@ -11,7 +11,7 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_bytes, write_text
 from meta_audit.cli.reading import reading
-from meta_audit.errors import UsageError
+from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.documents import kept_document
 from meta_audit.query.results import Candidates
 from meta_audit.render.escape import escape, escape_lines
@@ -37,10 +37,12 @@ def command(
     """
     with reading(db) as connection:
         found = kept_document(connection, what, namespace)
-    if isinstance(found, Candidates):
-        from meta_audit.cli.jobs import write_candidates  # noqa: PLC0415 - rarely needed
-
-        return write_candidates(found, "text")
+    if isinstance(found, Candidates):  # an error, since stdout is for bytes alone
+        jobs = ", ".join(job.job_id for job in found.candidates)
+        raise NotFoundError(
+            f"{what} may be any of {len(found.candidates) + found.more:,} jobs: {jobs}",
+            advice="Give the whole ID, or --namespace.",
+        )
     write_document(found, output=output, raw=raw)
     return Exit.DONE
 

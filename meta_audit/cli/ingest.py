@@ -9,10 +9,7 @@ import click
 from meta_audit.cli import options
 from meta_audit.cli.progress import make_progress
 from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
-from meta_audit.ingest.run import Import
 from meta_audit.render.escape import escape
-from meta_audit.sources import find
-from meta_audit.store.opening import open_to_write
 
 
 @click.command(short_help="Take job documents into the store.")
@@ -24,6 +21,8 @@ from meta_audit.store.opening import open_to_write
     help="Parse in this many processes beside the one that reads and writes; 0: in the same.  "
     "[default: one, where there are two processors or more]",
 )
+@options.CHECKPOINT_LOG
+@options.ALLOW_UNSAFE_SERVER
 @options.DB
 @FORMAT_OF_SUMMARY
 def command(
@@ -31,6 +30,8 @@ def command(
     *,
     coerce_scalars: bool,
     jobs: int | None,
+    checkpoint_log: str | None,
+    allow_unsafe_server: bool,
     db: str | None,
     format_: str,
 ) -> int:
@@ -41,13 +42,23 @@ def command(
     `meta-audit rejections list`. Running the same command again is safe, and completes an
     import that was interrupted.
     """
-    store = open_to_write(db)
+    from meta_audit.ingest.run import Import
+    from meta_audit.sources import find
+    from meta_audit.store.opening import open_to_write
+
+    store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
     try:
         if store.created:
             click.echo(f"New store: {escape(store.shown)}", err=True)
         with make_progress(sources) as progress:
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            run = Import(store, progress, jobs=jobs, coerce_scalars=coerce_scalars)
+            run = Import(
+                store,
+                progress,
+                jobs=jobs,
+                coerce_scalars=coerce_scalars,
+                checkpoint_log=checkpoint_log,
+            )
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
             summary = run.run(find(sources), arguments)
     finally:

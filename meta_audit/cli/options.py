@@ -7,14 +7,26 @@ import click
 DB = click.option(
     "--db",
     metavar="PATH|URL",
-    help="The store: a path, or sqlite:///PATH.  [default: $META_AUDIT_DB, else a file in "
-    "the user's data directory, see `meta-audit db path`]",
+    help="The store: a path, or postgresql://USER@HOST/DATABASE.  [default: $META_AUDIT_DB, else "
+    "a file in the user's data directory, see `meta-audit db path`]",
+)
+ALLOW_UNSAFE_SERVER = click.option(
+    "--allow-unsafe-server",
+    is_flag=True,
+    help="Import although the PostgreSQL server runs with fsync, full_page_writes or "
+    "synchronous_commit off, so that a crash may lose what was acknowledged.",
 )
 COERCE_SCALARS = click.option(
     "--coerce-scalars",
     is_flag=True,
     help="Take Meta values that are not strings as the text that was written (with a finding), "
     "instead of rejecting the document as Bacalhau does.",
+)
+CHECKPOINT_LOG = click.option(
+    "--checkpoint-log",
+    metavar="PATH",
+    help="Append the signed checkpoint to this file.  [default: $META_AUDIT_CHECKPOINT_LOG, "
+    "else PATH-OF-THE-STORE.checkpoints]",
 )
 FORMAT = click.option(
     "--format",

@@ -35,22 +35,22 @@ def write_text(text: str) -> None:
 
 def write_json(value: Any) -> None:
     """Write a result as one JSON text."""
-    from meta_audit.render.json import to_json  # noqa: PLC0415 - only the format that is asked for
+    from meta_audit.render.json import to_json
 
     write_bytes(to_json(value))
 
 
 def write_ndjson(values: Iterable[Any]) -> None:
     """Write each value as a line of JSON."""
-    from meta_audit.render.json import to_ndjson  # noqa: PLC0415
+    from meta_audit.render.json import to_ndjson
 
     write_bytes(b"".join(to_ndjson(values)))
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> None:
     """Write rows as CSV in UTF-8; to a terminal escaped."""
-    from meta_audit.render.csv import to_csv  # noqa: PLC0415
-    from meta_audit.render.escape import escape_lines  # noqa: PLC0415
+    from meta_audit.render.csv import to_csv
+    from meta_audit.render.escape import escape_lines
 
     text = "".join(to_csv(header, rows))
     if sys.stdout.isatty():

@@ -30,7 +30,8 @@ class Quiet:
 
     def refused(self, uri: str, error: SourceError) -> None:
         """A source could not be read."""
-        self.say(f"Refused {escape(uri)}: {escape(str(error))} ({error.code})")
+        why = str(error).removeprefix(f"{uri}: ")
+        self.say(f"Refused {escape(uri)}: {escape(why)} ({error.code})")
         if error.advice:
             self.say(f"  {escape(error.advice)}")
 
@@ -74,8 +75,8 @@ def make_progress(sources: Sequence[str]) -> Iterator[Quiet]:
     if not sys.stderr.isatty():
         yield Quiet()
         return
-    from rich.console import Console  # noqa: PLC0415 - 90 ms
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         DownloadColumn,
         Progress,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from meta_audit.errors import StoreError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,18 +15,15 @@ if TYPE_CHECKING:
 def reading(db: str | None) -> Iterator[Connection]:
     """Open the store and connect. Raises `StoreError`, also when a query fails within."""
     # Here and not above: a command's --help and completion import its module.
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError
 
-    from meta_audit.store.opening import open_to_read  # noqa: PLC0415
+    from meta_audit.store.opening import open_to_read
 
     store = open_to_read(db)
     try:
         with store.engine.connect() as connection:
             yield connection
     except DBAPIError as error:
-        raise StoreError(
-            f"cannot read the store {store.shown}: {error.orig}",
-            advice="Is the file whole? Restore it from a backup if it is not.",
-        ) from error
+        raise store.failed(error) from error
     finally:
         store.close()

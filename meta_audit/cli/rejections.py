@@ -37,7 +37,7 @@ class _Rejections(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "retry":
-            from meta_audit.cli.retry import retry  # noqa: PLC0415
+            from meta_audit.cli.retry import retry
 
             return retry
         return super().get_command(ctx, cmd_name)

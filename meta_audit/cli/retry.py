@@ -7,22 +7,34 @@ import click
 from meta_audit.cli import options
 from meta_audit.cli.progress import Quiet
 from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
-from meta_audit.ingest.run import Import
-from meta_audit.store.opening import open_to_write
 
 
 @click.command(name="retry")
 @options.COERCE_SCALARS
+@options.CHECKPOINT_LOG
+@options.ALLOW_UNSAFE_SERVER
 @options.DB
 @FORMAT_OF_SUMMARY
-def retry(*, coerce_scalars: bool, db: str | None, format_: str) -> int:
+def retry(
+    *,
+    coerce_scalars: bool,
+    checkpoint_log: str | None,
+    allow_unsafe_server: bool,
+    db: str | None,
+    format_: str,
+) -> int:
     """Offer every unresolved rejection again, after an upgrade or with other options.
 
     What is accepted now is marked as resolved; nothing is removed.
     """
-    store = open_to_write(db)
+    from meta_audit.ingest.run import Import
+    from meta_audit.store.opening import open_to_write
+
+    store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
     try:
-        run = Import(store, Quiet(), jobs=0, coerce_scalars=coerce_scalars)
+        run = Import(
+            store, Quiet(), jobs=0, coerce_scalars=coerce_scalars, checkpoint_log=checkpoint_log
+        )
         option = ["--coerce-scalars"] if coerce_scalars else []
         summary = run.retry(["rejections", "retry", *option])
     finally:

@@ -28,11 +28,17 @@ FORMAT_OF_SUMMARY = click.option(
 def finish(run: Import, summary: Summary, store: Store, format_: str) -> int:
     """Print the summary; the exit code."""
     if format_ == "json":
-        import orjson  # noqa: PLC0415
+        import orjson
 
         sys.stdout.write(orjson.dumps(summary.shape()).decode() + "\n")
     else:
         _print_text(summary, store)
+        _print_checkpoint(run)
+    _print_keys(run)
+    if run.log_error:
+        click.echo(f"Error: {escape(str(run.log_error))}", err=True)
+        click.echo(escape(run.log_error.advice), err=True)
+        return Exit.STORE
     if run.signal:
         click.echo("Interrupted: run the same command again to complete the import.", err=True)
         return 128 + run.signal
@@ -62,6 +68,29 @@ def _print_text(summary: Summary, store: Store) -> None:
     if summary.rejected:
         click.echo("  See `meta-audit rejections list`.")
     click.echo(f"  Store: {escape(store.shown)}")
+
+
+def _print_checkpoint(run: Import) -> None:
+    if run.sealed:
+        checkpoint = run.sealed.checkpoint
+        kept = f", also in {escape(str(run.checkpoint_log))}" if run.checkpoint_log else ""
+        click.echo(
+            f"  Checkpoint: {_count_entries(checkpoint.size)},"
+            f" root sha256:{checkpoint.root.hex()[:16]}...{'' if run.log_error else kept}"
+        )
+
+
+def _count_entries(number: int) -> str:
+    return f"{number:,} {'entry' if number == 1 else 'entries'}"
+
+
+def _print_keys(run: Import) -> None:
+    """A key that is new is shown once: its secret's place, and the public half to keep."""
+    if run.new_key_file:
+        click.echo(f"New signing key: {escape(str(run.new_key_file))}", err=True)
+    if run.sealed and run.sealed.new_verifier:
+        click.echo(f"Verifier key of this store: {run.sealed.new_verifier}", err=True)
+        click.echo("Give it to whoever shall verify; keep a copy outside.", err=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -32,13 +32,13 @@ def command(job: str, namespace: str | None, db: str | None, format_: str) -> Ex
     with reading(db) as connection:
         found = trace(connection, job, namespace)
     if isinstance(found, Candidates):
-        from meta_audit.cli.jobs import write_candidates  # noqa: PLC0415 - rarely needed
+        from meta_audit.cli.jobs import write_candidates
 
         return write_candidates(found, format_)
     if format_ == "json":
         write_json(found)
     else:
-        from meta_audit.render.trace_page import trace_page  # noqa: PLC0415
+        from meta_audit.render.trace_page import trace_page
 
         write_text(trace_page(found, screen()))
     return Exit.DONE

@@ -17,8 +17,12 @@ from meta_audit.store.imports import KnownSource, SourceLog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-CHUNK_DOCUMENTS: Final = 10_000
-CHUNK_BYTES: Final = 20_000_000
+CHUNK_DOCUMENTS: Final = 8_000
+CHUNK_BYTES: Final = 16_000_000
+SAMPLE: Final = 12
+"""Documents of a block that are looked up to see whether the block is worth it."""
+CHUNK_LOG: Final = 60_000
+"""Most notes on sources: of a directory of files that are all known, there is nothing else."""
 
 
 @dataclass(slots=True)
@@ -76,12 +80,22 @@ class Chunker:
                 )
             else:
                 yield from self._read(source)
+            if self._is_full():
+                yield self.rest()
         yield self._chunk
 
     def rest(self) -> Chunk:
         """What was read and not yet yielded, when reading is given up."""
         chunk, self._chunk = self._chunk, Chunk()
         return chunk
+
+    def _is_full(self) -> bool:
+        chunk = self._chunk
+        return (
+            len(chunk.offered) >= CHUNK_DOCUMENTS
+            or chunk.size >= CHUNK_BYTES
+            or len(chunk.log) >= CHUNK_LOG
+        )
 
     def _begin(self, uri: str) -> int:
         self._count += 1
@@ -98,14 +112,14 @@ class Chunker:
 
     def _read(self, source: Source) -> Iterator[Chunk]:
         number = self._begin(source.uri)
-        known = self._known_source(source)
-        if known:
-            self._end(number, "known", known.size, known.sha256, known.documents)
-            self._chunk.known += known.documents
-            self._reporter.read(known.size)
-            return
         read = 0
         try:
+            known = self._known_source(source)
+            if known:
+                self._end(number, "known", known.size, known.sha256, known.documents)
+                self._chunk.known += known.documents
+                self._reporter.read(known.size)
+                return
             for documents in source.batches():
                 offered = [Offered(d, sha256_of(d), number, source.uri) for d in documents]
                 fresh = self._without_known(offered)
@@ -114,7 +128,7 @@ class Chunker:
                 self._end_count(number, len(offered))
                 self._reporter.read(source.bytes_read - read)
                 read = source.bytes_read
-                if len(self._chunk.offered) >= CHUNK_DOCUMENTS or self._chunk.size >= CHUNK_BYTES:
+                if self._is_full():
                     yield self.rest()
         except SourceError as error:
             self._refuse(source.uri, error)
@@ -132,7 +146,11 @@ class Chunker:
         self._chunk.log.append(end)
 
     def _without_known(self, offered: list[Offered]) -> list[Offered]:
-        known = self._known_documents([o.sha256 for o in offered])
+        """Leave out what the store has; where a sample is new, the writer finds the rest."""
+        digests = [o.sha256 for o in offered]
+        if len(digests) > SAMPLE and not self._known_documents(digests[:: len(digests) // SAMPLE]):
+            return offered
+        known = self._known_documents(digests)
         if not known:
             return offered
         fresh = [o for o in offered if o.sha256 not in known]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import getpass
 import multiprocessing
+import os
 import signal
 import socket
 import time
@@ -16,17 +17,20 @@ from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from meta_audit import __version__
-from meta_audit.errors import MetaAuditError, ProcessError
+from meta_audit.errors import MetaAuditError, ProcessError, StoreError
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
 from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
 from meta_audit.sources import digest
 from meta_audit.store.batch import Batch, build
+from meta_audit.store.checkpoint_log import append_missing
+from meta_audit.store.checkpoint_log import locate as checkpoint_log_path
 from meta_audit.store.imports import (
     KnownSource,
     SourceLog,
@@ -35,6 +39,8 @@ from meta_audit.store.imports import (
     has_source_of_size,
     known_source,
 )
+from meta_audit.store.ledger import Sealer
+from meta_audit.store.signing import load_signing_key
 from meta_audit.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from meta_audit.sources import Found, Source
+    from meta_audit.store.ledger import Sealed
     from meta_audit.store.opening import Store
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -73,13 +80,17 @@ class Stopper:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Listen to the signals."""
+        """Listen to the signals. After the first one the process ends: more are ignored."""
         before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_IGN if self.signal else handler)
+
+    def hold(self) -> None:
+        """Signals wait from here on."""
+        self._writing = True
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -94,10 +105,25 @@ class Stopper:
 class Import:
     """One run of ingest."""
 
+    sealed: Sealed | None = None
+    """The checkpoint that the import ended with."""
+    log_error: StoreError | None = None
+    """Why it could not be appended to the file of checkpoints."""
+
     def __init__(
-        self, store: Store, progress: Progress, *, jobs: int, coerce_scalars: bool
+        self,
+        store: Store,
+        progress: Progress,
+        *,
+        jobs: int,
+        coerce_scalars: bool,
+        checkpoint_log: str | None = None,
     ) -> None:
+        key, self.new_key_file = load_signing_key()
+        file = store.url.database if store.is_sqlite else None
+        self.checkpoint_log = checkpoint_log_path(checkpoint_log, file)
         self._bulk = store.bulk()
+        self._sealer = Sealer(self._bulk, key)
         self._writer = Writer(self._bulk)
         self._progress = progress
         self._jobs = jobs
@@ -127,13 +153,15 @@ class Import:
         try:
             with self._stopper.installed():
                 try:
-                    self._take_in(chunks)
+                    try:
+                        self._take_in(chunks)
+                    finally:
+                        self._stopper.hold()
                 except Interrupted:
                     summary.status = "interrupted"
-                with self._stopper.writing():
-                    end_import(self._bulk, import_id, summary.status, summary.counts())
+                self._end(summary.status)
         except BaseException:
-            self._end_failed(import_id)
+            self._end_failed()
             raise
         finally:
             self._bulk.close()
@@ -142,12 +170,23 @@ class Import:
 
     @property
     def signal(self) -> int:
-        """The signal that stopped the import, 0 for none."""
-        return self._stopper.signal
+        """The signal that stopped the import, 0 for none and for one that came too late."""
+        return self._stopper.signal if self._summary.status == "interrupted" else 0
 
-    def _end_failed(self, import_id: int) -> None:
+    def _end(self, status: str) -> None:
+        """End the import with a checkpoint, and send that out of the store."""
+        import_id, counts = self._summary.import_id, self._summary.counts()
+        self.sealed = end_import(self._bulk, import_id, status, counts, self._sealer)
+        self._summary.checkpoint = self.sealed.note
+        if self.checkpoint_log:
+            try:
+                append_missing(self._bulk, self.checkpoint_log)
+            except StoreError as error:
+                self.log_error = error
+
+    def _end_failed(self) -> None:
         try:
-            end_import(self._bulk, import_id, "failed", self._summary.counts())
+            self._end("failed")
         except MetaAuditError:
             return  # the store is out of reach: the import stays without an end, and shows so
 
@@ -231,10 +270,19 @@ def _without_collector() -> Iterator[None]:
 
 
 def _prepare_process() -> None:
-    """A parsing process: signals are its parent's business."""
+    """A parsing process: signals are its parent's business, and it does not outlive it."""
     gc.disable()
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the parent does. One that is killed cannot say so, and the pool would wait."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def actor() -> str:

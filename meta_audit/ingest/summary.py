@@ -38,6 +38,8 @@ class Summary:
     meta_pairs: int = 0
     """Meta pairs added to the store, at job and task level."""
     seconds: float = 0.0
+    checkpoint: str = ""
+    """The signed note of the checkpoint at its end."""
 
     def add(self, batch: Batch, written: Written) -> None:
         """Count a batch that was written."""

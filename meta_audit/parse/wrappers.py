@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from meta_audit.errors import RejectedError
-from meta_audit.model import JobRecord
+from meta_audit.model import MAX_NAME, JobRecord
 from meta_audit.parse import activity, current, legacy, states, times
 from meta_audit.parse.fields import Level, integer, mapping, squash, text, wrong_type
 from meta_audit.parse.refusals import not_a_job
@@ -46,8 +46,17 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     `content` is the document's own bytes: a signature is over bytes, not over values.
     `coerce_scalars` takes Meta values that are not text by their literal text. Raises
     `RejectedError` (`not_a_job`, `field.type`, `case_collision`, `number.range`,
-    `meta.not_string`, `label.not_string`).
+    `meta.not_string`, `label.not_string`, `field.too_long`).
     """
+    record = _parse(value, content, coerce_scalars)
+    for field, length in (("ID", len(record.job_id)), ("Namespace", len(record.namespace))):
+        if length > MAX_NAME:
+            message = f"{field} of the job has {length} characters; at most {MAX_NAME} are taken"
+            raise RejectedError("field.too_long", message)
+    return record
+
+
+def _parse(value: object, content: bytes, coerce_scalars: bool) -> JobRecord:
     for _ in range(_MAX_UNWRAPPED):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]

@@ -31,6 +31,7 @@ _SEEN: Final = """
         EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
     FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
+# By the bytes: so SQLite compares, and PostgreSQL where the column has COLLATE "C".
 _BEGINNING: Final = f"""{_SEEN}
     WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id LIMIT {COUNTED}"""
 _NAMED: Final = f"""{_SEEN}

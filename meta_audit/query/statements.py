@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KEYS_PER_STATEMENT: Final = 500
+BEGIN: Final = {
+    "sqlite": "BEGIN",
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+}
+"""A transaction in which every statement sees one state, by engine."""
 LAST: Final = "\U0010ffff"
 """The last character: texts that begin with `p` lie from `p` to `p + LAST`."""
 
@@ -35,10 +40,7 @@ def rows_among(connection: Connection, sql: str, keys: Sequence[object]) -> Iter
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Let every statement within see one state of the store, while others write to it."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql(BEGIN[connection.dialect.name])
     try:
         yield
     finally:

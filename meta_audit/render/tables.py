@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from meta_audit.render.layout import Screen
 
 GAP: Final = 2
+WIDEST: Final = 100
+"""Columns of a cell, also where there is no terminal."""
 NARROWEST: Final = 8
 """Columns are not made narrower than this: then lines become longer than the screen."""
 
@@ -25,9 +27,10 @@ def table(
 ) -> str:
     """Lay out rows below a header. Cells are escaped here.
 
-    On a terminal the widest columns are cut until lines fit, those in `whole` never.
+    Cells are cut at `WIDEST`, and on a terminal until lines fit; those in `whole` never.
     """
-    rows = [[shown(cell, None) for cell in row] for row in body]
+    most = [None if n in whole else WIDEST for n in range(len(header))]
+    rows = [list(map(shown, row, most)) for row in body]
     widths = [max(map(cells, column)) for column in zip(header, *rows, strict=True)]
     if screen.width is not None:
         widths = _fit(widths, screen.width, whole)

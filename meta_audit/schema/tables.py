@@ -26,6 +26,8 @@ metadata = sa.MetaData(
 )
 
 INT: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Sorted by code point on both engines, whatever the locale of the database."""
 
 
 def _table(name: str, comment: str, *items: sa.schema.SchemaItem, clustered: bool) -> sa.Table:
@@ -48,7 +50,7 @@ def _int(name: str, comment: str, *, null: bool = False) -> sa.Column[int]:
 
 
 def _text(name: str, comment: str, *, null: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=null, comment=comment)
+    return sa.Column(name, TEXT, nullable=null, comment=comment)
 
 
 def _blob(name: str, comment: str) -> sa.Column[bytes]:
@@ -110,13 +112,15 @@ sources = _table(
 source_results = _table(
     "source_results",
     "How the reading of a source ended.",
-    _ref("source_id", "sources.source_id", "the source", key=True),
+    _key("result_no", "number of the result, from 1 in order of arrival"),
+    _ref("source_id", "sources.source_id", "the source"),
     _text("status", "complete, known (its bytes were taken before) or refused"),
     _text("message", "why it was refused, else empty"),
     _int("size", "bytes read, as stored (compressed)"),
     _blob("sha256", "SHA-256 of those bytes; empty when refused"),
     _int("documents", "documents it offered"),
     _int("rejected", "documents of it that were rejected"),
+    sa.UniqueConstraint("source_id"),
     sa.Index(None, "size"),
     clustered=False,
 )
@@ -351,6 +355,16 @@ ledger_entries = _table(
     "The leaves of the Merkle tree (RFC 9162): one for every accepted document and rejection.",
     _key("entry_index", "index of the leaf: the number of the document or rejection"),
     _blob("leaf_hash", "SHA-256(0x00, canonical entry), docs/ledger.md"),
+    _int("source_id", "where it was first seen (sources.source_id)"),
+    clustered=False,
+)
+ledger_keys = _table(
+    "ledger_keys",
+    "The public keys whose signatures are on the checkpoints. A claim of the store: compare "
+    "them with what you got from elsewhere.",
+    _key("key_no", "number of the key, from 1"),
+    _text("verifier", "the key, as name+hash+key (C2SP signed-note)"),
+    _ref("import_id", "imports.import_id", "the import whose checkpoint it signed first"),
     clustered=False,
 )
 checkpoints = _table(
@@ -366,8 +380,8 @@ checkpoints = _table(
 schema_comments = _table(
     "schema_comments",
     "What every table, view and column means, for engines that keep no comments.",
-    sa.Column("relation", sa.Text(), primary_key=True, comment="table or view"),
-    sa.Column("column", sa.Text(), primary_key=True, comment="column, empty for the relation"),
+    sa.Column("relation", TEXT, primary_key=True, comment="table or view"),
+    sa.Column("column", TEXT, primary_key=True, comment="column, empty for the relation"),
     _text("comment", "its meaning"),
     clustered=True,
 )

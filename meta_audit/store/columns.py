@@ -3,7 +3,7 @@
 from typing import Final
 
 DOCUMENTS: Final = ("document_id", "sha256", "size", "dictionary_id", "content")
-LEDGER_ENTRIES: Final = ("entry_index", "leaf_hash")
+LEDGER_ENTRIES: Final = ("entry_index", "leaf_hash", "source_id")
 JOBS: Final = ("job_key", "job_id", "namespace_id")
 VERSION: Final = (
     "spec_sha256",
@@ -61,6 +61,18 @@ REJECTIONS: Final = (
     "content",
 )
 REJECTION_RESOLUTIONS: Final = ("rejection_id", "import_id")
+SOURCE_RESULTS: Final = (
+    "result_no",
+    "source_id",
+    "status",
+    "message",
+    "size",
+    "sha256",
+    "documents",
+    "rejected",
+)
+LEDGER_KEYS: Final = ("key_no", "verifier", "import_id")
+CHECKPOINTS: Final = ("checkpoint_id", "import_id", "tree_size", "frontier", "note")
 COMPRESSION_DICTIONARIES: Final = ("dictionary_id", "content")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
-REMEMBERED: Final = 300_000
+REMEMBERED: Final = 100_000
 """Values remembered of each kind; then all are forgotten and looked up again."""
 
 

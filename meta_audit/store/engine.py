@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import sqlalchemy as sa
+
 
 class Bulk(Protocol):
-    """One connection that writes. `begin` waits until no other writer is at work."""
+    """One connection that writes. `begin` waits until no other writer is at work.
+
+    Everything raises `StoreError`; `TransientStoreError` where the transaction may be done
+    again from its beginning, as `transactions.in_transaction` does.
+    """
 
     def begin(self) -> None:
         """Open a transaction as the only writer of the store."""
 
     def commit(self) -> None:
-        """Make the transaction durable."""
+        """Make the transaction durable. What raises has not been made durable."""
 
     def rollback(self) -> None:
         """Undo the transaction."""
@@ -34,3 +40,28 @@ class Bulk(Protocol):
 
     def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
         """Insert rows, given flat, leaving out those whose key is there already."""
+
+
+class Engine(Protocol):
+    """What the modules `sqlite` and `postgresql` provide to open a store."""
+
+    def make_engine(self, url: sa.URL, *, read_only: bool) -> sa.Engine:
+        """Connections to the store, with the settings that each of them has."""
+
+    def make_bulk(self, engine: sa.Engine) -> Bulk:
+        """A connection to write through."""
+
+    def must_be_safe(self, connection: sa.Connection) -> None:
+        """Raise `StoreError` where what is committed may be lost again."""
+
+    def begin_upgrade(self, connection: sa.Connection) -> None:
+        """Begin a transaction that nobody else's upgrade or import runs beside."""
+
+    def has_revision(self, connection: sa.Connection) -> bool:
+        """Whether there is a table `alembic_version`."""
+
+    def is_empty(self, connection: sa.Connection) -> bool:
+        """Whether there is nothing where the tables shall be made."""
+
+    def advice(self, error: BaseException) -> str:
+        """What a person can do about an error of the driver."""

@@ -6,10 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from meta_audit.store.columns import SOURCE_RESULTS
+from meta_audit.store.transactions import in_transaction
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from meta_audit.store.engine import Bulk
+    from meta_audit.store.ledger import Sealed, Sealer
 
 
 def now() -> int:
@@ -17,34 +21,16 @@ def now() -> int:
     return time.time_ns()
 
 
-def _add(bulk: Bulk, work: Callable[[], int]) -> int:
-    bulk.begin()
-    try:
-        number = work()
-        bulk.commit()
-    except BaseException:
-        bulk.rollback()
-        raise
-    return number
-
-
-def _numbered(
-    bulk: Bulk, table: str, column: str, columns: tuple[str, ...], *values: object
-) -> int:
-    def work() -> int:
-        sql = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"  # noqa: S608 - own names
-        number = int(bulk.query(sql)[0][0])
-        bulk.insert(table, (column, *columns), [number, *values])
-        return number
-
-    return _add(bulk, work)
-
-
 def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> int:
     """Record that an import begins; its number."""
-    columns = ("started_at", "actor", "tool_version", "arguments")
-    values = (now(), actor, tool_version, arguments)
-    return _numbered(bulk, "imports", "import_id", columns, *values)
+    columns = ("import_id", "started_at", "actor", "tool_version", "arguments")
+
+    def work() -> int:
+        number = int(bulk.query("SELECT coalesce(max(import_id), 0) + 1 FROM imports")[0][0])
+        bulk.insert("imports", columns, [number, now(), actor, tool_version, arguments])
+        return number
+
+    return in_transaction(bulk, work)
 
 
 @dataclass(slots=True)
@@ -96,17 +82,21 @@ class SourceLog:
 
         `rejected`: how many more documents of a source were rejected.
         """
-        columns = ("source_id", "status", "message", "size", "sha256", "documents", "rejected")
+        ended = [(source, s) for source, s in self._open.items() if s.ending]
+        if not ended:
+            return
+        sql = "SELECT coalesce(max(result_no), 0) FROM source_results"
         values: list[object] = []
-        for source, s in self._open.items():
+        for number, (source, s) in enumerate(ended, int(bulk.query(sql)[0][0]) + 1):
             if s.ending:
                 values += (
+                    number,
                     self.ids[source],
                     *s.ending,
                     s.documents,
                     s.rejected + rejected.get(source, 0),
                 )
-        bulk.insert("source_results", columns, values)
+        bulk.insert("source_results", SOURCE_RESULTS, values)
 
     def settle(self, rejected: Mapping[int, int]) -> None:
         """What was written is durable: count it, and forget the sources that ended."""
@@ -116,15 +106,21 @@ class SourceLog:
         self._open = {n: s for n, s in self._open.items() if not s.ending}
 
 
-def end_import(bulk: Bulk, import_id: int, status: str, counts: dict[str, int]) -> None:
-    """Record how an import ended. `counts` are the columns of import_results."""
+def end_import(
+    bulk: Bulk, import_id: int, status: str, counts: dict[str, int], sealer: Sealer
+) -> Sealed:
+    """Record how an import ended, and sign the checkpoint that covers it: both, or neither.
+
+    `counts` are the columns of import_results.
+    """
     columns = ("import_id", "finished_at", "status", *counts)
 
-    def work() -> int:
+    def work() -> Sealed:
         bulk.insert("import_results", columns, [import_id, now(), status, *counts.values()])
-        return import_id
+        return sealer.seal(import_id)
 
-    _add(bulk, work)
+    sealer.advance()  # so that the lock is held for what is left alone
+    return in_transaction(bulk, work)
 
 
 class KnownSource(NamedTuple):

@@ -18,9 +18,18 @@ from meta_audit.store import sqlite
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.engine import Bulk, Engine
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
+FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
+DRIVERS: Final = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+"""What stands before :// in a URL: engine and driver."""
 
 
 @dataclass(frozen=True)
@@ -34,42 +43,57 @@ class Store:
     @property
     def shown(self) -> str:
         """The store's name for a person, without a password."""
-        return self.url.database or "" if self.is_sqlite else self.url.render_as_string()
+        return shown(self.url)
 
     @property
     def is_sqlite(self) -> bool:
         """Whether the engine is SQLite."""
-        return self.url.get_backend_name() == "sqlite"
+        return is_sqlite(self.url)
 
     def bulk(self) -> Bulk:
         """A connection to write through."""
-        return sqlite.SqliteBulk(self.engine)
+        return _engine(self.url).make_bulk(self.engine)
+
+    def failed(self, error: sa.exc.DBAPIError) -> StoreError:
+        """What a person shall see of an error of the driver."""
+        text = " ".join(str(error.orig).split())
+        advice = _engine(self.url).advice(error.orig or error)
+        return StoreError(f"the store {self.shown} failed: {text}", advice=advice)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
 
+def is_sqlite(url: sa.URL) -> bool:
+    """Whether the engine is SQLite."""
+    return url.get_backend_name() == "sqlite"
+
+
+def shown(url: sa.URL) -> str:
+    """A store's name for a person, without a password."""
+    if is_sqlite(url):
+        return url.database or ""
+    return url.difference_update_query(["password"]).render_as_string()
+
+
 def locate(db: str | None) -> sa.URL:
     """The store that is meant: `--db`, else META_AUDIT_DB, else the default file.
 
-    Raises `UsageError` for what is neither a path nor a URL of SQLite.
+    Raises `UsageError` for what is neither a path nor a URL of SQLite or PostgreSQL.
     """
     text = db or os.environ.get(ENVIRONMENT) or str(user_data_path("meta-audit") / "audit.db")
     if "://" not in text:
         return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError as error:
-        raise UsageError(
-            f"not a database URL: {text}", advice="Use a path, or sqlite:///PATH."
-        ) from error
-    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise UsageError(
-            f"no such engine here: {url.drivername}", advice="Use a path, or sqlite:///PATH."
-        )
-    if not url.database or url.database == ":memory:":
-        raise UsageError("a store needs a file", advice="Use a path, or sqlite:///PATH.")
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise UsageError("--db is not a database URL", advice=FORMS) from error
+    if url.drivername not in DRIVERS:
+        raise UsageError(f"no such engine here: {url.drivername}", advice=FORMS)
+    url = url.set(drivername=DRIVERS[url.drivername])
+    if is_sqlite(url) and url.database in (None, "", ":memory:"):
+        raise UsageError("a store needs a file", advice=FORMS)
     return url
 
 
@@ -80,25 +104,32 @@ def open_to_read(db: str | None) -> Store:
     """
     url = locate(db)
     _must_exist(url)
-    store = Store(url, sqlite.make_engine(url, read_only=True))
+    store = Store(url, _engine(url).make_engine(url, read_only=True))
     _check(store)
     return store
 
 
-def open_to_write(db: str | None) -> Store:
+def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store:
     """Open a store, making and migrating it where there is none.
 
-    Raises `StoreError` where it cannot be, or its schema is not this program's.
+    Raises `StoreError` where it cannot be, or its schema is not this program's, or the server
+    may lose what it has committed and that is not allowed.
     """
     url = locate(db)
-    path = Path(url.database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
-    store = Store(url, sqlite.make_engine(url, read_only=False))
-    if not revision(store) and _is_empty(store):
-        # New, or left behind by a process that died before it had made the tables.
+    if is_sqlite(url):
+        path = Path(url.database or "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
+    engine = _engine(url)
+    store = Store(url, engine.make_engine(url, read_only=False))
+    with _connection(store) as connection:
+        if not allow_unsafe_server:
+            engine.must_be_safe(connection)
+        is_new = engine.is_empty(connection)
+    if is_new:
+        # Or left behind by a process that died before it had made the tables.
         upgrade(store)
         store = replace(store, created=True)
     _check(store)
@@ -108,11 +139,11 @@ def open_to_write(db: str | None) -> Store:
 def open_to_upgrade(db: str | None) -> Store:
     """Open an existing store of this schema or an older one.
 
-    Raises `StoreError` for a file of another program, or of a newer version of this one.
+    Raises `StoreError` for a store of another program, or of a newer version of this one.
     """
     url = locate(db)
     _must_exist(url)
-    store = Store(url, sqlite.make_engine(url, read_only=False))
+    store = Store(url, _engine(url).make_engine(url, read_only=False))
     _check_ours(store, revision(store))
     return store
 
@@ -122,7 +153,7 @@ def upgrade(store: Store) -> None:
     from meta_audit.schema import migrate  # noqa: PLC0415 - Alembic takes 200 ms to import
 
     with _connection(store) as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _engine(store.url).begin_upgrade(connection)
         migrate.upgrade(connection)
         connection.commit()
 
@@ -130,18 +161,23 @@ def upgrade(store: Store) -> None:
 def revision(store: Store) -> str:
     """The schema revision of a store, empty where it has none."""
     with _connection(store) as connection:
-        try:
-            row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-        except sa.exc.OperationalError as error:
-            if "no such table" not in str(error):
-                raise
+        if not _engine(store.url).has_revision(connection):
             return ""
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
         return str(row[0]) if row else ""
 
 
-def _is_empty(store: Store) -> bool:
-    with _connection(store) as connection:
-        return connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is None
+def _engine(url: sa.URL) -> Engine:
+    if is_sqlite(url):
+        return sqlite
+    try:
+        from meta_audit.store import postgresql  # noqa: PLC0415 - optional, and slow to import
+    except ImportError as error:
+        raise StoreError(
+            f"PostgreSQL needs psycopg: {error}",
+            advice="Install it: pip install 'meta-audit[postgresql]'.",
+        ) from error
+    return postgresql
 
 
 @contextmanager
@@ -150,14 +186,11 @@ def _connection(store: Store) -> Iterator[sa.Connection]:
         with store.engine.connect() as connection:
             yield connection
     except sa.exc.DBAPIError as error:
-        raise StoreError(
-            f"cannot use the store {store.shown}: {error.orig}",
-            advice="Is it an SQLite file that you may read and write?",
-        ) from error
+        raise store.failed(error) from error
 
 
 def _must_exist(url: sa.URL) -> None:
-    if not Path(url.database or "").is_file():
+    if is_sqlite(url) and not Path(url.database or "").is_file():
         raise StoreError(
             f"there is no store at {url.database}",
             advice="Make one with `meta-audit ingest`, or name another with --db or META_AUDIT_DB.",
@@ -176,7 +209,10 @@ def _check(store: Store) -> None:
 
 def _check_ours(store: Store, found: str) -> None:
     if not found:
-        raise StoreError(f"{store.shown} is not a meta-audit store", advice="Name another file.")
+        raise StoreError(
+            f"{store.shown} is not a meta-audit store",
+            advice="Make one with `meta-audit ingest`, in a new file, database or schema.",
+        )
     if found > HEAD:
         raise StoreError(
             f"the store {store.shown} has schema {found}, made by a newer meta-audit than this, "

@@ -33,6 +33,7 @@ ADVICE: Final = {
     "other": "What was written before stands; run the same command again when that is mended.",
 }
 """By the first word of SQLite's error name."""
+_RELATIONS: Final = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view')"
 CACHE_KIB: Final = 65_536
 AUTOCHECKPOINT_PAGES: Final = 16_384
 
@@ -63,6 +64,38 @@ def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
 
 def _escape(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def make_bulk(engine: sa.Engine) -> SqliteBulk:
+    """A connection to write through."""
+    return SqliteBulk(engine)
+
+
+def must_be_safe(_: sa.Connection) -> None:
+    """Every connection that writes has `synchronous = FULL`."""
+
+
+def begin_upgrade(connection: sa.Connection) -> None:
+    """Begin a transaction that nobody else's upgrade or import runs beside."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def has_revision(connection: sa.Connection) -> bool:
+    """Whether there is a table `alembic_version`."""
+    return (
+        connection.exec_driver_sql(f"{_RELATIONS} AND name = 'alembic_version'").first() is not None
+    )
+
+
+def is_empty(connection: sa.Connection) -> bool:
+    """Whether there is nothing where the tables shall be made."""
+    return connection.exec_driver_sql(_RELATIONS).first() is None
+
+
+def advice(error: BaseException) -> str:
+    """What a person can do about an error of the driver."""
+    name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]
+    return ADVICE.get(name, ADVICE["other"])
 
 
 class SqliteBulk:
@@ -106,7 +139,7 @@ class SqliteBulk:
         name = getattr(error, "sqlite_errorname", "")
         return StoreError(
             f"the store {self._name} failed: {error}" + (f" ({name})" if name else ""),
-            advice=ADVICE.get(name.removeprefix("SQLITE_").split("_")[0], ADVICE["other"]),
+            advice=advice(error),
         )
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meta_audit.store import columns
 from meta_audit.store.dictionaries import Dictionaries
 from meta_audit.store.placing import Placed, Placer, StoreNumbers
+from meta_audit.store.transactions import in_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,14 @@ NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
 """Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
+_RESOLVED: Final = """
+    SELECT r.rejection_id, s.import_id
+    FROM rejections r
+    JOIN documents d ON substr(d.sha256, 1, 8) = substr(r.sha256, 1, 8) AND d.sha256 = r.sha256
+    JOIN ledger_entries e ON e.entry_index = d.document_id
+    JOIN sources s ON s.source_id = e.source_id
+    WHERE r.sha256 AMONG KEYS AND NOT EXISTS (
+        SELECT 1 FROM rejection_resolutions x WHERE x.rejection_id = r.rejection_id)"""
 
 
 @dataclass(slots=True)
@@ -63,20 +72,21 @@ class Writer:
 
     def write(self, batch: Batch, sources: SourceLog) -> Written:
         """Write a batch and what became of its sources: whole, or not at all."""
-        self._bulk.begin()
-        try:
+        rejected = Counter(document.source for document in batch.rejected)
+
+        def work() -> Written:
             sources.number(self._bulk)
             written = self._write(batch, sources)
-            rejected = Counter(document.source for document in batch.rejected)
             sources.write(self._bulk, rejected)
-            self._bulk.commit()
-        except BaseException:
-            self._bulk.rollback()
-            self._dictionaries.forget()
-            self._compression = dict(NO_DICTIONARY)
-            raise
+            return written
+
+        written = in_transaction(self._bulk, work, self._forget)
         sources.settle(rejected)
         return written
+
+    def _forget(self) -> None:
+        self._dictionaries.forget()
+        self._compression = dict(NO_DICTIONARY)
 
     def _write(self, batch: Batch, sources: SourceLog) -> Written:
         written = Written()
@@ -99,8 +109,10 @@ class Writer:
         self._insert_observations(batch, placed, index, sources.ids)
         self._insert_activity(batch, placed, index, numbers.identities, written)
         self._insert_rejections(rejected, index, sources.ids)
-        self._insert_leaves([batch.accepted[n] for n in fresh], rejected, index)
-        self._resolve([batch.accepted[n].sha256 for n in fresh], sources.import_id)
+        self._insert_leaves([batch.accepted[n] for n in fresh], rejected, index, sources.ids)
+        self._resolve(
+            [batch.accepted[n].sha256 for n in fresh] + [r.rejection.sha256 for r in rejected]
+        )
         return written
 
     def _next(self, table: str, column: str) -> int:
@@ -185,12 +197,18 @@ class Writer:
         self._bulk.insert("tasks", columns.TASKS, tasks)
         self._bulk.insert("meta_entries", columns.META_ENTRIES, meta)
         self._bulk.insert("label_entries", columns.LABEL_ENTRIES, labels)
-        self._insert_pair_jobs(batch, new, pair_ids)
+        first = {n: at for n, at in new.items() if at[1] == 1}
+        later = {n: at for n, at in new.items() if at[1] != 1}
+        values = self._pair_jobs(batch, first, pair_ids)
+        self._bulk.insert("pair_jobs", columns.PAIR_JOBS, values)
+        if later:  # an earlier version of the job may have brought the same pair
+            values = self._pair_jobs(batch, later, pair_ids)
+            self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, values)
 
-    def _insert_pair_jobs(
+    def _pair_jobs(
         self, batch: Batch, new: dict[int, tuple[int, int]], pair_ids: list[int]
-    ) -> None:
-        """Fill the reverse index, sorted: it is the one table that grows in its middle.
+    ) -> list[int]:
+        """Rows of the reverse index, sorted: it is the one table that grows in its middle.
 
         A row is sorted as one integer: the pair, and the rank of the job by time.
         """
@@ -207,10 +225,9 @@ class Writer:
             if n in rank
         }
         ranks = (1 << RANK_BITS) - 1
-        values = [
+        return [
             value for row in sorted(packed) for value in (row >> RANK_BITS, *times[row & ranks][:2])
         ]
-        self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, values)
 
     def _insert_observations(
         self,
@@ -263,23 +280,26 @@ class Writer:
         self._bulk.insert("rejections", columns.REJECTIONS, values)
 
     def _insert_leaves(
-        self, accepted: list[Accepted], rejected: list[Rejected], index: dict[int, int]
+        self,
+        accepted: list[Accepted],
+        rejected: list[Rejected],
+        index: dict[int, int],
+        source_ids: dict[int, int],
     ) -> None:
-        leaves = {index[a.place]: a.leaf_hash for a in accepted}
-        leaves.update({index[r.place]: r.leaf_hash for r in rejected})
-        values = [value for row in sorted(leaves.items()) for value in row]
+        entries = [(index[e.place], e.leaf_hash, source_ids[e.source]) for e in accepted]
+        entries += [(index[e.place], e.leaf_hash, source_ids[e.source]) for e in rejected]
+        values = [value for row in sorted(entries) for value in row]
         self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, values)
 
-    def _resolve(self, accepted: list[bytes], import_id: int) -> None:
-        """Mark rejections whose very bytes have been accepted now."""
-        if not accepted or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
+    def _resolve(self, digests: list[bytes]) -> None:
+        """Mark rejections whose very bytes were accepted, now or before.
+
+        So that the table follows from the others and `verify` can compute it again.
+        """
+        if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        sql = (
-            "SELECT rejection_id FROM rejections WHERE sha256 AMONG KEYS AND rejection_id"
-            " NOT IN (SELECT rejection_id FROM rejection_resolutions)"
-        )
-        resolved = self._bulk.among(sql, accepted)
-        values = [value for (number,) in resolved for value in (number, import_id)]
+        resolved = self._bulk.among(_RESOLVED, sorted(set(digests)))
+        values = [value for row in list(resolved) for value in row]
         self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, values)
 
 

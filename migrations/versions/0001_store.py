@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TEXT = sa.Text()
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BLOB = sa.LargeBinary()
 
 TABLES = (
@@ -43,6 +43,7 @@ TABLES = (
     "rejections",
     "rejection_resolutions",
     "ledger_entries",
+    "ledger_keys",
     "checkpoints",
     "schema_comments",
 )
@@ -439,6 +440,12 @@ def upgrade() -> None:
     op.create_index("ix_sources_import_id", "sources", ["import_id"], unique=False)
     create_table(
         "source_results",
+        sa.Column(
+            "result_no",
+            INT,
+            nullable=False,
+            comment="number of the result, from 1 in order of arrival",
+        ),
         sa.Column("source_id", INT, nullable=False, comment="the source"),
         sa.Column(
             "status",
@@ -456,7 +463,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["source_id"], ["sources.source_id"], name="fk_source_results_source_id"
         ),
-        sa.PrimaryKeyConstraint("source_id", name="pk_source_results"),
+        sa.PrimaryKeyConstraint("result_no", name="pk_source_results"),
+        sa.UniqueConstraint("source_id", name="uq_source_results_source_id"),
         comment="How the reading of a source ended.",
         sqlite_strict=True,
         sqlite_with_rowid=True,
@@ -927,8 +935,37 @@ def upgrade() -> None:
             nullable=False,
             comment="SHA-256(0x00, canonical entry), docs/ledger.md",
         ),
+        sa.Column(
+            "source_id",
+            INT,
+            nullable=False,
+            comment="where it was first seen (sources.source_id)",
+        ),
         sa.PrimaryKeyConstraint("entry_index", name="pk_ledger_entries"),
         comment="The leaves of the Merkle tree (RFC 9162): one for every accepted document and rejection.",
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
+    create_table(
+        "ledger_keys",
+        sa.Column("key_no", INT, nullable=False, comment="number of the key, from 1"),
+        sa.Column(
+            "verifier",
+            TEXT,
+            nullable=False,
+            comment="the key, as name+hash+key (C2SP signed-note)",
+        ),
+        sa.Column(
+            "import_id",
+            INT,
+            nullable=False,
+            comment="the import whose checkpoint it signed first",
+        ),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["imports.import_id"], name="fk_ledger_keys_import_id"
+        ),
+        sa.PrimaryKeyConstraint("key_no", name="pk_ledger_keys"),
+        comment="The public keys whose signatures are on the checkpoints. A claim of the store: compare them with what you got from elsewhere.",
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )

@@ -208,7 +208,10 @@ class Recomputation:
     def _stored_records(self) -> dict[int, list[tuple[JobRecord, tuple[str, int, int]]]]:
         """Of each document what its rows say, and where it stood."""
         terms, versions = self._terms, self._versions()
-        jobs = {k: (i, terms[n]) for k, i, n in self._all("SELECT * FROM jobs")}
+        jobs = {
+            k: (i, terms[n])
+            for k, i, n in self._all("SELECT job_key, job_id, namespace_id FROM jobs")
+        }
         executions, events, findings = self._activity()
         stored = defaultdict(list)
         for key, number, version_no, state, message, revision, modified, *place in self._all(
@@ -270,7 +273,12 @@ class Recomputation:
         return versions
 
     def _attributions(self) -> dict[int, list[Attribution]]:
-        rules = {n: rest for n, *rest in self._all("SELECT * FROM attribution_rules")}
+        rules = {
+            number: rule
+            for number, *rule in self._all(
+                "SELECT rule_id, role, basis, trust, verdict FROM attribution_rules"
+            )
+        }
         sets = defaultdict(list)
         for set_id, rule, who in self._all(
             "SELECT set_id, rule_id, identity_id FROM attribution_members"
@@ -347,7 +355,9 @@ class Recomputation:
 
     def _left_over(self) -> Iterator[str]:
         """Rows that no document accounts for."""
-        found = {tuple(row) for row in self._all("SELECT * FROM pair_jobs")}
+        found = {
+            tuple(row) for row in self._all("SELECT pair_id, created_hour, job_key FROM pair_jobs")
+        }
         if found != self._searchable:
             yield f"pair_jobs: {len(found ^ self._searchable)} rows too many or too few"
         versions = set(self._all("SELECT job_key, version_no FROM job_versions"))

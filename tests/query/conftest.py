@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from meta_audit.store.imports import SourceLog, begin_import
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.writer import Writer
 
-Value = bytes | dict[str, Any]
+Value = bytes | dict[str, Any] | Offered
 
 
 class Filled:
@@ -27,7 +28,13 @@ class Filled:
         self.path = path
         self._opened: list[Any] = []
 
-    def take(self, *documents: Value, uri: str = "jobs.json", format_: Format = "json") -> None:
+    def take(
+        self,
+        *documents: Value,
+        uri: str = "jobs.json",
+        format_: Format = "json",
+        coerce_scalars: bool = False,
+    ) -> None:
         """Import documents, as one source."""
         store = open_to_write(str(self.path))
         bulk = store.bulk()
@@ -35,12 +42,15 @@ class Filled:
         log.begin(0, uri)
         offered = []
         for number, value in enumerate(documents, 1):
+            if isinstance(value, Offered):
+                offered.append(value)
+                continue
             content = value if isinstance(value, bytes) else json.dumps(value).encode()
             document = Document(content, number, number, format_)
             offered.append(Offered(document, sha256(content).digest(), 0, uri))
         log.count(0, len(offered))
         log.end(0, "complete", "", 0, b"")
-        Writer(bulk).write(build(offered, b"", coerce_scalars=False), log)
+        Writer(bulk).write(build(offered, b"", coerce_scalars=coerce_scalars), log)
         bulk.close()
         store.close()
 
@@ -59,8 +69,9 @@ class Filled:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Filled]:
-    """An empty store, made when the first documents enter it."""
+def store(tmp_path: Path, empty_store: Path) -> Iterator[Filled]:
+    """A store of this test's own."""
+    shutil.copy(empty_store, tmp_path / "audit.db")
     filled = Filled(tmp_path / "audit.db")
     yield filled
     filled.close()
@@ -118,5 +129,37 @@ def job() -> JobFactory:
             "ModifyTime": 1_700_000_001_000_000_000,
             **fields,
         }
+
+    return make
+
+
+@pytest.fixture
+def statements() -> Callable[[sa.Connection, Callable[[], object]], int]:
+    """Count the statements that a piece of work issues."""
+
+    def count(connection: sa.Connection, work: Callable[[], object]) -> int:
+        issued: list[str] = []
+
+        def note(_c: Any, _cur: Any, statement: str, *_: Any) -> None:
+            issued.append(statement)
+
+        sa.event.listen(connection, "before_cursor_execute", note)
+        try:
+            work()
+        finally:
+            sa.event.remove(connection, "before_cursor_execute", note)
+        return len(issued)
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def make_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Callable[[], Filled]:
+    """Make stores for tests that need many."""
+
+    def make() -> Filled:
+        path = tmp_path_factory.mktemp("store") / "audit.db"
+        shutil.copy(empty_store, path)
+        return Filled(path)
 
     return make

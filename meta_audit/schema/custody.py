@@ -1,0 +1,87 @@
+"""Which rows the extension line of a checkpoint covers, and in what order.
+
+The one place that both the writer of checkpoints and `verify` read them from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from meta_audit.ledger.custody import Custody, CustodyDigest, Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meta_audit.ledger.custody import SourcesDigest
+
+ROWS_PER_QUERY: Final = 10_000
+
+_EXTENT: Final = """
+    SELECT (SELECT coalesce(max(import_id), 0) FROM imports),
+        (SELECT coalesce(max(source_id), 0) FROM sources),
+        (SELECT coalesce(max(result_no), 0) FROM source_results),
+        (SELECT coalesce(max(dictionary_id), 0) FROM compression_dictionaries)"""
+_RESULT: Final = """
+    SELECT import_id, finished_at, status, sources, documents, "new", changed, unchanged, rejected
+    FROM import_results WHERE import_id = ?"""
+_NUMBERED: Final = (
+    (
+        "import",
+        "SELECT import_id, started_at, actor, tool_version, arguments FROM imports",
+        "import_id",
+        "imports",
+    ),
+    ("source", "SELECT source_id, import_id, uri FROM sources", "source_id", "sources"),
+    (
+        "source result",
+        "SELECT result_no, source_id, status, message, size, sha256, documents, rejected"
+        " FROM source_results",
+        "result_no",
+        "results",
+    ),
+    (
+        "dictionary",
+        "SELECT dictionary_id, content FROM compression_dictionaries",
+        "dictionary_id",
+        "dictionaries",
+    ),
+)
+"""Kind, rows, the column that numbers them, field of `Extent`."""
+
+
+class Query(Protocol):
+    """Rows of one statement; parameters are written `?`."""
+
+    def __call__(self, sql: str, /, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run it."""
+
+
+def extent(query: Query) -> Extent:
+    """How far the tables about runs go now."""
+    return Extent(*query(_EXTENT)[0])
+
+
+def custody(
+    query: Query, import_id: int, before: Extent, after: Extent, first: int, sources: SourcesDigest
+) -> Custody:
+    """The extension line of the checkpoint of an import.
+
+    `before`: extent at the checkpoint before; `first`: size of the tree there; `sources`: over
+    the entries since.
+    """
+    digest = CustodyDigest()
+    for row in query(_RESULT, import_id):
+        digest.add("import result", row)
+    for kind, sql, number, field in _NUMBERED:
+        for row in _rows(query, sql, number, getattr(before, field), getattr(after, field)):
+            digest.add(kind, [bytes(v) if isinstance(v, memoryview) else v for v in row])
+    digest.add("entries", (first, sources.count, sources.digest()))
+    return Custody(import_id, after, digest.digest())
+
+
+def _rows(query: Query, sql: str, number: str, last: int, end: int) -> Iterator[tuple[Any, ...]]:
+    """Rows whose number is above `last` and not above `end`, ascending."""
+    paged = f"{sql} WHERE {number} > ? AND {number} <= ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
+    while rows := query(paged, last, end):
+        yield from rows
+        last = rows[-1][0]

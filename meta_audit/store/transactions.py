@@ -1,0 +1,61 @@
+"""Transactions that are done again when the engine asks for it."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from meta_audit.errors import TransientStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meta_audit.store.engine import Bulk
+
+_Result = TypeVar("_Result")
+
+PATIENCE_SECONDS: Final = 120.0
+"""How long something is tried again: a server restarts, or another takes its place, in less."""
+FIRST_WAIT: Final = 0.1
+LONGEST_WAIT: Final = 5.0
+
+
+class Patience:
+    """Waits between trials: longer and longer, at random, and not for ever."""
+
+    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+        self._ends = time.monotonic() + seconds
+        self._wait = FIRST_WAIT
+
+    def wait(self) -> bool:
+        """Wait a while. False, at once, where patience is at its end."""
+        pause = self._wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
+        self._wait = min(self._wait * 2, LONGEST_WAIT)
+        if time.monotonic() + pause > self._ends:
+            return False
+        time.sleep(pause)
+        return True
+
+
+def in_transaction(
+    bulk: Bulk, work: Callable[[], _Result], undo: Callable[[], None] = lambda: None
+) -> _Result:
+    """Do work in a transaction: whole, or not at all.
+
+    What failed for a reason that passes (a lost connection, a server that restarts, a lock) is
+    done again from its beginning. `undo` is called after each rollback. Raises `StoreError`.
+    """
+    patience = Patience()
+    while True:
+        try:
+            bulk.begin()
+            result = work()
+            bulk.commit()
+        except BaseException as error:
+            bulk.rollback()
+            undo()
+            if isinstance(error, TransientStoreError) and patience.wait():
+                continue
+            raise
+        return result

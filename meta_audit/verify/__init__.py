@@ -1,0 +1,1 @@
+"""Checks of the whole store against its ledger, and proofs for single documents. Read-only."""

@@ -1,0 +1,58 @@
+"""Reads one state of the store, as plain tuples."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import sqlalchemy as sa
+
+KEYS_PER_QUERY: Final = 500
+_STAMP: Final = """
+    SELECT (SELECT count(*) FROM checkpoints), (SELECT max(import_id) FROM imports),
+        (SELECT max(entry_index) FROM ledger_entries), (SELECT max(source_id) FROM sources),
+        (SELECT max(result_no) FROM source_results)"""
+
+
+class Reader:
+    """One connection within one transaction that only reads."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._qmark = connection.dialect.paramstyle == "qmark"
+        self.begin()
+
+    def begin(self) -> tuple[Any, ...]:
+        """See the newest state from here on; a stamp that tells it from every other."""
+        if self._connection.dialect.name == "sqlite":
+            if self._connection.in_transaction():
+                self._connection.rollback()
+            self._connection.exec_driver_sql("BEGIN")
+        else:
+            self._connection.rollback()
+            self._connection.exec_driver_sql(
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            )
+        self._cursor = self._connection.connection.cursor()
+        return self.query(_STAMP)[0]
+
+    def query(self, sql: str, /, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of one statement; parameters are written `?`."""
+        if not self._qmark:
+            sql = sql.replace("%", "%%").replace("?", "%s")
+        self._cursor.execute(sql, parameters)
+        return self._cursor.fetchall()  # type: ignore[return-value]
+
+    def value(self, sql: str, /, *parameters: object) -> Any:
+        """The one value of a statement."""
+        return self.query(sql, *parameters)[0][0]
+
+    def among(self, sql: str, keys: Iterable[object]) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query whose `AMONG KEYS` stands for `IN (keys)`, any number of them."""
+        rest = iter(keys)
+        while some := list(islice(rest, KEYS_PER_QUERY)):
+            marks = ",".join("?" * len(some))
+            yield from self.query(sql.replace("AMONG KEYS", f"IN ({marks})"), *some)

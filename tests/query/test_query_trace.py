@@ -1,0 +1,245 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.query.results import Candidates, Trace
+from meta_audit.query.trace import trace
+from meta_audit.render.json import to_json
+
+ID = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab"
+
+
+def traced(store: Any, job: str = ID, namespace: str | None = None) -> Trace:
+    found = trace(store.connection, job, namespace)
+    assert isinstance(found, Trace)
+    return found
+
+
+def candidates(store: Any, job: str, namespace: str | None = None) -> Candidates:
+    found = trace(store.connection, job, namespace)
+    assert isinstance(found, Candidates)
+    return found
+
+
+def test_the_json_has_the_documented_shape(store, job, key_pair) -> None:
+    peer_id, key = key_pair
+    meta = {
+        "bacalhau.org/requester.id": peer_id,
+        "bacalhau.org/requester.publicKey": key,
+        "bacalhau.org/client.id": "c1",
+        "team": "a",
+    }
+    store.take(job(meta=meta), uri="dir/a.json")
+    (document,) = json.loads(to_json([traced(store)]))
+    assert list(document) == [
+        "format",
+        "job",
+        "attributions",
+        "tasks",
+        "meta",
+        "labels",
+        "versions",
+        "observations",
+        "executions",
+        "events",
+        "evidence",
+        "findings",
+    ]
+    assert document["format"] == "meta-audit/trace/1"
+    wanted = {
+        "job_id": ID,
+        "namespace": "default",
+        "name": "hello",
+        "origin": "orchestrator",
+        "type": "batch",
+        "version": 1,
+        "state": "Completed",
+        "created_at": "2023-11-14T22:13:20.123456789Z",
+    }
+    assert document["job"].items() >= wanted.items()
+    requester, its_key, client = document["attributions"]
+    assert requester["fingerprint"] == its_key["fingerprint"]
+    assert requester["fingerprint"].startswith("SHA256:")
+    assert (
+        requester.items()
+        >= {
+            "role": "requester",
+            "value": peer_id,
+            "basis": "meta:bacalhau.org/requester.id",
+            "trust": "server",
+            "verdict": "match",
+        }.items()
+    )
+    assert its_key["value"] == key
+    assert client.items() >= {"role": "client", "value": "c1", "fingerprint": ""}.items()
+    assert [(m["level"], m["task"], m["key"], m["value"]) for m in document["meta"]] == [
+        *(("job", None, key, value) for key, value in sorted(meta.items())),
+        ("task", "main", "step", "1"),
+    ]
+    assert document["tasks"] == [
+        {"task_no": 1, "name": "main", "engine": "docker", "publisher": "s3"}
+    ]
+    assert document["labels"] == {"env": "prod"}
+    (version,) = document["versions"]
+    assert (version["version_no"], version["requester"], version["client"]) == (1, peer_id, "c1")
+    (evidence,) = document["evidence"]
+    assert evidence["source"] == "dir/a.json"
+    assert evidence["position"] == {"document": 1, "line": 1}
+    assert (evidence["import_id"], evidence["entry_index"]) == (1, 0)
+    assert len(evidence["document_sha256"]) == 64
+    assert evidence["observed_at"].endswith("Z")
+    (observation,) = document["observations"]
+    assert observation["document_sha256"] == evidence["document_sha256"]
+    assert document["findings"] == []
+
+
+def test_findings_come_with_the_worst_first(store, job) -> None:
+    store.take(
+        job(meta={"a": None, "b": "x\u202ey"}, task_meta={"bacalhau.org/client.id": "forged"})
+    )
+    found = traced(store)
+    assert [f.severity for f in found.findings] == ["critical", "warning", "info"]
+    assert found.findings[0].code == "reserved.task"
+    assert all(a.value != "forged" for a in found.attributions)
+
+
+def test_the_newest_version_is_the_one_seen_in_the_newest_state(store, job) -> None:
+    new = job(meta={"v": "2"}, Version=2, Revision=9, ModifyTime=1_700_000_900_000_000_000)
+    store.take(new)
+    store.take(job(meta={"v": "1"}), job(meta={"v": "1"}, state="Running", Revision=1))
+    found = traced(store)
+    assert [v.version for v in found.versions] == [2, 1]
+    assert (found.job.version, found.job.version_no, found.job.revision) == (2, 1, 9)
+    assert [m.value for m in found.meta if m.level == "job"] == ["2"]
+    states = [(o.version_no, o.state, o.revision) for o in found.observations]
+    assert states == [(2, "Running", 1), (2, "Completed", 2), (1, "Completed", 9)]
+    assert [e.entry_index for e in found.evidence] == [0, 1, 2]
+
+
+def test_the_best_client_of_each_version_is_named(store, job) -> None:
+    client = "a" * 64
+    store.take(job(Namespace=client, meta={"bacalhau.org/client.id": "b" * 64}))
+    (version,) = traced(store).versions
+    assert version.client == "b" * 64
+
+
+def execution(job_id: str = ID, **fields: Any) -> dict[str, Any]:
+    return {
+        "ID": "e-1",
+        "JobID": job_id,
+        "NodeID": "n-9",
+        "ComputeState": {"StateType": 3},
+        "DesiredState": {"StateType": 2},
+        **fields,
+    }
+
+
+def test_activity_without_a_namespace_is_shown_with_its_job(store, job) -> None:
+    store.take(execution())
+    assert traced(store).job.origin == "activity"
+    store.take(job())
+    found = traced(store)
+    assert (found.job.namespace, found.job.origin) == ("default", "orchestrator")
+    assert [e.node for e in found.executions] == ["n-9"]
+    assert [e.version_no for e in found.evidence] == [0, 1]
+    assert [o.version_no for o in found.observations] == [1]
+
+
+def test_a_job_known_by_its_activity_alone_traces(store) -> None:
+    event = {"Type": "JobLevel", "JobID": ID, "Time": "2023-11-14T22:13:20Z"}
+    store.take(execution(), {**event, "JobState": {"New": "Pending"}})
+    found = traced(store, "5e85f246")
+    assert found.job.job_id == ID
+    assert (found.job.version_no, found.versions, found.attributions) == (0, (), ())
+    assert found.events[0].time == "2023-11-14T22:13:20.000000000Z"
+    assert len(found.executions) == 1
+    assert len(found.evidence) == 2
+
+
+@pytest.mark.parametrize("text", [ID, "j-5e85f246", "5e85f246", "5e85f246-aaaa", "hello"])
+def test_a_job_is_named_by_its_id_a_beginning_of_it_or_its_name(store, job, text: str) -> None:
+    store.take(job(), job("j-5e85ffff-0000-4000-8000-000000000000", Name="other"))
+    assert traced(store, text).job.job_id == ID
+
+
+def test_what_fits_several_gives_candidates(store, job) -> None:
+    ids = [f"j-5e85f246-{n:04d}" for n in range(25)]
+    store.take(*(job(i, Name=f"n{i}") for i in ids))
+    found = candidates(store, "5e85f246")
+    assert [c.job_id for c in found.candidates] == ids[:20]
+    assert found.more == 5
+    assert found.query == "5e85f246"
+
+
+def test_an_exact_id_wins_over_longer_ones_and_names(store, job) -> None:
+    store.take(job("j-1"), job("j-12"), job("j-3", Name="j-1"))
+    assert traced(store, "j-1").job.job_id == "j-1"
+
+
+def test_a_job_named_like_a_short_id_never_passes_for_it(store, job) -> None:
+    store.take(job(), job("j-evil", Name="j-5e85f246"))
+    assert {c.job_id for c in candidates(store, "j-5e85f246").candidates} == {ID, "j-evil"}
+
+
+def test_the_same_name_lists_the_last_that_came_first(store, job) -> None:
+    store.take(job("j-1"), job("j-2"))
+    assert [c.job_id for c in candidates(store, "hello").candidates] == ["j-2", "j-1"]
+
+
+def test_a_namespace_chooses_among_jobs_of_one_id(store, job) -> None:
+    store.take(job("j-1"), job("j-1", Namespace="other"), execution("j-1"))
+    found = candidates(store, "j-1")
+    assert [c.namespace for c in found.candidates] == ["default", "other"]
+    assert traced(store, "j-1", "other").job.namespace == "other"
+    assert len(traced(store, "j-1", "other").executions) == 1
+    with pytest.raises(NotFoundError) as missing:
+        trace(store.connection, "j-1", "third")
+    assert missing.value.advice.endswith("default, other")
+
+
+@pytest.mark.parametrize("text", ["%", "_", "j-%", "j_5e85f246", "*", "[j]*", "\0", "\udcff", "'"])
+def test_wildcards_and_what_cannot_be_stored_find_nothing(store, job, text: str) -> None:
+    store.take(job())
+    with pytest.raises(NotFoundError):
+        trace(store.connection, text)
+
+
+def test_wildcards_find_themselves(store, job) -> None:
+    store.take(job("j-%_1"), job("j-xx1"), job("j-2", Name="%"))
+    assert traced(store, "%_").job.job_id == "j-%_1"
+    assert {c.job_id for c in candidates(store, "%").candidates} == {"j-%_1", "j-2"}
+
+
+def test_an_empty_text_is_refused(store, job) -> None:
+    store.take(job())
+    with pytest.raises(UsageError):
+        trace(store.connection, "")
+
+
+def test_long_names_are_told_apart(store, job) -> None:
+    store.take(job("j-1", Name="n" * 3000 + "1"), job("j-2", Name="n" * 3000 + "2"))
+    assert traced(store, "n" * 3000 + "2").job.job_id == "j-2"
+
+
+def test_the_number_of_statements_is_constant(store, job, statements: Callable[..., int]) -> None:
+    few = job("j-few", meta={"a": "1"})
+    many = job("j-many", meta={f"key{n}": f"{n}" for n in range(500)})
+    many["Tasks"] = [{**many["Tasks"][0], "Name": f"t{n}"} for n in range(20)]
+    store.take(few)
+    store.take(*(dict(many, Revision=n) for n in range(30)))
+    connection = store.connection
+    counts = {statements(connection, lambda i=i: trace(connection, i)) for i in ("j-few", "j-many")}
+    assert len(counts) == 1
+    assert counts.pop() <= 14
+    assert len(traced(store, "j-many").meta) == 520
+
+
+def test_results_are_frozen(store, job) -> None:
+    store.take(job())
+    with pytest.raises(AttributeError):
+        traced(store).job.job_id = "other"  # type: ignore[misc]
+    assert msgspec.json.decode(to_json(traced(store)), type=Trace) == traced(store)
