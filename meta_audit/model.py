@@ -35,7 +35,7 @@ Role = Literal[
 ]
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, tag=True, gc=False):
     """One record's own bytes, cut exactly out of its source, and where they stood."""
 
     content: bytes
@@ -46,7 +46,7 @@ class Document(Struct, frozen=True):
     format: Format
 
 
-class Rejection(Struct, frozen=True):
+class Rejection(Struct, frozen=True, tag=True, gc=False):
     """A document that was not taken: why, where, and its bytes."""
 
     reason: str

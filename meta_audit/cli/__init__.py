@@ -58,6 +58,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace": ("meta_audit.cli.trace", "Who sent a job, and how do we know?"),
     "find": ("meta_audit.cli.find", "List the jobs that match."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
+    "verify": ("meta_audit.cli.verify", "Is the store what was ingested? Check all of it."),
     "rejections": ("meta_audit.cli.rejections", "Documents that were not taken."),
     "db": ("meta_audit.cli.db", "The store itself: where it is, its schema."),
 }

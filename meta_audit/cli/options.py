@@ -28,6 +28,21 @@ CHECKPOINT_LOG = click.option(
     help="Append the signed checkpoint to this file.  [default: $META_AUDIT_CHECKPOINT_LOG, "
     "else PATH-OF-THE-STORE.checkpoints]",
 )
+KEYS = click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="VKEY",
+    help="A verifier key that you trust, as name+hash+key; may be repeated.",
+)
+TEXT_OR_JSON = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or the whole content for programs.",
+)
 FORMAT = click.option(
     "--format",
     "format_",

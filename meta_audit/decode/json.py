@@ -8,7 +8,6 @@ shorter), junk, or a number written in another way. Everything else takes the st
 from __future__ import annotations
 
 import json
-import re
 from typing import Final, NoReturn
 
 import orjson
@@ -29,9 +28,11 @@ _SPACE_BYTES: Final = _SPACE.encode()
 _DEEP_INDENT: Final = b"\n" + b" " * (2 * MAX_DEPTH)
 """Stands before the children of a container `MAX_DEPTH` deep, when indented by 2."""
 
-_GO_ESCAPE: Final = re.compile(rb"\\u(?:003[ce]|0026|202[89])")
-"""What Go's encoder escapes and orjson does not: `<`, `>`, `&`, and two line separators."""
-_ESCAPED_NUL: Final = re.compile(rb"\\u0000")
+_GO_ESCAPES: Final = tuple(
+    (rb"\u%04x" % ord(character), character.encode()) for character in "<>&\u2028\u2029"
+)
+"""What Go's encoder escapes and orjson does not."""
+_ESCAPED_NUL: Final = rb"\u0000"
 
 
 def decode_json(content: bytes) -> object:
@@ -51,7 +52,7 @@ def decode_json(content: bytes) -> object:
         (form == bare or form == _without_go_escapes(bare))
         and (bare.count(b"{") + bare.count(b"[") <= MAX_DEPTH or not _may_be_deep(value))
         and len(bare) <= 2 * MAX_NODES  # A node takes two bytes at least.
-        and not _ESCAPED_NUL.search(bare)
+        and _ESCAPED_NUL not in bare
     ):
         return value
     return _decode_strictly(content)
@@ -67,7 +68,9 @@ def _without_go_escapes(bare: bytes) -> bytes:
     This may also hit the tail of an escaped backslash (`\\u003c`), but what it leaves there
     (`\<`) is in no form that orjson writes, so equality still proves what it should.
     """
-    return _GO_ESCAPE.sub(lambda match: chr(int(match[0][2:], 16)).encode(), bare)
+    for escaped, character in _GO_ESCAPES:
+        bare = bare.replace(escaped, character)
+    return bare
 
 
 class _DuplicateKeyError(Exception):

@@ -28,7 +28,7 @@ from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
 from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
 from meta_audit.sources import digest
-from meta_audit.store.batch import Batch, build
+from meta_audit.store.batch import Batch, build, build_packed, pack, unpack
 from meta_audit.store.checkpoint_log import append_missing
 from meta_audit.store.checkpoint_log import locate as checkpoint_log_path
 from meta_audit.store.imports import (
@@ -203,7 +203,7 @@ class Import:
     def _take_in_parallel(self, chunks: Iterator[Chunk]) -> None:
         """Build batches in other processes, write them here in the order of the documents."""
         context = multiprocessing.get_context("forkserver")
-        pending: deque[tuple[Chunk, Future[Batch]]] = deque()
+        pending: deque[tuple[Chunk, Future[bytes]]] = deque()
         with ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process) as pool:
             try:
                 for chunk in chunks:
@@ -216,14 +216,15 @@ class Import:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[Batch]:
+    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[bytes]:
         offered, chunk.offered = chunk.offered, []
-        return pool.submit(build, offered, self._dictionary, coerce_scalars=self._coerce_scalars)
+        coerce = self._coerce_scalars
+        return pool.submit(build_packed, pack(offered), self._dictionary, coerce_scalars=coerce)
 
-    def _write_next(self, pending: deque[tuple[Chunk, Future[Batch]]]) -> None:
+    def _write_next(self, pending: deque[tuple[Chunk, Future[bytes]]]) -> None:
         chunk, future = pending.popleft()
         try:
-            batch = future.result()
+            batch = unpack(future.result())
         except BrokenProcessPool as error:
             raise ProcessError(
                 "a parsing process was killed, perhaps for want of memory",

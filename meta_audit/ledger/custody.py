@@ -82,9 +82,12 @@ class SourcesDigest:
             numbers.byteswap()
         self._hash.update(numbers)
 
-    def digest(self) -> bytes:
-        """Over all so far: each number as 8 bytes, big-endian."""
-        return self._hash.digest()
+    def row(self, first: int) -> tuple[int, int, bytes]:
+        """The row that covers them: index of the first entry, how many, digest.
+
+        The digest is over each number as 8 bytes, big-endian.
+        """
+        return first, self.count, self._hash.digest()
 
 
 class CustodyDigest:

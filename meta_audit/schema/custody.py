@@ -12,8 +12,6 @@ from meta_audit.ledger.custody import Custody, CustodyDigest, Extent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meta_audit.ledger.custody import SourcesDigest
-
 ROWS_PER_QUERY: Final = 10_000
 
 _EXTENT: Final = """
@@ -62,12 +60,16 @@ def extent(query: Query) -> Extent:
 
 
 def custody(
-    query: Query, import_id: int, before: Extent, after: Extent, first: int, sources: SourcesDigest
+    query: Query,
+    import_id: int,
+    before: Extent,
+    after: Extent,
+    sources: tuple[int, int, bytes],
 ) -> Custody:
     """The extension line of the checkpoint of an import.
 
-    `before`: extent at the checkpoint before; `first`: size of the tree there; `sources`: over
-    the entries since.
+    `before`: extent at the checkpoint before; `sources`: the row of a `SourcesDigest` over the
+    entries since.
     """
     digest = CustodyDigest()
     for row in query(_RESULT, import_id):
@@ -75,7 +77,7 @@ def custody(
     for kind, sql, number, field in _NUMBERED:
         for row in _rows(query, sql, number, getattr(before, field), getattr(after, field)):
             digest.add(kind, [bytes(v) if isinstance(v, memoryview) else v for v in row])
-    digest.add("entries", (first, sources.count, sources.digest()))
+    digest.add("entries", sources)
     return Custody(import_id, after, digest.digest())
 
 

@@ -105,7 +105,8 @@ def open_to_read(db: str | None) -> Store:
     url = locate(db)
     _must_exist(url)
     store = Store(url, _engine(url).make_engine(url, read_only=True))
-    _check(store)
+    with _closed_on_error(store):
+        _check(store)
     return store
 
 
@@ -124,15 +125,16 @@ def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store
             raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
     engine = _engine(url)
     store = Store(url, engine.make_engine(url, read_only=False))
-    with _connection(store) as connection:
-        if not allow_unsafe_server:
-            engine.must_be_safe(connection)
-        is_new = engine.is_empty(connection)
-    if is_new:
-        # Or left behind by a process that died before it had made the tables.
-        upgrade(store)
-        store = replace(store, created=True)
-    _check(store)
+    with _closed_on_error(store):
+        with _connection(store) as connection:
+            if not allow_unsafe_server:
+                engine.must_be_safe(connection)
+            is_new = engine.is_empty(connection)
+        if is_new:
+            # Or left behind by a process that died before it had made the tables.
+            upgrade(store)
+            store = replace(store, created=True)
+        _check(store)
     return store
 
 
@@ -144,7 +146,8 @@ def open_to_upgrade(db: str | None) -> Store:
     url = locate(db)
     _must_exist(url)
     store = Store(url, _engine(url).make_engine(url, read_only=False))
-    _check_ours(store, revision(store))
+    with _closed_on_error(store):
+        _check_ours(store, revision(store))
     return store
 
 
@@ -187,6 +190,15 @@ def _connection(store: Store) -> Iterator[sa.Connection]:
             yield connection
     except sa.exc.DBAPIError as error:
         raise store.failed(error) from error
+
+
+@contextmanager
+def _closed_on_error(store: Store) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        store.close()
+        raise
 
 
 def _must_exist(url: sa.URL) -> None:

@@ -39,15 +39,18 @@ class StoreNumbers:
         if document.version is None:
             return NO_VERSION
         terms = self.terms
-        spec_sha256, origin, layout, name, type_, *counts, attribution_set = document.version
+        v = document.version
         return (
-            spec_sha256,
-            terms[origin],
-            terms[layout],
-            terms[name],
-            terms[type_],
-            *counts,
-            self.sets[attribution_set],
+            v.spec_sha256,
+            terms[v.origin],
+            terms[v.layout],
+            terms[v.name],
+            terms[v.type],
+            v.priority,
+            v.count,
+            v.version,
+            v.created_at,
+            self.sets[v.attribution_set],
         )
 
     def observation(self, document: Accepted, version_no: int) -> Row:

@@ -45,7 +45,9 @@ def load_signing_key() -> tuple[SigningKey, Path | None]:
             _make(path)
         return _read(path), path if made else None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read or make the signing key {path}: {error}", advice=ADVICE) from error
+        raise StoreError(
+            f"cannot read or make the signing key {path}: {error}", advice=ADVICE
+        ) from error
 
 
 def _read(path: Path) -> SigningKey:

@@ -8,8 +8,9 @@ Order of work, all under the write lock:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.store import columns
@@ -180,12 +181,15 @@ class Writer:
             if n in new
             for value in (*new[n], task_no, terms[name], terms[engine], terms[publisher])
         ]
-        meta = [
-            value
-            for n, task_no, pair in _rows(batch.meta, 3)
-            if n in new
-            for value in (*new[n], task_no, pair_ids[pair])
-        ]
+        meta: list[int] = []
+        pairs = map(pair_ids.__getitem__, batch.meta)
+        for n, task_no, count in _rows(batch.levels, 3):
+            of_level = islice(pairs, count)
+            if n in new:
+                job_key, version_no = new[n]
+                meta += [v for pair in of_level for v in (job_key, version_no, task_no, pair)]
+            else:
+                deque(of_level, 0)
         labels = [
             value
             for n, pair in _rows(batch.labels, 2)
@@ -219,11 +223,15 @@ class Writer:
             times.append((created_at // NS_PER_HOUR, job_key, n))
         times.sort()
         rank = {n: place for place, (_, _, n) in enumerate(times)}
-        packed = {
-            pair_ids[pair] << RANK_BITS | rank[n]
-            for n, pair in _rows(batch.searchable, 2)
-            if n in rank
-        }
+        packed: set[int] = set()
+        pairs = map(pair_ids.__getitem__, batch.searchable)
+        for n, count in _rows(batch.searches, 2):
+            of_document = islice(pairs, count)
+            if n in rank:
+                of_time = rank[n]
+                packed.update([pair << RANK_BITS | of_time for pair in of_document])
+            else:
+                deque(of_document, 0)
         ranks = (1 << RANK_BITS) - 1
         return [
             value for row in sorted(packed) for value in (row >> RANK_BITS, *times[row & ranks][:2])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -23,6 +25,7 @@ class Reader:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._qmark = connection.dialect.paramstyle == "qmark"
+        self._error = connection.dialect.dbapi.Error  # type: ignore[union-attr]
         self.begin()
 
     def begin(self) -> tuple[Any, ...]:
@@ -43,8 +46,14 @@ class Reader:
         """Rows of one statement; parameters are written `?`."""
         if not self._qmark:
             sql = sql.replace("%", "%%").replace("?", "%s")
-        self._cursor.execute(sql, parameters)
-        return self._cursor.fetchall()  # type: ignore[return-value]
+        try:
+            self._cursor.execute(sql, parameters)
+            return self._cursor.fetchall()  # type: ignore[return-value]
+        except self._error as error:
+            raise StoreError(
+                f"cannot read the store: {error}",
+                advice="Is the file whole? Restore it from a backup if it is not.",
+            ) from error
 
     def value(self, sql: str, /, *parameters: object) -> Any:
         """The one value of a statement."""

@@ -324,7 +324,9 @@ def _expression(text: str, dialect: str) -> str:
         return f"(SELECT term FROM terms WHERE term_id = {text[5:-1]})"
     if text.startswith("HEX("):
         column = text[4:-1]
-        return f"lower(hex({column}))" if dialect == "sqlite" else f"encode({column}, 'hex')"
+        if dialect == "sqlite":  # hex(NULL) is the empty text there
+            return f"CASE WHEN {column} IS NOT NULL THEN lower(hex({column})) END"
+        return f"encode({column}, 'hex')"
     return text
 
 

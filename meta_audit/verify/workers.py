@@ -1,0 +1,203 @@
+"""Processes that each read the same state of the store and do parts of the work."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+from collections import deque
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from meta_audit.errors import MetaAuditError, ProcessError, StoreError
+from meta_audit.verify.derived import check_resolutions, sum_indexed
+from meta_audit.verify.dictionaries import check_dictionaries, check_unique
+from meta_audit.verify.documents import check_documents
+from meta_audit.verify.jobs import JobRange
+from meta_audit.verify.parts import Work
+from meta_audit.verify.reader import Reader
+from meta_audit.verify.report import Check
+from meta_audit.verify.tree import Heads, read_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from multiprocessing.connection import Connection as Pipe
+
+    import sqlalchemy as sa
+
+    from meta_audit.verify.parts import Plan
+
+TRIALS = 100
+
+
+class Opener(Protocol):
+    """Opens a connection that reads; can be sent to another process."""
+
+    def __call__(self) -> AbstractContextManager[sa.Connection]:
+        """Open it."""
+
+
+class Part(NamedTuple):
+    """A part of the work: its name, and what it is given."""
+
+    name: str
+    arguments: tuple[Any, ...] = ()
+
+
+def _jobs(work: Work, low: int, high: int) -> None:
+    JobRange(work, low, high).check()
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    "leaves": read_leaves,
+    "documents": check_documents,
+    "jobs": _jobs,
+    "index": sum_indexed,
+    "dictionaries": check_dictionaries,
+    "unique": check_unique,
+    "resolutions": check_resolutions,
+    "tallies": Work.tallies,
+}
+
+
+def _do(work: Work, part: Part) -> Any:
+    """Do a part; what cannot be read is a damage too."""
+    try:
+        return PARTS[part.name](work, *part.arguments)
+    except StoreError as error:
+        detail = f"{part.name} {part.arguments[:2]}: {error}"
+        work.damages.add(Check.ROWS, "bytes", detail)
+        return Heads({}, []) if part.name == "leaves" else None
+
+
+class Crew(Protocol):
+    """Does parts."""
+
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
+        """Do parts, in any order; what each gave."""
+
+    def finish(self) -> Iterator[Any]:
+        """The tallies of every worker."""
+
+
+class Alone:
+    """This process does it all."""
+
+    def __init__(self, reader: Reader, plan: Plan) -> None:
+        self._work = Work(reader, plan)
+
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
+        """Do parts one after the other."""
+        gc.disable()
+        try:
+            for part in parts:
+                yield part, _do(self._work, part)
+        finally:
+            gc.enable()
+
+    def finish(self) -> Iterator[Any]:
+        """The tallies."""
+        yield self._work.tallies()
+
+
+class Processes:
+    """Some processes, each with a connection of its own to the same state of the store."""
+
+    def __init__(self, opener: Opener, count: int) -> None:
+        context = multiprocessing.get_context("forkserver")
+        self._pipes: list[Pipe] = []
+        self._processes = []
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, opener), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def agree(self, reader: Reader) -> None:
+        """Let this process and all others see the same state, while others write to it."""
+        for _ in range(TRIALS):
+            for pipe in self._pipes:
+                pipe.send(None)
+            stamps = {reader.begin(), *map(self._receive, self._pipes)}
+            if len(stamps) == 1:
+                return
+        raise StoreError(
+            "the store changes faster than it can be read", advice="Try again with --jobs 1."
+        )
+
+    def plan(self, plan: Plan) -> None:
+        """Tell all what they need to know."""
+        for pipe in self._pipes:
+            pipe.send(plan)
+
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
+        """Do parts, each in the process that is free."""
+        rest = deque(parts)
+        busy: dict[Pipe, Part] = {}
+        for pipe in self._pipes:
+            self._give(pipe, rest, busy)
+        while busy:
+            for pipe in wait(list(busy)):
+                part = busy.pop(pipe)  # type: ignore[arg-type]
+                result = self._receive(pipe)  # type: ignore[arg-type]
+                self._give(pipe, rest, busy)  # type: ignore[arg-type]
+                yield part, result
+
+    def finish(self) -> Iterator[Any]:
+        """The tallies of every process."""
+        for pipe in self._pipes:
+            pipe.send(Part("tallies"))
+            yield self._receive(pipe)
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(1)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+    @staticmethod
+    def _give(pipe: Pipe, rest: deque[Part], busy: dict[Pipe, Part]) -> None:
+        if rest:
+            busy[pipe] = part = rest.popleft()
+            pipe.send(part)
+
+    @staticmethod
+    def _receive(pipe: Pipe) -> Any:
+        try:
+            failed, result = pipe.recv()
+        except (EOFError, OSError) as error:
+            raise ProcessError("a verifying process died") from error
+        if failed:
+            raise result
+        return result
+
+
+def _serve(pipe: Pipe, opener: Opener) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
+    with suppress(EOFError, BrokenPipeError):
+        try:
+            with opener() as connection:
+                _answer(pipe, Reader(connection))
+        except MetaAuditError as error:
+            pipe.send((True, error))
+
+
+def _answer(pipe: Pipe, reader: Reader) -> None:
+    work = None
+    while True:
+        asked = pipe.recv()
+        if asked is None:
+            pipe.send((False, reader.begin()))
+        elif isinstance(asked, Part) and work is not None:
+            pipe.send((False, _do(work, asked)))
+        else:
+            work = Work(reader, asked)

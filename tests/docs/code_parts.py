@@ -1,0 +1,189 @@
+"""What documents show of the code: commands, exit codes, catalogues, rules, modules."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from meta_audit import catalogue, cli
+from meta_audit.decode.scalars import plain
+from meta_audit.model import Scalar
+from meta_audit.parse import attribution
+from tests.docs.blocks import table
+from tests.docs.session import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meta_audit.parse.attribution import Rule
+
+WIDTH: Final = 80
+
+RULES: Final[tuple[tuple[str, tuple[Rule, ...]], ...]] = (
+    ("v0.2.9 - v0.3.13", attribution.FLAT),
+    ("v0.3.14 - v0.3.19", attribution.STATUS),
+    ("v0.3.22 - v1.0.3", attribution.METADATA),
+    ("v0.2.9 - v1.0.3, a `Created` event", attribution.EVENT),
+    ("v0.2.9 - v1.1, a submission", (attribution.SUBMITTED,)),
+    ("v0.3 - v1.1, a signed submission", (attribution.SIGNATURE,)),
+    ("v1.0.4 - v1.4, where nothing else names a client", (attribution.NAMESPACE,)),
+)
+META_VERSIONS: Final = {
+    "orchestrator.id": "v1.5.2 and later",
+    "requester.id": "v1.0.4 and later",
+    "requester.publicKey": "v1.0.4 - v1.2.0",
+    "client.id": "v1.0.4 - v1.5.1, by the legacy API only",
+    "server.installation.id": "v1.5.0 and later",
+    "server.instance.id": "v1.5.0 and later",
+    "client.installation.id": "v1.5.0 and later",
+    "client.instance.id": "v1.5.0 and later",
+}
+"""Reserved key without its prefix: the versions that write it."""
+
+SCALARS: Final = (
+    "nightly", "2024-11-02", "12:30:45", "1.20", "3", "1_000", "017", "0o17", "0x1F", "08",
+    "y", "NO", "on", "true", "~", ".inf", "1e400",
+)  # fmt: skip
+
+
+def walk(
+    command: click.Command | None = None, parent: click.Context | None = None
+) -> Iterator[tuple[click.Context, click.Command]]:
+    """Every command with its context, the program first."""
+    command = command or cli.cli
+    context = click.Context(
+        command,
+        info_name=parent and _name(parent, command) or "meta-audit",
+        parent=parent,
+        terminal_width=WIDTH,
+        **command.context_settings,
+    )
+    yield context, command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                yield from walk(child, context)
+
+
+def _name(parent: click.Context, command: click.Command) -> str:
+    group = parent.command
+    assert isinstance(group, click.Group)
+    return next(n for n in group.list_commands(parent) if group.get_command(parent, n) is command)
+
+
+def commands() -> str:
+    """`--help` of every command."""
+    return "\n".join(
+        f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+        for context, command in walk()
+    )
+
+
+def exit_codes() -> str:
+    """Exit codes and their meaning, from the docstrings of `Exit`."""
+    body = ast.parse(inspect.getsource(cli.Exit)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    texts = [
+        node.value.value
+        for node in body.body[1:]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    codes = list(cli.Exit)
+    rows = [(f"{code.value}", str(text)) for code, text in zip(codes, texts, strict=True)]
+    rows.append(("128 + N", "Stopped by signal N (130: Ctrl-C); run the same command again."))
+    return table(("code", "meaning"), rows)
+
+
+def reasons() -> str:
+    """Why a document is rejected."""
+    rows = [(f"`{name}`", meaning) for name, meaning in catalogue.REASONS.items()]
+    return table(("reason", "meaning"), rows)
+
+
+def findings() -> str:
+    """What an auditor should look at, the worst first."""
+    order = ("critical", "warning", "info")
+    kinds = sorted(catalogue.FINDINGS.items(), key=lambda item: order.index(item[1].severity))
+    rows = [(f"`{code}`", kind.severity, kind.meaning) for code, kind in kinds]
+    return table(("code", "severity", "meaning"), rows)
+
+
+def source_errors() -> str:
+    """Why a whole source is refused."""
+    rows = [(f"`{name}`", meaning) for name, meaning in catalogue.SOURCE_ERRORS.items()]
+    return table(("code", "meaning"), rows)
+
+
+def rules() -> str:
+    """Where each layout names somebody."""
+    rows = [
+        (versions, rule.role, f"`{rule.basis}`", rule.trust)
+        for versions, group in RULES
+        for rule in group
+    ]
+    rows += [
+        (META_VERSIONS[key.removeprefix("bacalhau.org/")], rule.role, f"`{rule.basis}`", rule.trust)
+        for key, rule in attribution.META.items()
+    ]
+    return table(("Bacalhau", "role", "basis", "trust"), rows)
+
+
+def scalars() -> str:
+    """How plain YAML scalars are read, and whether each may be a Meta value."""
+    rows = []
+    for text in SCALARS:
+        value = plain(text)
+        taken = "as it is" if isinstance(value, str) else "no: `meta.not_string`"
+        if value is None:
+            taken = 'as `""`, with the finding `meta.null`'
+        rows.append((f"`{text}`", _kind(value), taken))
+    return table(("written", "is", "as a Meta value"), rows)
+
+
+def _kind(value: str | int | float | Scalar | None) -> str:
+    if isinstance(value, Scalar):
+        if value.value is None:
+            return "a number that JSON cannot hold"
+        value = value.value
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    return f"the number {value}"
+
+
+def packages() -> str:
+    """What each module is for, by its first line of documentation."""
+    rows = []
+    for folder in sorted((ROOT / "meta_audit").iterdir()):
+        if (folder / "__init__.py").is_file():
+            modules = sorted(m for m in folder.glob("*.py") if m.name != "__init__.py")
+            rows.append((f"**`{folder.name}/`**", f"**{_first_line(folder / '__init__.py')}**"))
+            rows += [(f"`{folder.name}/{m.name}`", _first_line(m)) for m in modules]
+    single = [m for m in sorted((ROOT / "meta_audit").glob("*.py")) if not m.name.startswith("__")]
+    rows = [(f"`{m.name}`", _first_line(m)) for m in single] + rows
+    return table(("module", "what it is for"), rows)
+
+
+def _first_line(path: object) -> str:
+    text = ast.get_docstring(ast.parse(open(str(path), encoding="utf-8").read())) or ""
+    return text.partition("\n\n")[0].replace("\n", " ")
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "commands": commands,
+    "exit-codes": exit_codes,
+    "reasons": reasons,
+    "findings": findings,
+    "source-errors": source_errors,
+    "rules": rules,
+    "scalars": scalars,
+    "packages": packages,
+}
+"""Part between markers: what makes it."""

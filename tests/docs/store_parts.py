@@ -1,0 +1,85 @@
+"""What documents show of a store: the meaning of its tables and views, results of queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.docs.blocks import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import sqlalchemy as sa
+
+_CELL: Final = 44
+"""Longest value that is shown whole."""
+GROUPS: Final = {
+    "schema-evidence": ("documents", "compression_dictionaries", "rejections",
+                        "rejection_resolutions"),
+    "schema-runs": ("imports", "import_results", "sources", "source_results"),
+    "schema-jobs": ("jobs", "job_versions", "tasks", "observations", "executions", "job_events",
+                    "findings"),
+    "schema-meta": ("meta_keys", "meta_pairs", "meta_entries", "label_entries", "pair_jobs"),
+    "schema-identity": ("identities", "attribution_rules", "attribution_sets",
+                        "attribution_members"),
+    "schema-ledger": ("ledger_entries", "ledger_keys", "checkpoints"),
+    "schema-words": ("terms", "schema_comments"),
+}
+"""Part of docs/schema.md: its tables."""
+
+
+class Meanings:
+    """The comments that a store keeps of itself."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        rows = connection.exec_driver_sql(
+            'SELECT relation, "column", comment FROM schema_comments'
+        ).fetchall()
+        self._comments = {(relation, column): comment for relation, column, comment in rows}
+        self._columns = {
+            relation: _columns(connection, relation) for relation in {row[0] for row in rows}
+        }
+
+    def views(self) -> str:
+        """Every view with its columns."""
+        order = ("v_jobs", "v_meta", "v_attributions")
+        names = sorted(name for name in self._columns if name.startswith("v_"))
+        first = [name for name in order if name in names]
+        return self.relations([*first, *(name for name in names if name not in first)])
+
+    def tables(self) -> set[str]:
+        """Names of all tables."""
+        return {name for name in self._columns if not name.startswith("v_")}
+
+    def relations(self, names: Iterable[str]) -> str:
+        """Some tables or views, each with its columns."""
+        return "\n".join(self._relation(name) for name in names)
+
+    def _relation(self, name: str) -> str:
+        rows = [(f"`{column}`", self._comments[name, column]) for column in self._columns[name]]
+        return f"### {name}\n\n{self._comments[name, '']}\n\n{table(('column', 'meaning'), rows)}"
+
+
+def _columns(connection: sa.Connection, relation: str) -> list[str]:
+    return list(connection.exec_driver_sql(f"SELECT * FROM {relation} LIMIT 0").keys())
+
+
+def laid_out(
+    header: Sequence[str], rows: Iterable[Sequence[object]], stand_in: Callable[[str], str]
+) -> str:
+    """A result in aligned columns; long values are cut."""
+    lines = [tuple(header), *(tuple(_cell(value, stand_in) for value in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, tuple("-" * width for width in widths))
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _cell(value: object, stand_in: Callable[[str], str]) -> str:
+    if value is None:
+        return "NULL"
+    text = stand_in(str(value))
+    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"

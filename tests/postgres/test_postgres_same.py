@@ -1,0 +1,167 @@
+"""What SQLite does PostgreSQL does: the same documents give the same rows, pages and views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from meta_audit import cli
+from meta_audit.schema.tables import FACT_TABLES
+from meta_audit.store.opening import open_to_read
+from tests.engines import Server
+from tests.faults import export
+
+Both = tuple[str, str]
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def both(postgres: Server, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """Two stores of the same documents: a file, and a database."""
+    stores = (
+        str(tmp_path_factory.mktemp("same") / "audit.db"),
+        postgres.url(postgres.create_store()),
+    )
+    for db in stores:
+        assert cli.run(["ingest", str(folder), "--db", db, "--format", "json"]) in (1, 3)
+        assert cli.run(["rejections", "retry", "--coerce-scalars", "--db", db]) == 1
+    return stores
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program's exit code and what it printed."""
+
+    def run(db: str, *arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        return cli.run([*arguments, "--db", db]), capsys.readouterr().out
+
+    return run
+
+
+def rows(db: str, sql: str) -> list[tuple[Any, ...]]:
+    store = open_to_read(db)
+    with store.engine.connect() as connection:
+        found = [tuple(row) for row in connection.exec_driver_sql(sql)]
+    store.close()
+    return found
+
+
+def test_export_is_the_same_and_faultless(both: Both) -> None:
+    exports = []
+    for db in both:
+        store = open_to_read(db)
+        with store.engine.connect() as connection:
+            assert export.faults(connection) == []
+            exports.append(export.export(connection))
+        store.close()
+    assert exports[0] == exports[1]
+
+
+def test_every_view_gives_the_same_rows(both: Both) -> None:
+    store = open_to_read(both[1])
+    views = sorted(sa.inspect(store.engine).get_view_names())
+    store.close()
+    assert len(views) > 10
+    differ = {"v_imports": "import_id, status, sources, documents, new, changed, unchanged"}
+    for view in views:
+        what = differ.get(view, "*")
+        file, server = (rows(db, f"SELECT {what} FROM {view}") for db in both)
+        assert file or view in ("v_events",), view
+        if view == "v_observations":  # ends with the time of the import
+            file, server = [r[:-1] for r in file], [r[:-1] for r in server]
+        assert sorted(file, key=repr) == sorted(server, key=repr), view
+
+
+def test_comments_are_in_the_catalogue(both: Both) -> None:
+    said = rows(
+        both[1],
+        "SELECT c.relname, coalesce(a.attname, ''), d.description FROM pg_description d"
+        " JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass"
+        " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND a.attnum > 0"
+        " WHERE c.relnamespace = current_schema()::regnamespace",
+    )
+    kept = rows(both[0], 'SELECT relation, "column", comment FROM schema_comments')
+    assert sorted(said) == sorted(kept)
+    assert {row[0] for row in kept} > set(FACT_TABLES)
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "csv"])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (),
+        ("--limit", "1000"),
+        ("same=pair",),
+        ("bacalhau.org/requester.id=n-1",),
+        ("--requester", "n-1", "--namespace", "default"),
+        ("ünïcode ключ=\u202e\t=1+1",),
+        ("bacalhau.org/client.id=forged",),
+        ("no=such",),
+        ("--client", "nobody"),
+        ("100%=?",),
+    ],
+)
+def test_find(both: Both, run: Run, terms: tuple[str, ...], format_: str) -> None:
+    file, server = (run(db, "find", *terms, "--format", format_) for db in both)
+    assert file == server
+
+
+def test_trace_of_every_job(both: Both, run: Run) -> None:
+    jobs = rows(both[0], "SELECT job_id FROM jobs ORDER BY job_id")
+    assert len(jobs) > 300
+    import re
+
+    observed = re.compile(r'"observed_at": ?"[^"]*"')
+    for (job,) in jobs[::7]:
+        file, server = (run(db, "trace", job, "--format", "json") for db in both)
+        assert file[0] == server[0]
+        assert observed.sub("", file[1]) == observed.sub("", server[1])
+
+
+@pytest.mark.parametrize(
+    "job", ["j-0000", "0000", "spoofed", "described-3", "j-", "", "a\udc80", "%", "_", "Z" * 3000]
+)
+def test_trace_by_beginning_or_name(both: Both, run: Run, job: str) -> None:
+    file, server = (run(db, "trace", job, "--format", "text") for db in both)
+    assert [file[0], file[1].splitlines()[:5]] == [server[0], server[1].splitlines()[:5]]
+
+
+def test_documents_and_rejections(both: Both, run: Run) -> None:
+    hashes = rows(both[0], "SELECT lower(hex(sha256)) FROM documents ORDER BY document_id")
+    for (digest,) in hashes[::29]:
+        for what in (digest, digest[:10]):
+            file, server = (run(db, "document", what, "--raw") for db in both)
+            assert file == server
+            assert file[0] == 0
+    listed = [run(db, "rejections", "list", "--all", "--format", "csv") for db in both]
+    strip = [text.splitlines() for _, text in listed]
+    assert len(strip[0]) == len(strip[1]) > 5
+    for option in (["--reason", "json"], ["--source", "%"], ["--source", "a.ndjson"]):
+        file, server = (run(db, "rejections", "list", *option) for db in both)
+        assert file == server
+    number = rows(both[0], "SELECT max(rejection_id) FROM rejections")[0][0]
+    file, server = (run(db, "rejections", "show", str(number), "--raw") for db in both)
+    assert file == server
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"]
+)
+def test_facts_cannot_be_changed(both: Both, postgres: Server, statement: str) -> None:
+    import psycopg
+
+    name = sa.make_url(both[1]).database or ""
+    with postgres.connect(name) as connection:
+        for table in FACT_TABLES:
+            column = connection.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s LIMIT 1",
+                (table,),
+            ).fetchone()
+            assert column
+            with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+                connection.execute(statement.format(table, f'"{column[0]}"'))
