@@ -42,6 +42,8 @@ pytest: $(VENV)/dev ## Tests alone
 
 faults: $(VENV)/dev ## Long fault runs: kills at random moments (KILLS=200)
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
+	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
+	$(BIN)/python -m tests.postgres.importers
 
 bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 	$(BIN)/python -m bench.run --count $(or $(COUNT),100000) --rounds $(or $(ROUNDS),3)

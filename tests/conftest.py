@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from meta_audit import cli
 from meta_audit.store.opening import open_to_read, open_to_write
+from meta_audit.store.signing import load_signing_key
 from tests.faults import export
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -95,6 +96,18 @@ class Audit:
             }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's directories are empty ones, but for a signing key."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        for name in ("META_AUDIT_DB", "META_AUDIT_SIGNING_KEY", "META_AUDIT_DEBUG"):
+            patch.delenv(name, raising=False)
+        load_signing_key()
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated store without a document, to be copied: migrating takes a while."""
@@ -125,10 +138,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
     """Start the program as a process; what a test leaves running is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    def start(
+        *arguments: str | Path, module: str = "meta_audit", **options: Any
+    ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)} | options.pop("env", {})
         process = subprocess.Popen(
-            [sys.executable, "-m", "meta_audit", *map(str, arguments)],
+            [sys.executable, "-m", module, *map(str, arguments)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

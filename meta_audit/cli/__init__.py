@@ -16,6 +16,7 @@ import click
 
 from meta_audit import __version__
 from meta_audit.errors import (
+    LedgerError,
     MetaAuditError,
     NotFoundError,
     ProcessError,
@@ -34,7 +35,7 @@ class Exit(IntEnum):
     DONE = 0
     """Done, nothing to report."""
     FINDINGS = 1
-    """Done, with something to report: documents rejected, nothing found."""
+    """Done, with something to report: documents rejected, nothing found, a check that failed."""
     USAGE = 2
     """The command line is wrong."""
     SOURCE = 3
@@ -50,6 +51,7 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
     (NotFoundError, Exit.FINDINGS),
     (SourceError, Exit.SOURCE),
     (StoreError, Exit.STORE),
+    (LedgerError, Exit.FINDINGS),
     (ProcessError, Exit.INTERNAL),
 )
 
@@ -59,6 +61,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "find": ("meta_audit.cli.find", "List the jobs that match."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
     "verify": ("meta_audit.cli.verify", "Is the store what was ingested? Check all of it."),
+    "prove": ("meta_audit.cli.prove", "Write a proof of a job's record that a stranger can check."),
+    "verify-proof": ("meta_audit.cli.verify_proof", "Check a proof, without the store."),
+    "checkpoint": ("meta_audit.cli.checkpoint", "Signed checkpoints of the ledger, and the key."),
     "rejections": ("meta_audit.cli.rejections", "Documents that were not taken."),
     "db": ("meta_audit.cli.db", "The store itself: where it is, its schema."),
 }
@@ -119,6 +124,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
         return 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
+        return Exit.USAGE
     except click.ClickException as error:
         click.echo(f"Error: {escape(error.format_message())}", err=True)
         if isinstance(error, click.UsageError) and error.ctx:

@@ -12,8 +12,6 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_bytes, write_text
 from meta_audit.cli.reading import reading
 from meta_audit.errors import NotFoundError, UsageError
-from meta_audit.query.documents import kept_document
-from meta_audit.query.results import Candidates
 from meta_audit.render.escape import escape, escape_lines
 
 if TYPE_CHECKING:
@@ -35,6 +33,9 @@ def command(
     more of it), of that document, a rejected one too. The bytes are checked against the hash.
     A terminal gets them escaped, since it would obey what is in them; a pipe or a file exactly.
     """
+    from meta_audit.query.documents import kept_document
+    from meta_audit.query.results import Candidates
+
     with reading(db) as connection:
         found = kept_document(connection, what, namespace)
     if isinstance(found, Candidates):  # an error, since stdout is for bytes alone

@@ -5,10 +5,7 @@ from __future__ import annotations
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.jobs import write_jobs
 from meta_audit.cli.reading import reading
-from meta_audit.query.find import find
-from meta_audit.search import Search, parse_term
 
 
 @click.command(short_help="List the jobs that match.")
@@ -36,6 +33,10 @@ def command(
     holds a = write \= there. Whether an ID was proven or only claimed is shown by `trace`, and
     by --format json. The exit code is 1 where no job matches.
     """
+    from meta_audit.cli.jobs import write_jobs
+    from meta_audit.query.find import find
+    from meta_audit.search import Search, parse_term
+
     search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
     with reading(db) as connection:
         found = find(connection, search, limit)

@@ -7,14 +7,16 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from meta_audit.render.layout import Screen
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from meta_audit.render.layout import Screen
 
 
 def screen() -> Screen:
     """Describe the terminal that stdout is, if it is one. NO_COLOR and TERM=dumb are respected."""
+    from meta_audit.render.layout import Screen
+
     if not sys.stdout.isatty():
         return Screen()
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from meta_audit.catalogue import REASONS
 from meta_audit.cli import Exit, options
 from meta_audit.cli.document import write_document
-from meta_audit.cli.output import screen, write_csv, write_json, write_ndjson, write_text
+from meta_audit.cli.output import write_csv, write_json, write_ndjson, write_text
 from meta_audit.cli.reading import reading
-from meta_audit.query.documents import rejected_document
-from meta_audit.query.rejections import Filter, list_rejections, one_rejection
-from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail, RejectionSummary
-from meta_audit.render.escape import escape_lines
-from meta_audit.render.layout import ELLIPSIS, Screen, fields
-from meta_audit.render.tables import table
+from meta_audit.render.escape import escape, escape_lines
 
-HEADER: Final = ("number", "reason", "source", "document", "line", "import", "message")
-NUMBER_COLUMN: Final = 0
-CSV_HEADER: Final = tuple(
-    column
-    for name in RejectionSummary.__struct_fields__
-    for column in (("document", "line") if name == "position" else (name,))
-)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meta_audit.query.results import RejectionSummary
+
 EXCERPT: Final = 2_000
 """Characters of a document that `show` prints."""
 
@@ -67,6 +60,8 @@ def list_(
     format_: str,
 ) -> Exit:
     """List rejections in the order in which they came: those that are not resolved yet."""
+    from meta_audit.query.rejections import Filter, list_rejections
+
     wanted = Filter(reason, source, import_id, resolved=resolved)
     with reading(db) as connection:
         found = list_rejections(connection, wanted, limit)
@@ -76,9 +71,9 @@ def list_(
     elif format_ == "ndjson":
         write_ndjson(rejections)
     elif format_ == "csv":
-        write_csv(CSV_HEADER, [_cells(r) for r in rejections])
+        _write_csv(rejections)
     elif rejections:
-        write_text(table(HEADER, [_line(r) for r in rejections], screen(), whole=(NUMBER_COLUMN,)))
+        write_text("\n".join(_lines(r) for r in rejections) + "\n")
     if not rejections:
         click.echo("No rejections.", err=True)
     elif found.total > len(rejections):
@@ -103,6 +98,10 @@ def show(number: int, raw: bool, db: str | None, format_: str) -> Exit:
 
     NUMBER is the one that `rejections list` shows.
     """
+    from meta_audit.query.documents import rejected_document
+    from meta_audit.query.rejections import one_rejection
+    from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail
+
     with reading(db) as connection:
         rejection = one_rejection(connection, number)
         document = rejected_document(connection, number)
@@ -115,27 +114,30 @@ def show(number: int, raw: bool, db: str | None, format_: str) -> Exit:
     return Exit.DONE
 
 
-def _line(rejection: RejectionSummary) -> tuple[str, ...]:
+def _lines(rejection: RejectionSummary) -> str:
+    """Two lines: what and where; why. Nothing is cut: the message is what helps."""
     at = rejection.position
-    return (
-        f"{rejection.rejection_id}",
-        rejection.reason,
-        rejection.source,
-        f"{at.document}",
-        f"{at.line}",
-        f"{rejection.import_id}",
-        rejection.message,
-    )
+    where = f"{escape(rejection.source)}, document {at.document}, line {at.line}"
+    head = f"{rejection.rejection_id}  {rejection.reason}  {where}, import {rejection.import_id}"
+    return f"{head}\n    {escape(rejection.message)}"
 
 
-def _cells(rejection: RejectionSummary) -> list[str | int | None]:
-    values = [getattr(rejection, name) for name in RejectionSummary.__struct_fields__]
-    place = RejectionSummary.__struct_fields__.index("position")
-    values[place : place + 1] = [rejection.position.document, rejection.position.line]
-    return values
+def _write_csv(rejections: Sequence[RejectionSummary]) -> None:
+    from meta_audit.query.results import RejectionSummary
+
+    names = RejectionSummary.__struct_fields__
+    place = names.index("position")
+    rows = []
+    for rejection in rejections:
+        values = [getattr(rejection, name) for name in names]
+        values[place : place + 1] = [rejection.position.document, rejection.position.line]
+        rows.append(values)
+    write_csv((*names[:place], "document", "line", *names[place + 1 :]), rows)
 
 
 def _page(rejection: RejectionSummary, content: bytes) -> str:
+    from meta_audit.render.layout import ELLIPSIS, Screen, fields
+
     at, resolved = rejection.position, rejection.resolved_by
     page = fields(
         [

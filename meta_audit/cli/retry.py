@@ -25,7 +25,8 @@ def retry(
 ) -> int:
     """Offer every unresolved rejection again, after an upgrade or with other options.
 
-    What is accepted now is marked as resolved; nothing is removed.
+    What is accepted now is marked as resolved; nothing is removed. Documents that were cut off
+    (`truncated`) or kept only in part (`too_large`) are not offered: their bytes are not whole.
     """
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import open_to_write

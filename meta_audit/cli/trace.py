@@ -7,8 +7,6 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import screen, write_json, write_text
 from meta_audit.cli.reading import reading
-from meta_audit.query.results import Candidates
-from meta_audit.query.trace import trace
 
 
 @click.command(short_help="Who sent a job, and how do we know?")
@@ -29,6 +27,9 @@ def command(job: str, namespace: str | None, db: str | None, format_: str) -> Ex
     JOB is an ID, the beginning of one (also without its j-), or a name. Where several jobs fit,
     they are listed and the exit code is 1.
     """
+    from meta_audit.query.results import Candidates
+    from meta_audit.query.trace import trace
+
     with reading(db) as connection:
         found = trace(connection, job, namespace)
     if isinstance(found, Candidates):

@@ -34,7 +34,10 @@ MARKS = {"ok": "ok", "warning": "warning", "failed": "FAILED", "skipped": "skipp
     " checkpoints beside the store, if there is one]",
 )
 @click.option(
-    "--since", type=click.IntRange(1), metavar="N", help="Check only what is newer than checkpoint N."
+    "--since",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Check only what is newer than checkpoint N.",
 )
 @options.KEYS
 @click.option(
@@ -109,7 +112,9 @@ def _page(report: Report, against: Sequence[str]) -> str:
     ]
     for step in report.steps:
         detail = f": {escape(step.detail)}" if step.detail else ""
-        lines.append(f"{step.number:>3}. {MARKS[step.status]:<8}{step.title} ({step.source}){detail}")
+        lines.append(
+            f"{step.number:>3}. {MARKS[step.status]:<8}{step.title} ({step.source}){detail}"
+        )
     lines += [f"  Signed by {escape(key)}" for key in report.keys]
     lines += [f"  Compared with {escape(path)}" for path in against]
     for damage in report.damages:

@@ -24,6 +24,7 @@ SHOWN: Final = 20
 COUNTED: Final = 1_000
 """Candidates of each kind that are looked at."""
 JOB_PREFIX: Final = "j-"
+SPEC_PREFIX: Final = "sha256:"
 """Of IDs since v1.0.4; people leave it out."""
 
 _SEEN: Final = """
@@ -85,7 +86,10 @@ def _with_id(connection: Connection, job_id: str) -> list[_Row]:
 
 
 def _beginning(connection: Connection, text: str) -> list[_Row]:
-    beginnings = [text] if text.startswith(JOB_PREFIX) else [text, JOB_PREFIX + text]
+    prefixes = ("", JOB_PREFIX, SPEC_PREFIX)
+    if text.startswith(prefixes[1:]):
+        prefixes = ("",)
+    beginnings = [prefix + text for prefix in prefixes]
     return [
         _Row(*row)
         for beginning in beginnings

@@ -44,7 +44,7 @@ def snapshot(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.exec_driver_sql("ROLLBACK")
+        connection.rollback()
 
 
 def storable(text: str) -> bool:

@@ -19,10 +19,10 @@ META_SHOWN: Final = 200
 
 TRUST: Final = {
     "proven": "proven: a signature over the document verifies",
-    "server": "set by the orchestrator (not signed)",
-    "claimed": "claimed by the client: nothing proves it",
-    "inferred": "inferred from the namespace, as Bacalhau up to v1.4 filled it",
-    "unsubmitted": "from a spec that no orchestrator accepted",
+    "server": "server: set by the orchestrator, not signed",
+    "claimed": "claimed: sent by the client, nothing proves it",
+    "inferred": "inferred: from the namespace, as Bacalhau up to v1.4 filled it",
+    "unsubmitted": "unsubmitted: from a spec that no orchestrator accepted",
 }
 VERDICT: Final = {
     "match": "the ID belongs to its public key",
@@ -168,9 +168,13 @@ def _versions(trace: Trace, screen: Screen) -> list[str]:
     for v in versions:
         newest = ", newest" if v.version_no == trace.job.version_no else ""
         who = f", requester {v.requester}, client {v.client}" if changed else ""
-        text = f"version {v.version}, created {_time(v.created_at)}{newest}{who}"
+        spec = f"spec sha256:{v.spec_sha256[:12]}"
+        text = f"version {v.version}, created {_time(v.created_at)}, {spec}{newest}{who}"
         pairs.append((f"{v.version_no}", text))
-    return lines + fields(pairs, screen)
+    page = lines + fields(pairs, screen)
+    if len({v.version for v in trace.versions}) < len(trace.versions):
+        page.append("  Different specs under one Version of Bacalhau: compare their documents.")
+    return page
 
 
 def _states(trace: Trace, screen: Screen) -> list[str]:

@@ -318,7 +318,7 @@ job_events = _table(
 )
 findings = _table(
     "findings",
-    "What an auditor should look at. docs/findings.md explains each code.",
+    "What an auditor should look at. docs/catalogue.md explains each code.",
     _key("job_key", _JOB_KEY),
     _key("document_id", _DOCUMENT),
     _key("position", "place in the document, from 1"),

@@ -63,5 +63,8 @@ class Engine(Protocol):
     def is_empty(self, connection: sa.Connection) -> bool:
         """Whether there is nothing where the tables shall be made."""
 
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether an error of the driver passes, so that the same may work a while later."""
+
     def advice(self, error: BaseException) -> str:
         """What a person can do about an error of the driver."""

@@ -68,7 +68,9 @@ class Sealer:
         """Sign and keep the checkpoint, within the transaction that ends the import."""
         query = self._bulk.query
         self.advance()
-        line = custody(query, import_id, self._before, extent(query), self._sources.row(self._first))
+        line = custody(
+            query, import_id, self._before, extent(query), self._sources.row(self._first)
+        )
         key = SigningKey(self._origin, self._key.seed)
         checkpoint = Checkpoint(self._origin, self._tree.size, self._tree.root(), (str(line),))
         note = checkpoint.sign(key)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from platformdirs import user_data_path
 
-from meta_audit.errors import StoreError, UsageError
+from meta_audit.errors import StoreError, TransientStoreError, UsageError
 from meta_audit.schema import HEAD
 from meta_audit.store import sqlite
+from meta_audit.store.transactions import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from meta_audit.store.engine import Bulk, Engine
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
+REACH_SECONDS: Final = 10.0
+"""How long a server is waited for that has not answered yet; once it has, longer."""
 DRIVERS: Final = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -39,6 +43,7 @@ class Store:
     url: sa.URL
     engine: sa.Engine
     created: bool = False
+    _bulks: list[Bulk] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -52,16 +57,25 @@ class Store:
 
     def bulk(self) -> Bulk:
         """A connection to write through."""
-        return _engine(self.url).make_bulk(self.engine)
+        bulk = _engine(self.url).make_bulk(self.engine)
+        self._bulks.append(bulk)
+        return bulk
+
+    def connected(self) -> AbstractContextManager[sa.Connection]:
+        """A connection; errors of the driver within are raised as `StoreError`."""
+        return _connection(self)
 
     def failed(self, error: sa.exc.DBAPIError) -> StoreError:
         """What a person shall see of an error of the driver."""
         text = " ".join(str(error.orig).split())
-        advice = _engine(self.url).advice(error.orig or error)
-        return StoreError(f"the store {self.shown} failed: {text}", advice=advice)
+        engine, cause = _engine(self.url), error.orig or error
+        kind = TransientStoreError if engine.is_transient(cause) else StoreError
+        return kind(f"the store {self.shown} failed: {text}", advice=engine.advice(cause))
 
     def close(self) -> None:
         """Close every connection."""
+        for bulk in self._bulks:
+            bulk.close()
         self.engine.dispose()
 
 
@@ -106,7 +120,8 @@ def open_to_read(db: str | None) -> Store:
     _must_exist(url)
     store = Store(url, _engine(url).make_engine(url, read_only=True))
     with _closed_on_error(store):
-        _check(store)
+        _reach(store)
+        patiently(lambda: _check(store))
     return store
 
 
@@ -125,7 +140,8 @@ def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store
             raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
     engine = _engine(url)
     store = Store(url, engine.make_engine(url, read_only=False))
-    with _closed_on_error(store):
+
+    def prepare() -> bool:
         with _connection(store) as connection:
             if not allow_unsafe_server:
                 engine.must_be_safe(connection)
@@ -133,9 +149,12 @@ def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store
         if is_new:
             # Or left behind by a process that died before it had made the tables.
             upgrade(store)
-            store = replace(store, created=True)
         _check(store)
-    return store
+        return is_new
+
+    with _closed_on_error(store):
+        _reach(store)
+        return replace(store, created=patiently(prepare))
 
 
 def open_to_upgrade(db: str | None) -> Store:
@@ -147,6 +166,7 @@ def open_to_upgrade(db: str | None) -> Store:
     _must_exist(url)
     store = Store(url, _engine(url).make_engine(url, read_only=False))
     with _closed_on_error(store):
+        _reach(store)
         _check_ours(store, revision(store))
     return store
 
@@ -190,6 +210,14 @@ def _connection(store: Store) -> Iterator[sa.Connection]:
             yield connection
     except sa.exc.DBAPIError as error:
         raise store.failed(error) from error
+
+
+def _reach(store: Store) -> None:
+    def connect() -> None:
+        with _connection(store):
+            pass
+
+    patiently(connect, REACH_SECONDS)
 
 
 @contextmanager

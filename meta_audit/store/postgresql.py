@@ -7,6 +7,8 @@ binary COPY straight into their tables.
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -19,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.schema.tables import metadata
 from meta_audit.store.copying import encode
-from meta_audit.store.transactions import Patience
+from meta_audit.store.transactions import patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,6 +69,12 @@ ADVICE: Final = {
 """By the beginning of the SQLSTATE."""
 _NOT_AVAILABLE: Final = "55P03"
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
+_HINTS: Final = (
+    ("28000", re.compile(r'role ".*" does not exist|pg_hba\.conf|authentication')),
+    ("28P01", re.compile("password")),
+    ("3D000", re.compile(r'database ".*" does not exist')),
+)
+"""SQLSTATE of a failed connection, by the English text; of others there is none."""
 _KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
     sa.BigInteger: "int8",
     sa.Text: "text",
@@ -79,6 +87,10 @@ _RELATIONS: Final = """
 _NOT_OF_EXTENSIONS: Final = (
     "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
 )
+
+
+# It warns on stderr of connections that broke; what comes of them is told by errors.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 
 def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
@@ -145,14 +157,26 @@ def is_empty(connection: sa.Connection) -> bool:
     return connection.exec_driver_sql(_RELATIONS + _NOT_OF_EXTENSIONS).first() is None
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether an error of the driver passes, so that the same may work a while later."""
+    state = _state(error)
+    return state.startswith(TRANSIENT) or (
+        not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    )
+
+
 def advice(error: BaseException) -> str:
     """What a person can do about an error of the driver."""
-    state = getattr(error, "sqlstate", None) or ""
-    if not state:  # libpq gives no SQLSTATE where it could not connect
-        text = str(error)
-        state = "3D" if "does not exist" in text and "database" in text else state
-        state = "28" if "password" in text or "role" in text else state
+    state = _state(error)
     return next((text for code, text in ADVICE.items() if state.startswith(code)), ADVICE["other"])
+
+
+def _state(error: BaseException) -> str:
+    """The SQLSTATE; libpq keeps it to itself where it could not connect."""
+    state = getattr(error, "sqlstate", None)
+    if state:
+        return str(state)
+    return next((code for code, hint in _HINTS if hint.search(str(error))), "")
 
 
 _LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
@@ -253,16 +277,14 @@ class PostgresBulk:
             raise self._failed(error) from error
 
     def _read(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        patience = Patience()
-        while True:
+        def read() -> list[tuple[Any, ...]]:
             try:
                 with self._connected().cursor(binary=True) as cursor:
                     return cursor.execute(sql, parameters).fetchall()
             except psycopg.Error as error:
-                failed = self._failed(error)
-                may_repeat = not self._inside and isinstance(failed, TransientStoreError)
-                if not may_repeat or not patience.wait():
-                    raise failed from error
+                raise self._failed(error) from error
+
+        return read() if self._inside else patiently(read)
 
     def _was_committed(self) -> bool:
         """Whether a transaction whose COMMIT was not answered was committed.
@@ -272,18 +294,14 @@ class PostgresBulk:
         are there, or it was undone.
         """
         rows = self._first_rows.copy()
-        patience = Patience()
-        while True:
-            try:
-                self.begin()
-                found = all(self._has(*row) for row in rows)
-            except TransientStoreError:
-                self.rollback()
-                if not patience.wait():
-                    raise
-            else:
-                self.rollback()
-                return found
+
+        def are_there() -> bool:
+            self.begin()
+            return all(self._has(*row) for row in rows)
+
+        found = patiently(are_there, undo=self.rollback)
+        self.rollback()
+        return found
 
     def _has(self, table: str, columns: tuple[str, ...], row: list[Any]) -> bool:
         given = [(column, v) for column, v in zip(columns, row, strict=True) if v is not None]
@@ -317,7 +335,7 @@ class PostgresBulk:
             self._pooled = None
 
     def _failed(self, error: psycopg.Error) -> StoreError:
-        passes = (error.sqlstate or "").startswith(TRANSIENT) or self._is_lost()
+        passes = is_transient(error) or self._is_lost()
         kind = TransientStoreError if passes else StoreError
         state = f" ({error.sqlstate})" if error.sqlstate else ""
         text = " ".join(str(error).split())

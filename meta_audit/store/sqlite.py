@@ -92,6 +92,11 @@ def is_empty(connection: sa.Connection) -> bool:
     return connection.exec_driver_sql(_RELATIONS).first() is None
 
 
+def is_transient(_: BaseException) -> bool:
+    """Nothing: where another program holds the store, SQLite itself has waited."""
+    return False
+
+
 def advice(error: BaseException) -> str:
     """What a person can do about an error of the driver."""
     name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]

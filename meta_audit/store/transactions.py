@@ -38,6 +38,25 @@ class Patience:
         return True
 
 
+def patiently(
+    work: Callable[[], _Result],
+    seconds: float = PATIENCE_SECONDS,
+    undo: Callable[[], None] = lambda: None,
+) -> _Result:
+    """Do work, again from its beginning where it failed for a reason that passes.
+
+    `undo` is called after each failure. Raises what the work does.
+    """
+    patience = Patience(seconds)
+    while True:
+        try:
+            return work()
+        except BaseException as error:
+            undo()
+            if not isinstance(error, TransientStoreError) or not patience.wait():
+                raise
+
+
 def in_transaction(
     bulk: Bulk, work: Callable[[], _Result], undo: Callable[[], None] = lambda: None
 ) -> _Result:
@@ -46,16 +65,15 @@ def in_transaction(
     What failed for a reason that passes (a lost connection, a server that restarts, a lock) is
     done again from its beginning. `undo` is called after each rollback. Raises `StoreError`.
     """
-    patience = Patience()
-    while True:
-        try:
-            bulk.begin()
-            result = work()
-            bulk.commit()
-        except BaseException as error:
-            bulk.rollback()
-            undo()
-            if isinstance(error, TransientStoreError) and patience.wait():
-                continue
-            raise
+
+    def transaction() -> _Result:
+        bulk.begin()
+        result = work()
+        bulk.commit()
         return result
+
+    def rollback() -> None:
+        bulk.rollback()
+        undo()
+
+    return patiently(transaction, undo=rollback)

@@ -9,6 +9,7 @@ from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.custody import Custody, Extent
 from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.schema.custody import custody
+from meta_audit.schema.custody import extent as read_extent
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -191,31 +192,33 @@ class Checkpoints:
                     self._damages.add(Check.CUSTODY, "edited", detail)
             before = line.extent
 
-    def check_unsigned(self) -> tuple[int, int]:
+    def check_unsigned(self) -> dict[str, int]:
         """What is newer than the last checkpoint belongs to imports that have not ended.
 
-        Gives the numbers of such imports and of entries that nobody has signed.
+        Gives how many rows nobody has signed yet, by what they are.
         """
         last = self.kept[-1] if self.kept else None
         extent = last.custody.extent if last else Extent()
         size = last.checkpoint.size if last else 0
         for what, sql, field in _UNSIGNED:
             limit = size if field == "entries" else getattr(extent, field) if field else None
-            for (number,) in self._reader.query(f"{sql} LIMIT 10", *(() if limit is None else (limit,))):
+            for (number,) in self._reader.query(
+                f"{sql} LIMIT 10", *(() if limit is None else (limit,))
+            ):
                 detail = f"{what}: number {number} is signed by no checkpoint, but its import ended"
                 entry = number if field == "entries" else None
                 self._damages.add(Check.CUSTODY, "added", detail, entry=entry)
-        sql = "SELECT count(*) FROM imports WHERE import_id > ?"
-        entries = self._reader.value(
-            "SELECT coalesce(max(entry_index), -1) + 1 FROM ledger_entries"
-        )
-        return self._reader.value(sql, extent.imports), max(entries - size, 0)
+        now = read_extent(self._reader.query)
+        unsigned = {
+            name: getattr(now, name) - getattr(extent, name) for name in Extent.__struct_fields__
+        }
+        sql = "SELECT coalesce(max(entry_index), -1) + 1 FROM ledger_entries"
+        unsigned["entries"] = self._reader.value(sql) - size
+        return {name: count for name, count in unsigned.items() if count > 0}
 
 
 def _goes_on(before: Extent, after: Extent) -> bool:
-    return all(
-        getattr(before, name) <= getattr(after, name) for name in Extent.__struct_fields__
-    )
+    return all(getattr(before, name) <= getattr(after, name) for name in Extent.__struct_fields__)
 
 
 def check_numbers(reader: Reader, damages: Damages) -> None:

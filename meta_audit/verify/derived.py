@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.verify.jobs import HOUR_OFFSET
 from meta_audit.verify.report import Check
+from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:
     from meta_audit.verify.parts import Tallies, Work
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
 
 MOST_HOURS: Final = 1 << 31
 SHOWN: Final = 10
-_ROWS: Final = f"""
-    SELECT CAST(? AS BIGINT), pair_id, created_hour + {HOUR_OFFSET}, job_key FROM pair_jobs
-    WHERE pair_id >= ? AND pair_id < ?
+_IN_RANGE: Final = f"""
+    FROM pair_jobs WHERE pair_id >= ? AND pair_id < ?
         AND created_hour BETWEEN -{MOST_HOURS} AND {MOST_HOURS}
         AND job_key BETWEEN 0 AND {1 << 60} AND pair_id BETWEEN 0 AND {1 << 60}"""  # noqa: S608
+_COUNTS: Final = f"SELECT pair_id, count(*) {_IN_RANGE} GROUP BY pair_id ORDER BY pair_id"
+_ROWS: Final = f"""
+    SELECT CAST(? AS BIGINT), created_hour + {HOUR_OFFSET}, job_key {_IN_RANGE}
+    ORDER BY pair_id"""  # noqa: S608
 _HOUR: Final = """CASE WHEN coalesce(v.created_at, 0) >= 0
         THEN coalesce(v.created_at, 0) / 3600000000000
         ELSE -((3599999999999 - v.created_at) / 3600000000000) END"""
@@ -49,9 +53,13 @@ _RESOLUTIONS: Final = "SELECT rejection_id, import_id FROM rejection_resolutions
 
 def sum_indexed(work: Work, low: int, high: int) -> None:
     """Add up the reverse index of pairs from `low` to below `high`."""
-    rows = work.reader.query(_ROWS, work.options.secret, low, high)
-    work.indexed.count += len(rows)
-    work.indexed.total += sum(map(hash, rows))
+    secret = work.options.secret
+    hashes = list(map(hash, work.reader.query(_ROWS, secret, low, high)))
+    at = 0
+    for pair, count in work.reader.query(_COUNTS, low, high):
+        work.indexed.total += weight(secret, pair) * sum(hashes[at : at + count])
+        at += count
+    work.indexed.count += len(hashes)
 
 
 def check_index(tallies: Tallies, reader: Reader, damages: Damages) -> None:

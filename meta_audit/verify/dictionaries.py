@@ -55,9 +55,7 @@ def check_dictionaries(work: Work) -> None:
     _check_sets(work)
 
 
-def _check_digests(
-    work: Work, table: str, sql: str, expected: Callable[..., bytes]
-) -> None:
+def _check_digests(work: Work, table: str, sql: str, expected: Callable[..., bytes]) -> None:
     number = COUNTS[table]
     for row in _all(work.reader, sql, number):
         if expected(row) != bytes(row[1]):

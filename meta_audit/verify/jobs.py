@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -32,9 +33,11 @@ _TASKS: Final = f"""
     SELECT job_key, version_no, task_no, name_id, engine_id, publisher_id
     FROM tasks WHERE {_RANGE} ORDER BY job_key, version_no, task_no"""  # noqa: S608
 _META: Final = f"""
-    SELECT job_key, version_no, task_no, pair_id FROM meta_entries WHERE {_RANGE}"""  # noqa: S608
+    SELECT job_key, version_no, task_no, {{}} FROM meta_entries WHERE {_RANGE}
+    GROUP BY job_key, version_no, task_no"""  # noqa: S608
 _LABELS: Final = f"""
-    SELECT job_key, version_no, pair_id FROM label_entries WHERE {_RANGE}"""  # noqa: S608
+    SELECT job_key, version_no, {{}} FROM label_entries WHERE {_RANGE}
+    GROUP BY job_key, version_no"""  # noqa: S608
 _OBSERVATIONS: Final = f"""
     SELECT o.job_key, o.document_id, o.version_no, o.state_id, o.message_id, o.revision,
         o.modified_at, o.source_id, o.ordinal, o.line, d.sha256, e.leaf_hash, e.source_id
@@ -68,13 +71,9 @@ class _Version(NamedTuple):
     """spec, name, type, priority, count, version, created, Meta, labels, tasks, attributions."""
     origin: str
     layout: str
-    searchable: set[Key]
-    """Pair and hour of the reverse index."""
 
 
-_ACTIVITY: Final = _Version(
-    (b"", "", "", 0, 0, 0, None, (), (), (), ()), "activity", "", set()
-)
+_ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activity", "")
 
 
 class JobRange:
@@ -87,36 +86,44 @@ class JobRange:
         self._jobs = {key: (i, n) for key, i, n in query(_JOBS, low, high)}
         self._versions: dict[Key, tuple[Any, ...]] = {}
         self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
-        self._meta: defaultdict[tuple[int, int, int], list[int]] = defaultdict(list)
-        self._labels: defaultdict[Key, list[int]] = defaultdict(list)
+        self._searchable: dict[Key, set[str]] = {}
+        """Pairs that the reverse index has of a job and an hour."""
         self._built: dict[Key, _Version] = {}
         self._observations = query(_OBSERVATIONS, low, high)
         terms = {namespace for _, namespace in self._jobs.values()}
-        for row in self._observations:
-            terms.add(row[3])
-            terms.add(row[4])
+        terms.update([row[3] for row in self._observations])
+        terms.update([row[4] for row in self._observations])
         for key, no, *version in query(_VERSIONS, low, high):
             self._versions[key, no] = tuple(version)
             terms.update(version[1:5])
         for key, no, *task in query(_TASKS, low, high):
             self._tasks[key, no].append(task)
             terms.update(task[1:])
-        pairs: set[int] = set()
-        meta = self._meta
-        for key, no, task_no, pair in query(_META, low, high):
-            meta[key, no, task_no].append(pair)
-            pairs.add(pair)
-        for key, no, pair in query(_LABELS, low, high):
-            self._labels[key, no].append(pair)
-            pairs.add(pair)
+        joined = work.reader.joined("pair_id")
+        self._meta = {
+            (key, no, task_no): pairs.split(",")
+            for key, no, task_no, pairs in query(_META.format(joined), low, high)
+        }
+        self._labels = {
+            (key, no): pairs.split(",")
+            for key, no, pairs in query(_LABELS.format(joined), low, high)
+        }
+        values.need_pairs(set().union(*self._meta.values(), *self._labels.values()))
         executions, events = query(_EXECUTIONS, low, high), query(_EVENTS, low, high)
         values.need_terms(terms)
-        values.need_pairs(pairs)
         values.need_sets([version[9] for version in self._versions.values()])
         values.need_identities([row[4] for row in executions] + [row[6] for row in events])
         self._executions = _by_document(executions)
         self._events = _by_document(events)
         self._findings = _by_document(query(_FINDINGS, low, high))
+
+    def entries(self) -> dict[int, bytes]:
+        """The entries of these jobs, by index, written from the rows; without wrong ones."""
+        found = {}
+        for row in self._observations:
+            with suppress(_WrongRowError, KeyError):
+                found[row[1]] = self._entry(row)
+        return found
 
     def check(self) -> None:
         """Compare every entry of these jobs; then look for rows that belong to none."""
@@ -190,9 +197,9 @@ class JobRange:
                 terms[message],
                 revision,
                 modified_at,
-                self._entry_executions(at),
-                self._entry_events(at),
-                self._entry_findings(at),
+                self._entry_executions(at) if at in self._executions else (),
+                self._entry_events(at) if at in self._events else (),
+                self._entry_findings(at) if at in self._findings else (),
             )
         )
 
@@ -213,22 +220,23 @@ class JobRange:
         attributions = self._values.sets[set_id]
         hour = (created_at or 0) // NS_PER_HOUR + HOUR_OFFSET
         numbers = self._meta.pop((key, no, 0), ())
-        searchable = {
-            (number, hour) for number in numbers if pair(number)[0] not in attributions.keys
-        }
+        by_key = self._values.by_key
+        searchable = set(numbers).difference(*[by_key[name] for name in attributions.keys])
         meta = sorted(map(pair, numbers))
         tasks = []
         for place, (task_no, *texts) in enumerate(self._tasks.pop((key, no), ()), 1):
             if task_no != place:
                 raise _WrongRowError(f"task {task_no} stands where task {place} should")
             of_task = self._meta.pop((key, no, task_no), ())
-            searchable.update([(number, hour) for number in of_task])
+            searchable.update(of_task)
             tasks.append((*[terms[t] for t in texts], sorted(map(pair, of_task))))
         labels = sorted(map(pair, self._labels.pop((key, no), ())))
+        if (key, hour) in self._searchable:
+            self._searchable[key, hour] |= searchable
+        else:
+            self._searchable[key, hour] = searchable
         head = (terms[name], terms[type_], *counts, created_at, meta, labels, tasks)
-        return _Version(
-            (bytes(spec), *head, attributions.rows), terms[origin], terms[layout], searchable
-        )
+        return _Version((bytes(spec), *head, attributions.rows), terms[origin], terms[layout])
 
     def _entry_executions(self, at: Key) -> Any:
         identities = self._values.identities
@@ -282,17 +290,11 @@ class JobRange:
                 self._work.damages.add(Check.ROWS, "added", detail, entry=entry, job=job_id)
 
     def _sum_searchable(self) -> None:
-        of_job: defaultdict[int, set[Key]] = defaultdict(set)
-        for (key, _), version in self._built.items():
-            if key in of_job:
-                of_job[key] |= version.searchable
-            else:
-                of_job[key] = version.searchable
-        secret = self._work.options.secret
+        secret, weights = self._work.options.secret, self._values.weights
         sums = self._work.searchable
-        for key, rows in of_job.items():
-            sums.count += len(rows)
-            sums.total += sum([hash((secret, pair, hour, key)) for pair, hour in rows])
+        for (key, hour), pairs in self._searchable.items():
+            sums.count += len(pairs)
+            sums.total += hash((secret, hour, key)) * sum(map(weights.__getitem__, pairs))
 
 
 def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]:
@@ -304,9 +306,7 @@ def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]
 
 def _placed(rows: defaultdict[Key, list[Any]], at: Key, what: str) -> list[Any]:
     """Rows of a document without their positions, which go from 1 without gaps."""
-    found = rows.pop(at, None)
-    if not found:
-        return []
+    found = rows.pop(at)
     if [row[0] for row in found] != list(range(1, len(found) + 1)):
         raise _WrongRowError(f"the {what}s of the document are not numbered from 1")
     return [row[1:] for row in found]

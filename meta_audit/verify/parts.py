@@ -32,7 +32,11 @@ class Plan(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """A sum of keyed hashes over rows: equal sets of rows have equal sums, whatever the order."""
+    """A keyed sum over rows of pair_jobs: other rows have another sum, whatever the order.
+
+    Each row adds the weight of its pair times the hash of hour and job, both keyed with the
+    secret of the run, so that no one can have prepared rows whose sum is the same.
+    """
 
     count: int = 0
     total: int = 0
@@ -69,7 +73,7 @@ class Work:
         self.reader = reader
         self.options = plan.options
         self.entries = plan.entries
-        self.values = Values(reader, plan.counts)
+        self.values = Values(reader, plan.counts, plan.options.secret)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)
         self.accepted = bytearray(plan.entries)
@@ -103,7 +107,9 @@ class Work:
     def differs(self, job_key: int, index: int, entry: bytes) -> None:
         """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
         rows = decode_if_entry(entry)
-        leaf = self.reader.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
+        leaf = self.reader.value(
+            "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
+        )
         job = self.reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         detail = "its rows do not give its leaf"
         if isinstance(rows, AcceptedEntry):

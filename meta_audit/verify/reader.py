@@ -55,6 +55,12 @@ class Reader:
                 advice="Is the file whole? Restore it from a backup if it is not.",
             ) from error
 
+    def joined(self, column: str) -> str:
+        """SQL that joins the numbers of a group by commas."""
+        if self._connection.dialect.name == "sqlite":
+            return f"group_concat({column})"
+        return f"string_agg({column}::text, ',')"
+
     def value(self, sql: str, /, *parameters: object) -> Any:
         """The one value of a statement."""
         return self.query(sql, *parameters)[0][0]

@@ -112,9 +112,7 @@ class Verification:
         unsigned = checkpoints.check_unsigned()
         if not self._since:
             self._check_whole(reader)
-        check_outside(
-            outside, checkpoints, keys, heads=heads, since=start.size, damages=damages
-        )
+        check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
         last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
         return Report(
             FORMAT,
@@ -218,8 +216,7 @@ class Verification:
                 damages.add(Check.DICTIONARIES, "added", detail)
         check_index(tallies, reader, damages)
 
-    def _steps(self, unsigned: tuple[int, int]) -> tuple[Step, ...]:
-        imports, entries = unsigned
+    def _steps(self, unsigned: dict[str, int]) -> tuple[Step, ...]:
         steps = []
         for check in Check:
             title, source = TITLES[check]
@@ -233,11 +230,12 @@ class Verification:
                 status, detail = "skipped", "not asked for (--deep)"
             elif self._since and check in (Check.DICTIONARIES, Check.DERIVED):
                 status, detail = "skipped", "only of the whole store, without --since"
-            elif check is Check.CUSTODY and (imports or entries):
+            elif check is Check.CUSTODY and unsigned:
                 status = "warning"
+                newer = ", ".join(f"{count:,} {name}" for name, count in unsigned.items())
                 detail = (
-                    f"{imports:,} imports and {entries:,} entries are newer than the newest"
-                    " checkpoint: still running, or killed; the next import signs them"
+                    f"not signed yet: {newer}, of an import that runs or was killed; the end of"
+                    " the next one signs them"
                 )
             elif check is Check.SIGNATURES and not self._pins:
                 detail = "under the keys that the store itself names (--key takes yours)"

@@ -24,6 +24,11 @@ COUNTS: Final = {
 """Dictionaries: table, and the column that numbers it from 1."""
 
 
+def weight(secret: int, pair: int) -> int:
+    """A number for a pair that nobody can foresee who does not know the secret of the run."""
+    return hash((secret, 1, pair))
+
+
 class Used:
     """Which numbers of a dictionary are referred to. Numbers beyond its end are left out."""
 
@@ -52,11 +57,17 @@ class Attributions:
 class Values:
     """Values by number, within one process. What does not exist is not there: `KeyError`."""
 
-    def __init__(self, reader: Reader, counts: dict[str, int]) -> None:
+    def __init__(self, reader: Reader, counts: dict[str, int], secret: int) -> None:
         self._reader = reader
-        self.used = {table: Used(count) for table, count in counts.items()}
+        self.used = {table: Used(counts.get(table, 0)) for table in COUNTS}
         self.terms: dict[int, str] = {}
-        self.pairs: dict[int, tuple[str, str]] = {}
+        self.pairs: dict[str, tuple[str, str]] = {}
+        """By the number as text, which is how groups of them are read."""
+        self.by_key: defaultdict[str, set[str]] = defaultdict(set)
+        """Numbers of the pairs of a key, as far as they are in `pairs`."""
+        self.weights: dict[str, int] = {}
+        """Of each pair, in the sums that compare `pair_jobs`."""
+        self._secret = secret
         self.identities: dict[int, str] = {}
         self.sets: dict[int, Attributions] = {0: Attributions(())}
 
@@ -65,17 +76,23 @@ class Values:
         sql = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
         self._need("terms", self.terms, set(numbers), lambda keys: self._reader.among(sql, keys))
 
-    def need_pairs(self, numbers: Iterable[int]) -> None:
+    def need_pairs(self, numbers: set[str]) -> None:
         """Look up pairs."""
+        if len(self.pairs) > REMEMBERED:
+            self.pairs.clear()
+            self.by_key.clear()
+            self.weights.clear()
+        self.used["meta_pairs"].mark(map(int, numbers))
+        missing = sorted(map(int, numbers - self.pairs.keys()))
         sql = (
             'SELECT p.pair_id, k."key", p.value FROM meta_pairs p'
             " JOIN meta_keys k ON k.key_id = p.key_id WHERE p.pair_id AMONG KEYS"
         )
-
-        def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
-            return ((number, (key, value)) for number, key, value in self._reader.among(sql, keys))
-
-        self._need("meta_pairs", self.pairs, set(numbers), found)
+        for number, key, value in self._reader.among(sql, missing):
+            text = str(number)
+            self.pairs[text] = (key, value)
+            self.by_key[key].add(text)
+            self.weights[text] = weight(self._secret, number)
 
     def need_identities(self, numbers: Iterable[int]) -> None:
         """Look up identities."""

@@ -130,6 +130,23 @@ VIEWS = {
     LEFT JOIN tasks t
         ON t.job_key = e.job_key AND t.version_no = e.version_no AND t.task_no = e.task_no""",
     ),
+    "v_pair_jobs": (
+        "The jobs of a Meta pair, found fast. Pairs that gave an attribution are left out: "
+        "v_attributions has those.",
+        (
+            ("key", "k.key", "key"),
+            ("value", "p.value", "value"),
+            *JOB,
+            ("created_hour", "x.created_hour", "creation of the job, hours since 1970 UTC"),
+            ("job_key", "j.job_key", "number of the job in this store"),
+        ),
+        """
+    FROM meta_keys k
+    CROSS JOIN meta_pairs p  -- CROSS keeps SQLite to this order
+    CROSS JOIN pair_jobs x
+    JOIN jobs j ON j.job_key = x.job_key
+    WHERE p.key_id = k.key_id AND x.pair_id = p.pair_id""",
+    ),
     "v_labels": (
         "A row per label of every job version.",
         (*JOB, VERSION_NO, ("key", "k.key", "key"), ("value", "p.value", "value")),
@@ -869,7 +886,7 @@ def upgrade() -> None:
         sa.Column("severity", TEXT, nullable=False, comment="info, warning or critical"),
         sa.Column("detail", TEXT, nullable=False, comment="what was found"),
         sa.PrimaryKeyConstraint("job_key", "document_id", "position", name="pk_findings"),
-        comment="What an auditor should look at. docs/findings.md explains each code.",
+        comment="What an auditor should look at. docs/catalogue.md explains each code.",
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )

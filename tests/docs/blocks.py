@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
@@ -28,7 +28,9 @@ def fill_consoles(text: str, run: Callable[[str], str]) -> str:
     def fill(match: re.Match[str]) -> str:
         if match[1] != "console":
             return match[0]
-        shown = "".join(f"{PROMPT}{command}\n{run(_plain(command))}" for command in commands(match[2]))
+        shown = "".join(
+            f"{PROMPT}{command}\n{run(_plain(command))}" for command in commands(match[2])
+        )
         return f"```console\n{shown}```\n"
 
     return _FENCE.sub(fill, text)
@@ -78,9 +80,9 @@ def fill_parts(text: str, make: Callable[[str], str]) -> str:
     return _PART.sub(fill, text)
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table of Markdown."""
-    lines = [header, tuple("---" for _ in header), *rows]
+    lines: list[tuple[str, ...]] = [header, tuple("---" for _ in header), *rows]
     return "".join(
         "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |\n"
         for line in lines

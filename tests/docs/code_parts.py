@@ -17,6 +17,7 @@ from tests.docs.session import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from meta_audit.parse.attribution import Rule
 
@@ -25,7 +26,8 @@ WIDTH: Final = 80
 RULES: Final[tuple[tuple[str, tuple[Rule, ...]], ...]] = (
     ("v0.2.9 - v0.3.13", attribution.FLAT),
     ("v0.3.14 - v0.3.19", attribution.STATUS),
-    ("v0.3.22 - v1.0.3", attribution.METADATA),
+    ("v0.3.22 - v1.0.3", attribution.METADATA[:2]),
+    ("v0.3.14 - v1.0.3", attribution.METADATA[2:]),
     ("v0.2.9 - v1.0.3, a `Created` event", attribution.EVENT),
     ("v0.2.9 - v1.1, a submission", (attribution.SUBMITTED,)),
     ("v0.3 - v1.1, a signed submission", (attribution.SIGNATURE,)),
@@ -56,7 +58,7 @@ def walk(
     command = command or cli.cli
     context = click.Context(
         command,
-        info_name=parent and _name(parent, command) or "meta-audit",
+        info_name=(parent and _name(parent, command)) or "meta-audit",
         parent=parent,
         terminal_width=WIDTH,
         **command.context_settings,
@@ -171,8 +173,8 @@ def packages() -> str:
     return table(("module", "what it is for"), rows)
 
 
-def _first_line(path: object) -> str:
-    text = ast.get_docstring(ast.parse(open(str(path), encoding="utf-8").read())) or ""
+def _first_line(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return text.partition("\n\n")[0].replace("\n", " ")
 
 

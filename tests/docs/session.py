@@ -17,7 +17,10 @@ import termios
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.docs.forks import Forks
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 USER: Final = "ana"
@@ -29,12 +32,14 @@ _KEY: Final = r"meta-audit/[0-9a-f]{16}"
 _ORIGIN: Final = "meta-audit/5d41402abc4b2a76"
 _STAND_INS: Final = (
     (re.compile(r"in \d+\.\d s(?:, [\d,]+/s)?"), "in 0.1 s, 180/s"),
+    (re.compile(r", \d+\.\d s$", re.MULTILINE), ", 0.1 s"),
     (re.compile(r'"seconds": ?[\d.e-]+'), '"seconds":0.1'),
     (re.compile(r"root sha256:[0-9a-f]{16}"), "root sha256:5f36b2ea290645ee"),
     (
         re.compile(_KEY + r"\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43,44}=?"),
         _ORIGIN + "+f3ad1cd9+AXOpuS1lfRT1vB3fZ3GmQ8yNnX2mFJ5oTz0hVqQqvXyE",
     ),
+    (re.compile(_KEY + r"\+[0-9a-f]{8}\b(?!\+)"), _ORIGIN + "+f3ad1cd9"),
     (re.compile(r"— " + _KEY + r" \S+"), f"— {_ORIGIN} 861c2fU0...3Qo="),
     (re.compile(r"^[A-Za-z0-9+/]{43}=$", re.MULTILINE), "XzayopBkXu4..."),
     (re.compile(_KEY), _ORIGIN),
@@ -44,7 +49,7 @@ _STAND_INS: Final = (
 class Session:
     """A home with `examples/` in it, in which one document's commands run in order."""
 
-    def __init__(self, root: Path, zone: str = "UTC") -> None:
+    def __init__(self, root: Path, forks: Forks) -> None:
         self._root = root.resolve()
         self._home = self._root / "home" / USER
         self._started = datetime.now(UTC).date().isoformat()
@@ -52,15 +57,11 @@ class Session:
         programs = self._root / "bin"
         programs.mkdir(parents=True)
         shutil.copytree(ROOT / "examples", self._home / "examples")
-        program = programs / "meta-audit"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m meta_audit "$@"\n')
-        program.chmod(0o755)
+        forks.make_program(programs / "meta-audit")
         if shutil.which("sqlite3") is None:
             _make_sqlite3(programs / "sqlite3")
         self.environment = {
             "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "META_AUDIT_DB": "audit.db",
             "HOME": str(self._home),
             "USER": USER,
@@ -69,7 +70,7 @@ class Session:
             "NO_COLOR": "1",
             "TERM": "xterm",
             "LC_ALL": "C.UTF-8",
-            "TZ": zone,
+            "TZ": "UTC",
         }
 
     @property
@@ -107,7 +108,8 @@ class Session:
 
     def stand_in(self, text: str) -> str:
         """The text with a stand-in for all that differs from run to run."""
-        text = text.replace(str(self._root), "").replace(socket.gethostname(), "audit")
+        text = text.replace(str(self._root), "")
+        text = text.replace(f"{USER}@{socket.gethostname()}", f"{USER}@audit")
         for pattern, replacement in _STAND_INS:
             text = pattern.sub(replacement, text)
         return _TIME.sub(self._time, text)
@@ -131,11 +133,14 @@ def _read_all(descriptor: int, into: list[bytes]) -> None:
 
 
 def _make_sqlite3(path: Path) -> None:
-    """Stand in for `sqlite3 -readonly -header FILE SQL`, where the shell of SQLite is missing."""
+    """Stand in for the shell of SQLite where it is missing: `sqlite3 [OPTION...] FILE SQL`."""
     path.write_text(
         f"#!{sys.executable}\n"
         "import sqlite3, sys\n"
-        "cursor = sqlite3.connect(sys.argv[-2]).execute(sys.argv[-1])\n"
+        "connection = sqlite3.connect(sys.argv[-2])\n"
+        "if '-header' not in sys.argv:\n"
+        "    sys.exit(connection.executescript(sys.argv[-1]) and None)\n"
+        "cursor = connection.execute(sys.argv[-1])\n"
         "print(*(c[0] for c in cursor.description), sep='|')\n"
         "for row in cursor:\n"
         "    print(*('' if v is None else v for v in row), sep='|')\n"

@@ -14,14 +14,29 @@ if TYPE_CHECKING:
 _CELL: Final = 44
 """Longest value that is shown whole."""
 GROUPS: Final = {
-    "schema-evidence": ("documents", "compression_dictionaries", "rejections",
-                        "rejection_resolutions"),
+    "schema-evidence": (
+        "documents",
+        "compression_dictionaries",
+        "rejections",
+        "rejection_resolutions",
+    ),
     "schema-runs": ("imports", "import_results", "sources", "source_results"),
-    "schema-jobs": ("jobs", "job_versions", "tasks", "observations", "executions", "job_events",
-                    "findings"),
+    "schema-jobs": (
+        "jobs",
+        "job_versions",
+        "tasks",
+        "observations",
+        "executions",
+        "job_events",
+        "findings",
+    ),
     "schema-meta": ("meta_keys", "meta_pairs", "meta_entries", "label_entries", "pair_jobs"),
-    "schema-identity": ("identities", "attribution_rules", "attribution_sets",
-                        "attribution_members"),
+    "schema-identity": (
+        "identities",
+        "attribution_rules",
+        "attribution_sets",
+        "attribution_members",
+    ),
     "schema-ledger": ("ledger_entries", "ledger_keys", "checkpoints"),
     "schema-words": ("terms", "schema_comments"),
 }

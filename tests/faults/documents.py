@@ -41,6 +41,7 @@ def write_folder(folder: Path, count: int, seed: int) -> Path:
         below = folder / "small" / ("deep" if number % 3 else "")
         (below / f"{number}.json").write_bytes(_in_other_form(document, number))
     _write_special(folder)
+    (folder / "broken.ndjson").write_bytes(b"\n".join(BROKEN) + b"\n")
     chosen = [json.loads(d) for d in islice(documents, YAML_DOCUMENTS)]
     (folder / "jobs.yaml").write_text(yaml.safe_dump_all(chosen, sort_keys=False))
     (folder / "page.json").write_bytes(

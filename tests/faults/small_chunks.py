@@ -1,5 +1,8 @@
 """The product with small chunks, so that it commits often; it says what it acknowledged.
 
+Dictionaries are trained on few documents, so that other processes parse from the second
+chunk on.
+
     python -m tests.faults.small_chunks DOCUMENTS BYTES ARGUMENT…
 
 Everything is imported first; then a line `ready` goes to stdout, and after each commit the
@@ -14,7 +17,7 @@ from typing import Any
 import meta_audit.cli.ingest
 import meta_audit.schema.migrate
 import meta_audit.sources.source
-from meta_audit import cli
+from meta_audit import cli, evidence
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest import chunks
 
@@ -27,6 +30,7 @@ def _say(line: object) -> None:
 def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
     chunks.CHUNK_DOCUMENTS = int(documents)  # type: ignore[misc]
+    evidence.TRAINING_BYTES = 100_000  # type: ignore[misc]
     meta_audit.sources.source.BLOCK_BYTES = int(block)  # type: ignore[misc]
 
     def wrote(_: Quiet, summary: Any) -> None:

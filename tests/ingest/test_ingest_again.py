@@ -11,7 +11,8 @@ from ingest_documents import as_yaml, compact, job, lower_case, ndjson, pretty
 
 from tests.conftest import Audit
 
-RUNS = ("imports", "import_results", "sources", "source_results")
+RUNS = ("imports", "import_results", "sources", "source_results", "checkpoints", "ledger_keys")
+"""Tables that record every run, whatever it brings."""
 
 
 def take(audit: Audit, path: Path, content: bytes, *options: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -91,8 +90,8 @@ class Stores:
 
 
 @pytest.fixture
-def stores(empty_store: Path, tmp_path: Path) -> Iterator[Stores]:
-    yield Stores(empty_store, tmp_path)
+def stores(empty_store: Path, tmp_path: Path) -> Stores:
+    return Stores(empty_store, tmp_path)
 
 
 def counted(summary: dict[str, Any]) -> dict[str, int]:

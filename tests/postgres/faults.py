@@ -93,6 +93,8 @@ class Importer:
         """Wait for its end; exit code and what it said on stderr."""
         status = self.process.wait(300)
         self._reader.join()
+        if self.process.stdout:
+            self.process.stdout.close()
         self._said.seek(0)
         said = self._said.read()
         self._said.close()
