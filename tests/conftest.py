@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from meta_audit import cli
+from meta_audit.query import statements
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.signing import load_signing_key
 from tests.faults import export
@@ -40,7 +41,7 @@ class Result:
 
 
 @contextmanager
-def connected(db: Path) -> Iterator[sa.Connection]:
+def connected(db: Path | str) -> Iterator[sa.Connection]:
     """A connection that cannot write."""
     store = open_to_read(str(db))
     try:
@@ -51,9 +52,9 @@ def connected(db: Path) -> Iterator[sa.Connection]:
 
 
 class Audit:
-    """A store in a file of its own, used through the command line."""
+    """A store of its own, used through the command line."""
 
-    def __init__(self, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, db: Path | str, capsys: pytest.CaptureFixture[str]) -> None:
         self.db = db
         self._capsys = capsys
 
@@ -70,7 +71,7 @@ class Audit:
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query."""
         with connected(self.db) as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(sql, parameters)]
+            return [tuple(row) for row in statements.rows(connection, sql, *parameters)]
 
     def tables(self) -> dict[str, export.Rows]:
         """Canonical rows of every table."""

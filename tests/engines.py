@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from meta_audit.schema.tables import FACT_TABLES
 from meta_audit.store.opening import open_to_write
 
 ENVIRONMENT: Final = "META_AUDIT_TEST_POSTGRES_URL"
@@ -36,6 +38,7 @@ class Server:
         given = os.environ.get(ENVIRONMENT)
         self._url = sa.make_url(given) if given else self._start()
         self._made: list[str] = []
+        self._shared: dict[int, str] = {}
 
     def _start(self) -> sa.URL:
         self._folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-"))
@@ -76,11 +79,19 @@ class Server:
             open_to_write(self.url(_TEMPLATE)).close()
         return self.create(_TEMPLATE)
 
+    def clean_store(self, which: int = 0) -> str:
+        """URL of a store that is emptied, which is quicker than to make one."""
+        if which not in self._shared:
+            self._shared[which] = self.create_store()
+        shared = self._shared[which]
+        deletions = "; ".join(f"DELETE FROM {table}" for table in FACT_TABLES)
+        with self.connect(shared) as connection:
+            connection.execute(f"SET session_replication_role = 'replica'; {deletions}")
+        return self.url(shared)
+
     def _create(self, name: str, template: str) -> None:
         with self.connect() as connection:
-            connection.execute(
-                f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' STRATEGY file_copy"
-            )
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
         self._made.append(name)
 
     def drop(self, name: str) -> None:
@@ -117,6 +128,22 @@ class Server:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+@contextmanager
+def tampering(db: str) -> Iterator[sa.Connection]:
+    """A connection of somebody who got round the triggers; what it did is committed."""
+    store = open_to_write(db)
+    with store.engine.connect() as connection:
+        if store.is_sqlite:
+            triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            for (name,) in connection.exec_driver_sql(triggers).fetchall():
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        else:
+            connection.exec_driver_sql("SET session_replication_role = 'replica'")
+        yield connection
+        connection.commit()
+    store.close()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """The PostgreSQL server of the session."""
@@ -126,11 +153,17 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Server) -> Iterator[str]:
-    """URL of an empty PostgreSQL store."""
+def postgres_own_url(postgres: Server) -> Iterator[str]:
+    """URL of an empty PostgreSQL store that a test may break."""
     name = postgres.create_store()
     yield postgres.url(name)
     postgres.drop(name)
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """URL of an empty PostgreSQL store, whose schema and settings stay as they are."""
+    return postgres.clean_store()
 
 
 @pytest.fixture(scope="session")
@@ -142,10 +175,25 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store, as `--db` takes it, on each engine."""
+def new_db(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
+    """Make an empty store, as `--db` takes it, on each engine; on PostgreSQL it is always the
+    same one, emptied."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("postgres_url"))
-    path = tmp_path / "audit.db"
-    shutil.copy(request.getfixturevalue("empty_sqlite"), path)
-    return str(path)
+        server: Server = request.getfixturevalue("postgres")
+        return server.clean_store
+    empty = request.getfixturevalue("empty_sqlite")
+
+    def copy() -> str:
+        path = tmp_path_factory.mktemp("store") / "audit.db"
+        shutil.copy(empty, path)
+        return str(path)
+
+    return copy
+
+
+@pytest.fixture
+def db_url(new_db: Callable[[], str]) -> str:
+    """An empty store, as `--db` takes it, on each engine."""
+    return new_db()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def _parse(note: str) -> Checkpoint:
-    from meta_audit.ledger.checkpoint import Checkpoint  # noqa: PLC0415
-    from meta_audit.ledger.note import Note  # noqa: PLC0415
+    from meta_audit.ledger.checkpoint import Checkpoint
+    from meta_audit.ledger.note import Note
 
     return Checkpoint.parse(Note.parse(note).text)
 
@@ -32,7 +32,7 @@ def command() -> None:
 @options.TEXT_OR_JSON
 def list_command(db: str | None, format_: str) -> None:
     """List the checkpoints, the oldest first."""
-    from meta_audit.verify.reader import Reader  # noqa: PLC0415
+    from meta_audit.verify.reader import Reader
 
     with reading(db) as connection:
         rows = Reader(connection).query(
@@ -54,8 +54,8 @@ def list_command(db: str | None, format_: str) -> None:
 @options.DB
 def show(number: int, db: str | None) -> None:
     """Print the signed note of checkpoint N, exactly."""
-    from meta_audit.verify.proving import note_of  # noqa: PLC0415
-    from meta_audit.verify.reader import Reader  # noqa: PLC0415
+    from meta_audit.verify.proving import note_of
+    from meta_audit.verify.reader import Reader
 
     with reading(db) as connection:
         write_text(note_of(Reader(connection), number))
@@ -71,9 +71,9 @@ def consistency(old: int, new: int, db: str | None, format_: str) -> Exit:
 
     The proof is that of RFC 9162 §2.1.4; it is checked before it is shown.
     """
-    from meta_audit.ledger.note import encode_base64  # noqa: PLC0415
-    from meta_audit.verify.proving import consistency as prove_consistency  # noqa: PLC0415
-    from meta_audit.verify.reader import Reader  # noqa: PLC0415
+    from meta_audit.ledger.note import encode_base64
+    from meta_audit.verify.proving import consistency as prove_consistency
+    from meta_audit.verify.reader import Reader
 
     with reading(db) as connection:
         proof, notes = prove_consistency(Reader(connection), old, new)
@@ -101,7 +101,7 @@ def key(db: str | None) -> None:
     Give them to whoever shall verify, and keep a copy outside: a key that is read from the
     store itself proves nothing against someone who can write to it.
     """
-    from meta_audit.verify.reader import Reader  # noqa: PLC0415
+    from meta_audit.verify.reader import Reader
 
     with reading(db) as connection:
         rows = Reader(connection).query("SELECT verifier FROM ledger_keys ORDER BY key_no")

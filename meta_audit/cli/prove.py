@@ -29,15 +29,15 @@ def command(
     and no network. It shows that the record is what was ingested, not that what was ingested is
     true.
     """
-    from meta_audit.query.identify import identify  # noqa: PLC0415 - SQLAlchemy
-    from meta_audit.query.results import Candidates  # noqa: PLC0415
-    from meta_audit.verify.proving import prove  # noqa: PLC0415
-    from meta_audit.verify.reader import Reader  # noqa: PLC0415
+    from meta_audit.query.identify import identify
+    from meta_audit.query.results import Candidates
+    from meta_audit.verify.proving import prove
+    from meta_audit.verify.reader import Reader
 
     with reading(db) as connection:
         found = identify(connection, job, namespace)
         if isinstance(found, Candidates):
-            from meta_audit.cli.jobs import write_candidates  # noqa: PLC0415 - rarely needed
+            from meta_audit.cli.jobs import write_candidates
 
             return write_candidates(found, "text")
         bundles = prove(Reader(connection), (found.job_key, found.activity_key), every=every)

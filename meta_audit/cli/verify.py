@@ -66,8 +66,8 @@ def command(
     without them a store that was rewritten whole looks like a true one. The exit code is 0 where
     it is intact and 1 where it is not.
     """
-    from meta_audit.store.opening import open_to_read  # noqa: PLC0415 - SQLAlchemy
-    from meta_audit.verify.run import Verification  # noqa: PLC0415
+    from meta_audit.store.opening import open_to_read
+    from meta_audit.verify.run import Verification
 
     pins = parse_keys(keys)
     store = open_to_read(db)
@@ -96,8 +96,8 @@ def command(
 
 def parse_keys(keys: Sequence[str]) -> list[VerifierKey]:
     """Read verifier keys. Raises `UsageError`."""
-    from meta_audit.errors import LedgerError, UsageError  # noqa: PLC0415
-    from meta_audit.ledger.note import VerifierKey  # noqa: PLC0415
+    from meta_audit.errors import LedgerError, UsageError
+    from meta_audit.ledger.note import VerifierKey
 
     try:
         return [VerifierKey.parse(key.strip()) for key in keys]

@@ -38,8 +38,8 @@ def command(file: str, *, keys: tuple[str, ...], checkpoint: str | None, format_
     Every step is shown with the specification that it follows. The exit code is 0 where it
     holds under a key that you gave, or where you gave none and it agrees with itself; else 1.
     """
-    from meta_audit.cli.verify import parse_keys  # noqa: PLC0415
-    from meta_audit.ledger.proof import verify_bundle  # noqa: PLC0415
+    from meta_audit.cli.verify import parse_keys
+    from meta_audit.ledger.proof import verify_bundle
 
     trusted = [str(key) for key in parse_keys(keys)]
     held = _held(checkpoint) if checkpoint else None
@@ -61,7 +61,7 @@ def command(file: str, *, keys: tuple[str, ...], checkpoint: str | None, format_
 
 
 def _bundles(file: str) -> list[bytes]:
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
     try:
         with click.open_file(file, "rb") as opened:
@@ -78,8 +78,8 @@ def _bundles(file: str) -> list[bytes]:
 
 def _held(path: str) -> set[str]:
     """Texts of the checkpoints in a file. Raises `UsageError`, `LedgerError`."""
-    from meta_audit.ledger.checkpoint import split_checkpoints  # noqa: PLC0415
-    from meta_audit.ledger.note import Note  # noqa: PLC0415
+    from meta_audit.ledger.checkpoint import split_checkpoints
+    from meta_audit.ledger.note import Note
 
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -89,9 +89,9 @@ def _held(path: str) -> set[str]:
 
 
 def _is_held(bundle: bytes, held: set[str] | None) -> bool | None:
-    import json  # noqa: PLC0415
+    import json
 
-    from meta_audit.ledger.note import Note  # noqa: PLC0415
+    from meta_audit.ledger.note import Note
 
     if held is None:
         return None
@@ -103,12 +103,12 @@ def _is_held(bundle: bytes, held: set[str] | None) -> bool | None:
 
 def _parse_again(document: bytes, entry: AcceptedEntry) -> bytes:
     """The entry that this program would write now, of all ways to read the one that fits."""
-    from hashlib import sha256  # noqa: PLC0415
+    from hashlib import sha256
 
-    from meta_audit.decode import decode  # noqa: PLC0415
-    from meta_audit.errors import RejectedError  # noqa: PLC0415
-    from meta_audit.ledger.entry import accepted_entry  # noqa: PLC0415
-    from meta_audit.parse import parse  # noqa: PLC0415
+    from meta_audit.decode import decode
+    from meta_audit.errors import RejectedError
+    from meta_audit.ledger.entry import accepted_entry
+    from meta_audit.parse import parse
 
     where = entry.source_uri, entry.ordinal, entry.line
     signed = accepted_entry(entry.document, entry.record(), *where)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
-REACH_SECONDS: Final = 10.0
+REACH_SECONDS: Final = 20.0
 """How long a server is waited for that has not answered yet; once it has, longer."""
 DRIVERS: Final = {
     "sqlite": "sqlite",

@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 PATIENCE_SECONDS: Final = 120.0
 """How long something is tried again: a server restarts, or another takes its place, in less."""
 FIRST_WAIT: Final = 0.1
-LONGEST_WAIT: Final = 5.0
+LONGEST_WAIT: Final = 2.0
 
 
 class Patience:

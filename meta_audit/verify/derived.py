@@ -18,22 +18,22 @@ SHOWN: Final = 10
 _IN_RANGE: Final = f"""
     FROM pair_jobs WHERE pair_id >= ? AND pair_id < ?
         AND created_hour BETWEEN -{MOST_HOURS} AND {MOST_HOURS}
-        AND job_key BETWEEN 0 AND {1 << 60} AND pair_id BETWEEN 0 AND {1 << 60}"""  # noqa: S608
+        AND job_key BETWEEN 0 AND {1 << 60} AND pair_id BETWEEN 0 AND {1 << 60}"""
 _COUNTS: Final = f"SELECT pair_id, count(*) {_IN_RANGE} GROUP BY pair_id ORDER BY pair_id"
 _ROWS: Final = f"""
     SELECT CAST(? AS BIGINT), created_hour + {HOUR_OFFSET}, job_key {_IN_RANGE}
-    ORDER BY pair_id"""  # noqa: S608
+    ORDER BY pair_id"""
 _HOUR: Final = """CASE WHEN coalesce(v.created_at, 0) >= 0
         THEN coalesce(v.created_at, 0) / 3600000000000
         ELSE -((3599999999999 - v.created_at) / 3600000000000) END"""
-_SEARCHABLE: Final = f"""
+_SEARCHABLE: Final = """
     FROM meta_entries e
     JOIN job_versions v ON v.job_key = e.job_key AND v.version_no = e.version_no
     WHERE (e.task_no > 0 OR NOT EXISTS (
         SELECT 1 FROM meta_pairs p JOIN meta_keys k ON k.key_id = p.key_id
         JOIN attribution_members m ON m.set_id = v.attribution_set
         JOIN attribution_rules r ON r.rule_id = m.rule_id
-        WHERE p.pair_id = e.pair_id AND r.basis = 'meta:' || k."key"))"""  # noqa: S608
+        WHERE p.pair_id = e.pair_id AND r.basis = 'meta:' || k."key"))"""
 _MISSING: Final = f"""
     SELECT e.pair_id, e.job_key, {_HOUR} {_SEARCHABLE} AND NOT EXISTS (
         SELECT 1 FROM pair_jobs i WHERE i.pair_id = e.pair_id AND i.created_hour = {_HOUR}

@@ -2,8 +2,8 @@
 
     python -m tests.faults.memory --megabytes 300 --limit 400
 
-Three streams: NDJSON of usual jobs; documents of almost the largest size; one page
-`{"Items": [...]}` in a single line. Each takes as much memory at 300 MB as at 60.
+Four streams: NDJSON of usual jobs; of jobs that are rejected; of jobs of almost the largest
+size; one page `{"Items": [...]}` in a single line.
 """
 
 from __future__ import annotations
@@ -35,10 +35,20 @@ def usual() -> Iterator[bytes]:
         yield "".join(f"{d}\n" for d in generator.documents(start, 500)).encode()
 
 
+def broken() -> Iterator[bytes]:
+    """Lines, each a job with a key that stands twice, or a Meta value that is no string."""
+    for number, block in enumerate(usual()):
+        if number % 2:
+            yield block.replace(b'"Count":1,', b'"Count":1,"Count":1,')
+        else:
+            yield block.replace(b'"Meta":{', b'"Meta":{"version":1.20,')
+
+
 def large() -> Iterator[bytes]:
     """Lines, each a large job: one long value, then many pairs."""
     for number in count():
-        meta = {"long": "x" * LARGE} if number % 2 else dict.fromkeys(map(str, range(450_000)), "value " * 2)
+        many = dict.fromkeys(map(str, range(380_000)), "a short value")
+        meta = {"long": "x" * LARGE} if number % 2 else many
         job = {"ID": f"j-{number}", "Meta": meta, "Tasks": [{"Name": "t"}]}
         yield json.dumps(job, separators=(",", ":")).encode() + b"\n"
 
@@ -52,6 +62,7 @@ def page() -> Iterator[bytes]:
 
 STREAMS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "usual": usual,
+    "broken": broken,
     "large": large,
     "page": page,
 }

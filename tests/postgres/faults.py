@@ -10,7 +10,8 @@ Each trial fills stores from one folder, in small transactions:
 
 The ledger must at every moment be the beginning of the undisturbed one, no shorter than what
 was acknowledged, and every row what the kept bytes say; in the end the store must equal an
-undisturbed one, and the importer that ran on must have ended with the same exit code.
+undisturbed one, and the importer that ran on must have ended with the same exit code; one
+that gave up (exit code 4) is run again, and counted.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ class Report:
     stores: int = 0
     midway: int = 0
     """Disturbances that came between the first entry and the last."""
+    again: int = 0
+    """Importers that gave up with exit code 4 and were run again."""
     details: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
             f"{self.disturbances} disturbances, {self.midway} of them midway; {self.stores} stores"
-            f" completed; {len(self.details)} lost, half-written or unequal"
+            f" completed, {self.again} importers run again;"
+            f" {len(self.details)} lost, half-written or unequal"
         )
 
 
@@ -183,7 +187,12 @@ class Trial:
                 count = self._check(count, importer)
                 report.midway += 0 < count < len(self._leaves)
             status, said = importer.end()
-            self._check(count, importer)
+            count = self._check(count, importer)
+            if status == 4:  # the server was away for too long: clear, and nothing is lost
+                report.again += 1
+                importer = Importer(self._folder, self._url)
+                status, said = importer.end()
+                self._check(count, importer)
             self._complete(status, said)
         return report
 

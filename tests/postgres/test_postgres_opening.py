@@ -155,28 +155,28 @@ def test_other_encodings_are_refused(postgres: Server) -> None:
 @pytest.mark.parametrize("setting", ["synchronous_commit"])
 def test_unsafe_servers_are_refused(
     postgres: Server,
-    postgres_url: str,
+    postgres_own_url: str,
     setting: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name = sa.make_url(postgres_url).database or ""
+    name = sa.make_url(postgres_own_url).database or ""
     with postgres.connect() as connection:
         connection.execute(f"ALTER DATABASE {name} SET {setting} = off")
     (tmp_path / "job.json").write_bytes(JOB)
-    command = ["ingest", str(tmp_path), "--db", postgres_url]
+    command = ["ingest", str(tmp_path), "--db", postgres_own_url]
     assert cli.run(command) == cli.Exit.STORE
     assert f"{setting} off" in capsys.readouterr().err
     assert cli.run([*command, "--allow-unsafe-server"]) == cli.Exit.DONE
-    assert cli.run(["find", "--db", postgres_url]) == cli.Exit.DONE
+    assert cli.run(["find", "--db", postgres_own_url]) == cli.Exit.DONE
 
 
-def test_a_newer_schema_is_refused(postgres: Server, postgres_url: str) -> None:
-    with postgres.connect(sa.make_url(postgres_url).database or "") as connection:
+def test_a_newer_schema_is_refused(postgres: Server, postgres_own_url: str) -> None:
+    with postgres.connect(sa.make_url(postgres_own_url).database or "") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     for opened in (open_to_read, open_to_write):
         with pytest.raises(StoreError, match="made by a newer meta-audit"):
-            opened(postgres_url)
+            opened(postgres_own_url)
 
 
 def test_the_migrated_schema_is_that_of_the_code(postgres_url: str) -> None:
@@ -188,8 +188,8 @@ def test_the_migrated_schema_is_that_of_the_code(postgres_url: str) -> None:
     assert [d for d in differences if d[0] != "remove_table"] == []
 
 
-def test_down_and_up_again(postgres_url: str) -> None:
-    store = open_to_write(postgres_url)
+def test_down_and_up_again(postgres_own_url: str) -> None:
+    store = open_to_write(postgres_own_url)
     with store.engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         migrate.downgrade(connection, "base")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +15,25 @@ from meta_audit.store.batch import Offered, build
 from meta_audit.store.imports import SourceLog, begin_import
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.writer import Writer
+from tests.engines import (
+    db_url,
+    empty_sqlite,
+    new_db,
+    postgres,
+    postgres_own_url,
+    postgres_url,
+)
+
+__all__ = ["db_url", "empty_sqlite", "new_db", "postgres", "postgres_own_url", "postgres_url"]
 
 Value = bytes | dict[str, Any] | Offered
 
 
 class Filled:
-    """A store in a file, and a connection that reads it."""
+    """A store, and a connection that reads it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, db: str) -> None:
+        self.db = db
         self._opened: list[Any] = []
 
     def take(
@@ -36,7 +44,7 @@ class Filled:
         coerce_scalars: bool = False,
     ) -> None:
         """Import documents, as one source."""
-        store = open_to_write(str(self.path))
+        store = open_to_write(self.db)
         bulk = store.bulk()
         log = SourceLog(begin_import(bulk, "test@host", "0", "[]"))
         log.begin(0, uri)
@@ -57,7 +65,7 @@ class Filled:
     @property
     def connection(self) -> sa.Connection:
         """A connection that cannot write."""
-        store = open_to_read(str(self.path))
+        store = open_to_read(self.db)
         connection = store.engine.connect()
         self._opened += [connection, store]
         return connection
@@ -69,10 +77,9 @@ class Filled:
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty_store: Path) -> Iterator[Filled]:
-    """A store of this test's own."""
-    shutil.copy(empty_store, tmp_path / "audit.db")
-    filled = Filled(tmp_path / "audit.db")
+def store(db_url: str) -> Iterator[Filled]:
+    """A store of this test's own, on each engine."""
+    filled = Filled(db_url)
     yield filled
     filled.close()
 
@@ -153,13 +160,11 @@ def statements() -> Callable[[sa.Connection, Callable[[], object]], int]:
     return count
 
 
-@pytest.fixture(scope="session")
-def make_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Callable[[], Filled]:
+@pytest.fixture
+def make_store(new_db: Callable[[], str]) -> Callable[[], Filled]:
     """Make stores for tests that need many."""
 
     def make() -> Filled:
-        path = tmp_path_factory.mktemp("store") / "audit.db"
-        shutil.copy(empty_store, path)
-        return Filled(path)
+        return Filled(new_db())
 
     return make

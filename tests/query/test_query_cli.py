@@ -26,7 +26,7 @@ def run(store, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = cli.run([*arguments, "--db", str(store.path)])
+        status = cli.run([*arguments, "--db", store.db])
         out, err = capsys.readouterr()
         return int(status), out, err
 
@@ -151,18 +151,18 @@ def test_document_prints_the_very_bytes(store, job, capsysbinary, tmp_path: Path
     digest = sha256(b"\xff\x00broken").hexdigest()
     for what, wanted in (("hello", content), (digest[:12], b"\xff\x00broken")):
         capsysbinary.readouterr()
-        assert cli.run(["document", what, "--db", str(store.path)]) == 0
+        assert cli.run(["document", what, "--db", store.db]) == 0
         assert capsysbinary.readouterr().out == wanted
     target = tmp_path / "out.json"
-    assert cli.run(["document", "hello", "--output", str(target), "--db", str(store.path)]) == 0
+    assert cli.run(["document", "hello", "--output", str(target), "--db", store.db]) == 0
     assert target.read_bytes() == content
     store.take(job("j-2"))
     capsysbinary.readouterr()
-    assert cli.run(["document", "hello", "--db", str(store.path)]) == 1
+    assert cli.run(["document", "hello", "--db", store.db]) == 1
     out, err = capsysbinary.readouterr()
     assert out == b""
     assert b"j-2" in err
-    bad = ["document", "j-2", "--output", str(tmp_path), "--db", str(store.path)]
+    bad = ["document", "j-2", "--output", str(tmp_path), "--db", store.db]
     assert cli.run(bad) == 2
 
 
@@ -188,7 +188,7 @@ def test_a_terminal_gets_nothing_raw(store, job, monkeypatch) -> None:
     evil = "\x1b[2J\x9b\u202e\x07" + "x" * 300
     store.take(job(meta={evil: evil}, Name=evil, Labels={evil: evil}), uri=f"{evil}.json")
     store.take(f"{{{evil}".encode(), uri=evil)
-    db = ["--db", str(store.path)]
+    db = ["--db", store.db]
     for command in (
         ["trace", "5e85f246"],
         ["trace", "5e85f246", "--format", "json"],
@@ -235,5 +235,5 @@ def test_rejections_list_and_show(store, job, run: Run) -> None:
 
 def test_raw_bytes_of_a_rejection(store, capsysbinary) -> None:
     store.take(b"\xff\x00broken")
-    assert cli.run(["rejections", "show", "0", "--raw", "--db", str(store.path)]) == 0
+    assert cli.run(["rejections", "show", "0", "--raw", "--db", store.db]) == 0
     assert capsysbinary.readouterr().out == b"\xff\x00broken"

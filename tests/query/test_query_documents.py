@@ -1,14 +1,16 @@
 import json
-import sqlite3
 from hashlib import sha256
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from meta_audit.errors import NotFoundError, StoreError
 from meta_audit.model import KEPT_OF_TOO_LARGE, MAX_DOCUMENT_BYTES
 from meta_audit.query.documents import kept_document, rejected_document
 from meta_audit.query.rejections import Filter, list_rejections, one_rejection
 from meta_audit.query.results import Candidates
+from tests.engines import tampering
 
 BROKEN = b'{"ID": "j-1", \xff\x1b[2J'
 
@@ -78,16 +80,13 @@ def test_an_ambiguous_job_gives_candidates(store, job) -> None:
     assert isinstance(kept_document(store.connection, "hello"), Candidates)
 
 
-@pytest.mark.parametrize("change", ["content = X'00'", "sha256 = X'{0}'"])
-def test_what_was_changed_in_the_store_is_not_given_out(store, job, change: str) -> None:
+@pytest.mark.parametrize("change", [("content", b"\0"), ("sha256", b"\xab" * 32)])
+def test_what_was_changed_in_the_store_is_not_given_out(store, job, change: Any) -> None:
     store.take(job())
-    with sqlite3.connect(store.path) as connection:
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'documents'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(f"UPDATE documents SET {change.format('ab' * 32)}")
-    connection.close()
+    column, value = change
+    with tampering(store.db) as connection:
+        update = sa.text(f"UPDATE documents SET {column} = :value")
+        connection.execute(update.bindparams(value=value))
     with pytest.raises(StoreError, match="damaged"):
         kept_document(store.connection, "hello")
 
