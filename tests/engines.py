@@ -59,7 +59,8 @@ class Server:
     def url(self, database: str, user: str | None = None) -> str:
         """A URL as `--db` takes it."""
         url = self._url.set(drivername="postgresql+psycopg", database=database)
-        return (url.set(username=user) if user else url).render_as_string(hide_password=False)
+        url = url.set(username=user) if user else url
+        return url.render_as_string(hide_password=False).replace(":@", "@")
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """A connection of the owner; every statement is a transaction."""

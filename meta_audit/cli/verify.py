@@ -66,32 +66,49 @@ def command(
     without them a store that was rewritten whole looks like a true one. The exit code is 0 where
     it is intact and 1 where it is not.
     """
-    from meta_audit.store.opening import open_to_read
+    report = verified(
+        db, against=against or _beside(db), since=since, keys=keys, jobs=jobs, deep=deep
+    )
+    if format_ == "json":
+        write_json(report)
+    else:
+        write_text(_page(report, against or _beside(db)))
+    return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
+
+
+def verified(
+    db: str | None,
+    *,
+    against: Sequence[str] = (),
+    since: int | None = None,
+    keys: Sequence[str] = (),
+    jobs: int | None = None,
+    deep: bool = False,
+) -> Report:
+    """Verify a store; what was found."""
+    from meta_audit.store.opening import locate, shown
     from meta_audit.verify.run import Verification
 
-    pins = parse_keys(keys)
-    store = open_to_read(db)
-    shown = store.shown
-    beside = Path(f"{store.url.database}.checkpoints") if store.is_sqlite else None
-    store.close()
-    if not against and beside and beside.is_file():
-        against = (str(beside),)
     with _progress() as progress:
-        report = Verification(
+        return Verification(
             partial(reading, db),
-            shown,
+            shown(locate(db)),
             against=against,
             since=since or 0,
-            pins=pins,
+            pins=parse_keys(keys),
             jobs=jobs or os.cpu_count() or 1,
             deep=deep,
             progress=progress,
         ).run()
-    if format_ == "json":
-        write_json(report)
-    else:
-        write_text(_page(report, against))
-    return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
+
+
+def _beside(db: str | None) -> tuple[str, ...]:
+    """The file of checkpoints beside an SQLite store, if there is one."""
+    from meta_audit.store.opening import is_sqlite, locate
+
+    url = locate(db)
+    path = Path(f"{url.database}.checkpoints")
+    return (str(path),) if is_sqlite(url) and path.is_file() else ()
 
 
 def parse_keys(keys: Sequence[str]) -> list[VerifierKey]:
@@ -131,7 +148,7 @@ def _page(report: Report, against: Sequence[str]) -> str:
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """A live line on a terminal, else nothing."""
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda _done, _total: None
         return
 
     def show(done: int, total: int) -> None:

@@ -45,7 +45,7 @@ def command(file: str, *, keys: tuple[str, ...], checkpoint: str | None, format_
     held = _held(checkpoint) if checkpoint else None
     results = []
     for bundle in _bundles(file):
-        tried = [verify_bundle(bundle, key, _parse_again) for key in trusted or [None]]
+        tried = [verify_bundle(bundle, key, _parse_again) for key in trusted or (None,)]
         result = next((one for one in tried if one.verdict != "failed"), tried[0])
         results.append((result, _is_held(bundle, held)))
     good = all(result.verdict != "failed" and known is not False for result, known in results)

@@ -37,7 +37,7 @@ class Checkpoint(Struct, frozen=True):
     root: bytes
     """32 bytes."""
     extensions: tuple[str, ...] = ()
-    """Further lines. This program writes none and keeps those that it reads."""
+    """Further lines: of a store's checkpoint its custody line (`custody.Custody`)."""
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -86,7 +86,7 @@ def _with_id(connection: Connection, job_id: str) -> list[_Row]:
 
 
 def _beginning(connection: Connection, text: str) -> list[_Row]:
-    prefixes = ("", JOB_PREFIX, SPEC_PREFIX)
+    prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
     beginnings = [prefix + text for prefix in prefixes]

@@ -33,10 +33,10 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
     bulk = target.bulk()
     try:
         bulk.begin()
-        for table in FACT_TABLES:
-            if bulk.query(f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608 - own names
+        for name in FACT_TABLES:
+            if bulk.query(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - own names
                 raise UsageError(
-                    f"{target.shown} is not empty: it has {table}",
+                    f"{target.shown} is not empty: it has {name}",
                     advice="Copy into a new store.",
                 )
         try:

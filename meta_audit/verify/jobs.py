@@ -181,7 +181,7 @@ class JobRange:
         at = (key, index)
         spec, *head = version.head
         return _encode(
-            AcceptedEntry(
+            AcceptedEntry(  # type: ignore[call-arg]
                 HASH,
                 bytes(document),
                 self._work.uri(source_id),

@@ -39,7 +39,7 @@ SECRET_BITS: Final = 60
 class Progress(Protocol):
     """Is told how the verification goes on."""
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, /) -> None:
         """So many parts are done."""
 
 
@@ -56,7 +56,7 @@ class Verification:
         pins: Sequence[VerifierKey] = (),
         jobs: int = 1,
         deep: bool = False,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = lambda _done, _total: None,
     ) -> None:
         self._opener = opener
         self._store = store

@@ -8,7 +8,7 @@ import signal
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from meta_audit.errors import MetaAuditError, ProcessError, StoreError
 from meta_audit.verify.derived import check_resolutions, sum_indexed
@@ -141,10 +141,11 @@ class Processes:
         for pipe in self._pipes:
             self._give(pipe, rest, busy)
         while busy:
-            for pipe in wait(list(busy)):
-                part = busy.pop(pipe)  # type: ignore[arg-type]
-                result = self._receive(pipe)  # type: ignore[arg-type]
-                self._give(pipe, rest, busy)  # type: ignore[arg-type]
+            for ready in wait(list(busy)):
+                pipe = cast("Pipe", ready)
+                part = busy.pop(pipe)
+                result = self._receive(pipe)
+                self._give(pipe, rest, busy)
                 yield part, result
 
     def finish(self) -> Iterator[Any]:

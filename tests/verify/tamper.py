@@ -324,7 +324,8 @@ def main(arguments: list[str] | None = None) -> int:
     for mutation in missed:
         print("NOT CAUGHT:", *mutation)
     print(
-        f"{sum(done.values())} mutations, {len(missed)} not caught, {time.monotonic() - began:.0f} s"
+        f"{sum(done.values())} mutations, {len(missed)} not caught,"
+        f" {time.monotonic() - began:.0f} s"
     )
     return 1 if missed else 0
 

@@ -70,7 +70,9 @@ def test_a_frame_that_cannot_be_read_is_damage(grown: Grown, tmp_path: Path) -> 
     copy_store(grown.db, target)
     with administrator(target) as connection:
         connection.execute("UPDATE documents SET content = x'00' WHERE document_id = 5")
-        connection.execute("UPDATE documents SET content = content || x'00' WHERE document_id = 9")
+        connection.execute(
+            "UPDATE documents SET content = CAST(content || x'00' AS BLOB) WHERE document_id = 9"
+        )
     found = {(d.entry, d.kind) for d in verify(target).damages}
     assert found == {(5, "bytes"), (9, "bytes")}
 
