@@ -20,7 +20,17 @@ from meta_audit import cli
 from meta_audit.query import statements
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.signing import load_signing_key
+from tests.engines import (
+    db_url,
+    empty_sqlite,
+    new_db,
+    postgres,
+    postgres_own_url,
+    postgres_url,
+)
 from tests.faults import export
+
+__all__ = ["db_url", "empty_sqlite", "new_db", "postgres", "postgres_own_url", "postgres_url"]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORPUS: Final = ROOT / "../shared/corpus"

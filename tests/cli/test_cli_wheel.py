@@ -48,9 +48,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     paths = {name: str(folder) for name in ("base", "platbase", "installed_base")}
     site = Path(sysconfig.get_path("purelib", "venv", vars=paths))
+    pip = (sys.executable, "-m", "pip", "--python", folder / "bin/python")
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--quiet"]
-        + ["--no-deps", "--no-index", "--no-warn-script-location", wheel],
+        [*pip, "install", "--quiet", "--no-deps", "--no-index", wheel],
         check=True,
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
     )

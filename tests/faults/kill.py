@@ -35,8 +35,10 @@ from meta_audit.store.opening import open_to_read
 from tests.faults import export
 from tests.faults.documents import write_folder
 
-LEAST_LEFT: Final = 0.1
-"""Share of an undisturbed run that one takes which has nothing left to do."""
+AGAIN: Final = 0.3
+"""Share of an undisturbed run that it takes to pass over what is in the store already."""
+PATIENCE: Final = 1.5
+"""By how much later the next kill may come after one that left the store as it was."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHUNK_DOCUMENTS: Final = 60
 BLOCK_BYTES: Final = 16_384
@@ -201,12 +203,13 @@ class Trial:
     def _round(self, kills: int) -> None:
         for path in self._work.glob("killed.db*"):
             path.unlink()
-        entries = 0
+        entries, patience = 0, 1.0
         while True:
             last = self.report.kills >= kills or entries == self.entries
-            ran = ingest(self._folder, self._db, None if last else self._moment(entries))
+            ran = ingest(self._folder, self._db, None if last else self._moment(entries, patience))
             seen = look(self._db)
             self._check(ran, seen, entries)
+            patience = 1.0 if len(seen.leaves) > entries else patience * PATIENCE
             entries = len(seen.leaves)
             if not ran.killed:
                 break
@@ -217,12 +220,12 @@ class Trial:
             self.report.unequal += 1
             self._note(f"the completed store differs, exit code {ran.status}: {ran.said[-300:]}")
 
-    def _moment(self, entries: int) -> tuple[str, float]:
+    def _moment(self, entries: int, patience: float) -> tuple[str, float]:
         """When to kill: at any moment of what is left to do."""
         if self._chance.random() < BEFORE_READY:
             return "start", self._chance.uniform(0, self._ran.starting)
-        left = max(1 - entries / self.entries, LEAST_LEFT)
-        return "ready", self._chance.uniform(0, left * self._ran.working)
+        left = min(1 - entries / self.entries + AGAIN * bool(entries), 1)
+        return "ready", self._chance.uniform(0, left * patience * self._ran.working)
 
     def _check(self, ran: Ran, seen: Seen, before: int) -> None:
         count = len(seen.leaves)

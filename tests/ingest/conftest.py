@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Audit
-from tests.engines import Server, db_url, empty_sqlite, new_db, postgres
-
-__all__ = ["db_url", "empty_sqlite", "new_db", "postgres"]
+from tests.engines import Server
 
 
 @pytest.fixture

@@ -6,17 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import (
-    db_url,
-    empty_sqlite,
-    new_db,
-    postgres,
-    postgres_own_url,
-    postgres_url,
-)
 from tests.faults.documents import write_folder
-
-__all__ = ["db_url", "empty_sqlite", "new_db", "postgres", "postgres_own_url", "postgres_url"]
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,6 @@ from meta_audit.store.batch import Offered, build
 from meta_audit.store.imports import SourceLog, begin_import
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.writer import Writer
-from tests.engines import (
-    db_url,
-    empty_sqlite,
-    new_db,
-    postgres,
-    postgres_own_url,
-    postgres_url,
-)
-
-__all__ = ["db_url", "empty_sqlite", "new_db", "postgres", "postgres_own_url", "postgres_url"]
 
 Value = bytes | dict[str, Any] | Offered
 
