@@ -5,7 +5,8 @@
 Each round runs every contender once, each into a database of its own: first a file into the
 empty store, then a second file of as many other jobs into the store that holds the first one
 (the figures of "existing store"). The server is that of the tests (tests.engines), with the
-settings that it comes with. Prints rates by wall time, and ratios within each round.
+settings that it comes with. Prints rates by wall time, ratios within each round, and what the
+second file cost in processor time: on a busy machine that is the steadier figure.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -85,6 +88,19 @@ def seconds(commands: list[list[str]]) -> float:
     return time.perf_counter() - began
 
 
+def cpu(server: Server) -> tuple[float, float]:
+    """Processor seconds so far: of what this program started and waited for, of the server."""
+    mine = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = 0
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for pid in (server.pid, *children):
+        with suppress(FileNotFoundError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # utime, stime; of the server also those of children that ended: proc(5).
+            ticks += sum(map(int, fields[11 : 15 if pid == server.pid else 13]))
+    return mine.ru_utime + mine.ru_stime, ticks / os.sysconf("SC_CLK_TCK")
+
+
 def files(count: int) -> Iterator[list[Path]]:
     """Two files of different jobs, each whole and in halves; yields the halves."""
     DATA.mkdir(parents=True, exist_ok=True)
@@ -109,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     server = Server()
     rates: dict[str, list[tuple[float, float]]] = {}
+    costs: dict[str, list[tuple[float, float]]] = {}
     sizes: dict[str, int] = {}
     try:
         first, second = files(chosen.count)
@@ -118,8 +135,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for name in [*names[number % len(names) :], *names[: number % len(names)]]:
                 database = server.create_store()
                 url, contender = server.url(database), CONTENDERS[name]
-                both = [chosen.count / seconds(contender(f, url)) for f in (first, second)]
+                both, used = [], []
+                for some in (first, second):
+                    before = cpu(server)
+                    both.append(chosen.count / seconds(contender(some, url)))
+                    used = [b - a for a, b in zip(before, cpu(server), strict=True)]
                 rates.setdefault(name, []).append((both[0], both[1]))
+                costs.setdefault(name, []).append((used[0], used[1]))
                 with server.connect(database) as connection:
                     row = connection.execute("SELECT pg_database_size(current_database())")
                     sizes[name] = row.fetchone()[0] // (2 * chosen.count)
@@ -128,15 +150,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         server.stop()
     print(f"{platform.platform()}, {os.cpu_count()} processors, SQLAlchemy {sa.__version__}")
-    print("| documents/s, median | empty store | existing store | of the limit | bytes per job |")
-    print("|---|---|---|---|---|")
+    print(
+        "| documents/s, median | empty store | existing store | of the limit"
+        " | CPU µs per document: client | server | bytes per job |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name in names:
         empty, existing = (median(r[n] for r in rates[name]) for n in (0, 1))
         of_limit = "–"
         if LIMIT in rates:
             pairs = zip(rates[name], rates[LIMIT], strict=True)
             of_limit = f"{median(a[1] / b[1] for a, b in pairs):.2f}"
-        print(f"| {name} | {empty:,.0f} | {existing:,.0f} | {of_limit} | {sizes[name]:,} |")
+        client, its_server = (
+            median(c[n] for c in costs[name]) / chosen.count * 1e6 for n in (0, 1)
+        )
+        print(
+            f"| {name} | {empty:,.0f} | {existing:,.0f} | {of_limit}"
+            f" | {client:.0f} | {its_server:.0f} | {sizes[name]:,} |"
+        )
     print(json.dumps(rates))
 
 

@@ -56,6 +56,11 @@ class Server:
         """Whether the server is this process's own, so that it may be stopped."""
         return self._local is not None
 
+    @property
+    def pid(self) -> int:
+        """Process of the local server."""
+        return int((self._local.pgdata / "postmaster.pid").read_text().split()[0])
+
     def url(self, database: str, user: str | None = None) -> str:
         """A URL as `--db` takes it."""
         url = self._url.set(drivername="postgresql+psycopg", database=database)

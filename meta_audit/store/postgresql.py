@@ -1,38 +1,30 @@
-"""PostgreSQL: how it is opened, and how rows enter it in bulk.
-
-One writer at a time, as on SQLite: a transaction begins by taking an advisory lock, so that
-numbers are the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by
-binary COPY straight into their tables.
-"""
+"""PostgreSQL: how it is opened."""
 
 from __future__ import annotations
 
 import logging
-import re
-import time
-from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 import sqlalchemy as sa
-from psycopg.pq import TransactionStatus
 
-from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.schema.tables import metadata
-from meta_audit.store.copying import encode
-from meta_audit.store.transactions import patiently
+from meta_audit.errors import StoreError
+from meta_audit.store.postgresql_bulk import BUSY_SECONDS, LOCK_STATEMENT, PostgresBulk
+from meta_audit.store.postgresql_errors import advice, is_transient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import psycopg
 
-    from meta_audit.store.copying import Kind
+__all__ = [
+    "advice",
+    "begin_upgrade",
+    "has_revision",
+    "is_empty",
+    "is_transient",
+    "make_bulk",
+    "make_engine",
+    "must_be_safe",
+]
 
-LOCK: Final = 0x4D457461
-"""First number of the advisory lock of writers; the second one stands for the schema."""
-BUSY_SECONDS: Final = 600
-"""How long a writer waits for its turn; another ingest holds the lock for one batch."""
-KEYS_PER_QUERY: Final = 50_000
 CONNECT: Final = {
     "application_name": "meta-audit",
     "client_encoding": "utf8",
@@ -49,38 +41,6 @@ SESSION: Final = (
 )
 """An importer that hangs may not keep all others out for ever."""
 UNSAFE: Final = "fsync", "full_page_writes", "synchronous_commit"
-TRANSIENT: Final = (
-    "08",  # connection exception
-    "40",  # serialization failure, deadlock
-    "53300",  # too many connections
-    "55P03",  # lock not available
-    "57P",  # admin shutdown, crash shutdown, cannot connect now
-    "25P03",  # idle in transaction
-    "25006",  # read-only: connected to a standby, while another server takes over
-)
-"""Beginnings of SQLSTATEs that pass."""
-ADVICE: Final = {
-    "28": "Check the user and the password in the URL, or in the file ~/.pgpass.",
-    "3D": "Make the database first, as with `createdb`.",
-    "42501": "The role may not do that: see docs/postgresql.md.",
-    "53100": "The server's disk is full: make room, then run the same command again.",
-    "other": "Is the server up? What was written before stands; run the same command again.",
-}
-"""By the beginning of the SQLSTATE."""
-_NOT_AVAILABLE: Final = "55P03"
-_OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
-_HINTS: Final = (
-    ("28000", re.compile(r'role ".*" does not exist|pg_hba\.conf|authentication')),
-    ("28P01", re.compile("password")),
-    ("3D000", re.compile(r'database ".*" does not exist')),
-)
-"""SQLSTATE of a failed connection, by the English text; of others there is none."""
-_KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
-    sa.BigInteger: "int8",
-    sa.Text: "text",
-    sa.LargeBinary: "bytea",
-}
-_ARRAYS: Final = {int: "bigint[]", str: "text[]", bytes: "bytea[]"}
 _RELATIONS: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'v', 'm', 'p', 'f') AND """
@@ -135,7 +95,7 @@ def begin_upgrade(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-    connection.exec_driver_sql(_LOCK_STATEMENT)
+    connection.exec_driver_sql(LOCK_STATEMENT)
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
         raise StoreError(
@@ -155,222 +115,3 @@ def has_revision(connection: sa.Connection) -> bool:
 def is_empty(connection: sa.Connection) -> bool:
     """Whether nothing is in the schema where the tables shall be made."""
     return connection.exec_driver_sql(_RELATIONS + _NOT_OF_EXTENSIONS).first() is None
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether an error of the driver passes, so that the same may work a while later."""
-    state = _state(error)
-    return state.startswith(TRANSIENT) or (
-        not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    )
-
-
-def advice(error: BaseException) -> str:
-    """What a person can do about an error of the driver."""
-    state = _state(error)
-    return next((text for code, text in ADVICE.items() if state.startswith(code)), ADVICE["other"])
-
-
-def _state(error: BaseException) -> str:
-    """The SQLSTATE; libpq keeps it to itself where it could not connect."""
-    state = getattr(error, "sqlstate", None)
-    if state:
-        return str(state)
-    return next((code for code, hint in _HINTS if hint.search(str(error))), "")
-
-
-_LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
-
-
-class PostgresBulk:
-    """`engine.Bulk` for PostgreSQL. Outside of a transaction a lost connection is made again."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._name = engine.url.render_as_string()
-        self._pooled: sa.PoolProxiedConnection | None = None
-        self._inside = False
-        self._first_rows: list[tuple[str, tuple[str, ...], list[Any]]] = []
-        """Of each insertion of the transaction."""
-
-    def begin(self) -> None:
-        """Take the lock of writers; waits for another writer's batch."""
-        self._first_rows.clear()
-        ends = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                driver = self._connected()
-                driver.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                self._inside = True
-                driver.execute(_LOCK_STATEMENT)
-            except psycopg.Error as error:
-                failed = self._failed(error)
-                self.rollback()
-                if error.sqlstate != _NOT_AVAILABLE or time.monotonic() > ends:
-                    raise failed from error
-            else:
-                return
-
-    def commit(self) -> None:
-        """Make the transaction durable.
-
-        Where the connection is lost meanwhile, a new one finds out what became of it.
-        """
-        try:
-            self._connected().execute("COMMIT")
-        except psycopg.Error as error:
-            failed = self._failed(error)
-            self._inside = False
-            if not isinstance(failed, TransientStoreError) or not self._was_committed():
-                raise failed from error
-        self._inside = False
-
-    def rollback(self) -> None:
-        """Undo the transaction."""
-        if self._status() in _OPEN:
-            with suppress(psycopg.Error):
-                self._connected().execute("ROLLBACK")
-        self._inside = False
-        if self._status() != TransactionStatus.IDLE:
-            self._disconnect()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self.rollback()
-        if self._pooled is not None:
-            self._pooled.close()
-            self._pooled = None
-
-    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows of one statement; parameters are written `?`."""
-        return self._read(_translated(sql), parameters)
-
-    def among(self, sql: str, keys: Sequence[object]) -> Iterable[tuple[Any, ...]]:
-        """Rows of a query whose `AMONG KEYS` stands for `IN (keys)`, any number of them."""
-        for start in range(0, len(keys), KEYS_PER_QUERY):
-            some = list(keys[start : start + KEYS_PER_QUERY])
-            yield from self._read(_with_array(sql, _ARRAYS[type(some[0])]), (some,))
-
-    def insert(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat."""
-        if not values:
-            return
-        self._first_rows.append((table, columns, values[: len(columns)]))
-        try:
-            with (
-                self._connected().cursor() as cursor,
-                cursor.copy(_copy(table, columns)) as copy,
-            ):
-                for piece in encode(_kinds(table, columns), values):
-                    copy.write(piece)
-        except psycopg.Error as error:
-            raise self._failed(error) from error
-
-    def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat, leaving out those whose key is there already."""
-        if not values:
-            return
-        by_column = [values[n :: len(columns)] for n in range(len(columns))]
-        try:
-            self._connected().execute(_insert_missing(table, columns), by_column)
-        except psycopg.Error as error:
-            raise self._failed(error) from error
-
-    def _read(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-        def read() -> list[tuple[Any, ...]]:
-            try:
-                with self._connected().cursor(binary=True) as cursor:
-                    return cursor.execute(sql, parameters).fetchall()
-            except psycopg.Error as error:
-                raise self._failed(error) from error
-
-        return read() if self._inside else patiently(read)
-
-    def _was_committed(self) -> bool:
-        """Whether a transaction whose COMMIT was not answered was committed.
-
-        Its successor has the lock only when it is over. Each one inserts something that bears
-        the number of its import or source, which nobody else's rows do: all of its first rows
-        are there, or it was undone.
-        """
-        rows = self._first_rows.copy()
-
-        def are_there() -> bool:
-            self.begin()
-            return all(self._has(*row) for row in rows)
-
-        found = patiently(are_there, undo=self.rollback)
-        self.rollback()
-        return found
-
-    def _has(self, table: str, columns: tuple[str, ...], row: list[Any]) -> bool:
-        given = [(column, v) for column, v in zip(columns, row, strict=True) if v is not None]
-        where = " AND ".join(f'"{column}" = ?' for column, _ in given)
-        return bool(self.query(f"SELECT 1 FROM {table} WHERE {where}", *(v for _, v in given)))  # noqa: S608
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        """The connection; a new one where it was lost, or left in the middle of something."""
-        if not self._inside and self._pooled and self._status() != TransactionStatus.IDLE:
-            self._disconnect()
-        if self._pooled is None:
-            self._pooled = self._engine.raw_connection()
-        driver = self._pooled.driver_connection
-        if not isinstance(driver, psycopg.Connection):
-            raise StoreError(f"not a connection of psycopg: {driver!r}")
-        return driver
-
-    def _status(self) -> TransactionStatus:
-        driver = self._pooled.driver_connection if self._pooled else None
-        if not isinstance(driver, psycopg.Connection) or driver.closed:
-            return TransactionStatus.UNKNOWN
-        return driver.info.transaction_status
-
-    def _is_lost(self) -> bool:
-        return self._status() == TransactionStatus.UNKNOWN
-
-    def _disconnect(self) -> None:
-        if self._pooled is not None:
-            with suppress(psycopg.Error):
-                self._pooled.invalidate()
-            self._pooled = None
-
-    def _failed(self, error: psycopg.Error) -> StoreError:
-        passes = is_transient(error) or self._is_lost()
-        kind = TransientStoreError if passes else StoreError
-        state = f" ({error.sqlstate})" if error.sqlstate else ""
-        text = " ".join(str(error).split())
-        return kind(f"the store {self._name} failed: {text}{state}", advice=advice(error))
-
-
-@lru_cache
-def _translated(sql: str) -> str:
-    return sql.replace("%", "%%").replace("?", "%s")
-
-
-@lru_cache
-def _with_array(sql: str, array: str) -> str:
-    return _translated(sql).replace("AMONG KEYS", f"= ANY(%b::{array})")
-
-
-@lru_cache
-def _kinds(table: str, columns: tuple[str, ...]) -> tuple[Kind, ...]:
-    types = [metadata.tables[table].c[column].type for column in columns]
-    return tuple(next(kind for of, kind in _KINDS.items() if isinstance(t, of)) for t in types)
-
-
-@lru_cache
-def _copy(table: str, columns: tuple[str, ...]) -> str:
-    return f"COPY {table} ({_quoted(columns)}) FROM STDIN (FORMAT BINARY)"
-
-
-@lru_cache
-def _insert_missing(table: str, columns: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"%b::{kind}[]" for kind in _kinds(table, columns))
-    return (
-        f"INSERT INTO {table} ({_quoted(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
-        " ON CONFLICT DO NOTHING"
-    )
-
-
-def _quoted(columns: tuple[str, ...]) -> str:
-    return ", ".join(f'"{column}"' for column in columns)

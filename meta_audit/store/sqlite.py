@@ -134,9 +134,9 @@ class SqliteBulk:
         """Give the connection back."""
         self._pooled.close()
 
-    def _execute(self, sql: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+    def _execute(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
-            return self._driver.execute(sql, parameters)
+            return self._driver.execute(sql, parameters).fetchall()  # a step may fail as well
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
@@ -149,7 +149,7 @@ class SqliteBulk:
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Rows of one statement; parameters are written `?`."""
-        return self._execute(sql, parameters).fetchall()
+        return self._execute(sql, parameters)
 
     def among(self, sql: str, keys: Sequence[object]) -> Iterable[tuple[Any, ...]]:
         """Rows of a query whose `AMONG KEYS` stands for `IN (keys)`, any number of them."""

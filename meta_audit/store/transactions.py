@@ -25,11 +25,16 @@ class Patience:
     """Waits between trials: longer and longer, at random, and not for ever."""
 
     def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
-        self._ends = time.monotonic() + seconds
+        self._seconds = seconds
+        self._ends = 0.0
         self._wait = FIRST_WAIT
 
     def wait(self) -> bool:
-        """Wait a while. False, at once, where patience is at its end."""
+        """Wait a while. False, at once, where patience is at its end.
+
+        Time counts from the first call: what had failed may have taken long before.
+        """
+        self._ends = self._ends or time.monotonic() + self._seconds
         pause = self._wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         if time.monotonic() + pause > self._ends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.verify.jobs import HOUR_OFFSET
@@ -54,12 +55,11 @@ _RESOLUTIONS: Final = "SELECT rejection_id, import_id FROM rejection_resolutions
 def sum_indexed(work: Work, low: int, high: int) -> None:
     """Add up the reverse index of pairs from `low` to below `high`."""
     secret = work.options.secret
-    hashes = list(map(hash, work.reader.query(_ROWS, secret, low, high)))
-    at = 0
+    # Not all rows at once: a pair may be in every job.
+    hashes = map(hash, work.reader.stream(_ROWS, secret, low, high))
     for pair, count in work.reader.query(_COUNTS, low, high):
-        work.indexed.total += weight(secret, pair) * sum(hashes[at : at + count])
-        at += count
-    work.indexed.count += len(hashes)
+        work.indexed.total += weight(secret, pair) * sum(islice(hashes, count))
+        work.indexed.count += count
 
 
 def check_index(tallies: Tallies, reader: Reader, damages: Damages) -> None:

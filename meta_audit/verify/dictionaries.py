@@ -25,7 +25,6 @@ UNIQUE: Final = {
     "attribution_sets": "digest",
     "attribution_rules": "role, basis, trust, verdict",
     "jobs": "job_id, namespace_id",
-    "documents": "sha256",
     "rejections": "sha256, reason",
     "import_results": "import_id",
     "source_results": "source_id",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 KEYS_PER_QUERY: Final = 500
+ROWS_PER_FETCH: Final = 10_000
 _STAMP: Final = """
     SELECT (SELECT count(*) FROM checkpoints), (SELECT max(import_id) FROM imports),
         (SELECT max(entry_index) FROM ledger_entries), (SELECT max(source_id) FROM sources),
@@ -50,10 +51,24 @@ class Reader:
             self._cursor.execute(sql, parameters)
             return self._cursor.fetchall()  # type: ignore[return-value]
         except self._error as error:
-            raise StoreError(
-                f"cannot read the store: {error}",
-                advice="Is the file whole? Restore it from a backup if it is not.",
-            ) from error
+            raise _unreadable(error) from error
+
+    def stream(self, sql: str, /, *parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows of one statement, a few at a time; other statements may come between."""
+        pooled: Any = self._connection.connection
+        if self._qmark:
+            cursor = pooled.cursor()
+        else:
+            sql = sql.replace("%", "%%").replace("?", "%s")
+            cursor = pooled.cursor(name="meta_audit_stream")
+            cursor.itersize = ROWS_PER_FETCH
+        try:
+            cursor.execute(sql, parameters)
+            yield from cursor
+        except self._error as error:
+            raise _unreadable(error) from error
+        finally:
+            cursor.close()
 
     def joined(self, column: str) -> str:
         """SQL that joins the numbers of a group by commas."""
@@ -71,3 +86,10 @@ class Reader:
         while some := list(islice(rest, KEYS_PER_QUERY)):
             marks = ",".join("?" * len(some))
             yield from self.query(sql.replace("AMONG KEYS", f"IN ({marks})"), *some)
+
+
+def _unreadable(error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot read the store: {error}",
+        advice="Is the file whole? Restore it from a backup if it is not.",
+    )

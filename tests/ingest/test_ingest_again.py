@@ -136,3 +136,23 @@ def test_executions_and_history_alone_connect_to_their_job(audit: Audit, tmp_pat
     items = [{"ID": "e-1", "JobID": job_id, "NodeID": "n-7", "ComputeState": {"StateType": 7}}]
     take(audit, tmp_path / "executions.json", compact({"Items": items, "NextToken": ""}))
     assert audit.rows("SELECT job_id, node FROM v_executions") == [(job_id, "n-7")]
+
+
+def test_a_folder_of_known_files_is_recorded_bit_by_bit(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is held in memory for every file of a folder, not even of one that is all known."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number}.json").write_bytes(compact(job(number)))
+    audit.ingest(folder)
+    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_LOG", 12)
+    written = []
+    monkeypatch.setattr(
+        "meta_audit.cli.progress.Quiet.wrote", lambda _, summary: written.append(summary.documents)
+    )
+    summary = audit.ingest(folder).summary
+    assert (summary["sources"], summary["documents"], summary["unchanged"]) == (30, 30, 30)
+    assert len(written) > 5
+    assert audit.rows("SELECT count(*) FROM v_sources WHERE status = 'known'") == [(30,)]

@@ -18,7 +18,7 @@ from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.store import transactions
 from meta_audit.store.imports import begin_import
 from meta_audit.store.opening import Store, open_to_read, open_to_write
-from meta_audit.store.postgresql import PostgresBulk
+from meta_audit.store.postgresql_bulk import PostgresBulk
 from tests.engines import Server
 from tests.faults import export
 from tests.postgres.faults import Trial
@@ -220,7 +220,7 @@ def test_a_writer_waits_for_its_turn_beyond_the_time_out(store: Store) -> None:
 
 
 def test_a_writer_does_not_wait_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meta_audit.store.postgresql.BUSY_SECONDS", 0)
+    monkeypatch.setattr("meta_audit.store.postgresql_bulk.BUSY_SECONDS", 0)
     bulk = PostgresBulk(store.engine)
     bulk._connected().execute("SET lock_timeout = '100ms'")
     with holding_the_lock(store), pytest.raises(TransientStoreError, match="55P03"):

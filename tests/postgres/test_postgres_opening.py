@@ -66,11 +66,12 @@ def test_sqlite_does_not_import_psycopg(tmp_path: Path) -> None:
 def test_without_psycopg_the_advice_is_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "meta_audit.store.postgresql", raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg", None)
     import meta_audit.store
 
-    monkeypatch.delattr(meta_audit.store, "postgresql", raising=False)
+    for name in ("postgresql", "postgresql_bulk", "postgresql_errors"):
+        monkeypatch.delitem(sys.modules, f"meta_audit.store.{name}", raising=False)
+        monkeypatch.delattr(meta_audit.store, name, raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     assert cli.run(["find", "--db", "postgresql://h/d"]) == cli.Exit.STORE
     assert "pip install 'meta-audit[postgresql]'" in capsys.readouterr().err
 

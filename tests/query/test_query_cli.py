@@ -41,7 +41,7 @@ def test_trace_prints_a_page(store, job, run: Run, key_pair) -> None:
     assert (status, err) == (0, "")
     for text in (
         "Job j-5e85f246-aaaa-4bbb-8ccc-0123456789ab",
-        "set by the orchestrator (not signed); the ID belongs to its public key",
+        "server: set by the orchestrator, not signed; the ID belongs to its public key",
         "key SHA256:",
         "Meta of task 1, main",
         "2023-11-14 22:13:21Z  Completed (revision 2)",
@@ -212,7 +212,13 @@ def test_rejections_list_and_show(store, job, run: Run) -> None:
     store.take(broken, b"{}", job(), uri="=evil.json")
     status, text, _ = run("rejections", "list")
     assert status == 0
-    assert len(text.splitlines()) == 3
+    lines = text.splitlines()
+    assert lines[0] == "0  text.encoding  =evil.json, document 1, line 1, import 1"
+    assert lines[2] == "1  not_a_job  =evil.json, document 2, line 2, import 1"
+    assert lines[1::2] == [
+        "    byte 15 (0xff) is not UTF-8: invalid start byte",
+        "    an empty mapping",
+    ]
     document = json.loads(run("rejections", "list", "--format", "json")[1])
     assert document["format"] == "meta-audit/rejections/1"
     assert document["total"] == 2
