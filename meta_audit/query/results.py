@@ -196,6 +196,19 @@ class Finding(Struct, frozen=True):
     entry_index: int
 
 
+class Checkpoint(Struct, frozen=True):
+    """The newest signed tree head of the ledger (docs/ledger.md)."""
+
+    number: int
+    tree_size: int
+    """It covers the entries below this index."""
+    root: str
+    """`sha256:` and hex."""
+    import_id: int
+    covers: bool
+    """Whether it covers all the evidence; else an import is running, or was killed."""
+
+
 class Trace(Struct, frozen=True):
     """All that the store knows of one job."""
 
@@ -210,6 +223,7 @@ class Trace(Struct, frozen=True):
     executions: tuple[Execution, ...]
     events: tuple[Event, ...]
     evidence: tuple[Evidence, ...]
+    checkpoint: Checkpoint | None
     findings: tuple[Finding, ...]
 
 

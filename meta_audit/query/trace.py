@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meta_audit.query.attributions import Row, best, in_order
@@ -9,6 +10,7 @@ from meta_audit.query.identify import Identified, identify
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
+    Checkpoint,
     Event,
     Evidence,
     Execution,
@@ -84,6 +86,9 @@ _EVENTS: Final = """
     SELECT e.document_id, e.time, e.kind, e.execution_id, i.value, e.state, e.message
     FROM job_events e JOIN identities i ON i.identity_id = e.node_id
     WHERE e.job_key IN (?, ?) ORDER BY e.document_id, e.position"""
+_CHECKPOINT: Final = """
+    SELECT checkpoint_id, tree_size, note, import_id FROM checkpoints
+    ORDER BY checkpoint_id DESC LIMIT 1"""
 _FINDINGS: Final = """
     SELECT document_id, code, severity, detail FROM findings
     WHERE job_key IN (?, ?)
@@ -128,8 +133,17 @@ def _read(connection: Connection, job: Identified) -> Trace:
         executions=_told(Execution, rows(connection, _EXECUTIONS, *both), hashes, (5, 6)),
         events=_told(Event, rows(connection, _EVENTS, *both), hashes, (0,)),
         evidence=tuple(s.evidence() for s in seen),
+        checkpoint=_checkpoint(rows(connection, _CHECKPOINT), max(hashes)),
         findings=_told(Finding, rows(connection, _FINDINGS, *both), hashes, ()),
     )
+
+
+def _checkpoint(found: Sequence[Any], entry: int) -> Checkpoint | None:
+    """The newest checkpoint; its third line is the root (C2SP tlog-checkpoint)."""
+    for number, tree_size, note, import_id in found:
+        root = b64decode(note.split("\n")[2]).hex()
+        return Checkpoint(number, tree_size, f"sha256:{root}", import_id, tree_size > entry)
+    return None
 
 
 class _Seen:

@@ -231,6 +231,11 @@ def _evidence(trace: Trace, screen: Screen) -> list[str]:
         room = None if screen.width is None else screen.width - 6 - len(where)
         lines.append(f"      {shown(e.source, room)}{where}")
         lines.append(f"      {import_}; {e.size:,} bytes{what}")
+    checkpoint = trace.checkpoint
+    if checkpoint and checkpoint.covers:
+        lines.append(f"  covered by checkpoint {checkpoint.number}, {checkpoint.root[:23]}...")
+    else:
+        lines.append("  not covered by a checkpoint yet: its import is running, or was killed")
     return lines
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 KEYS_PER_QUERY: Final = 500
 ROWS_PER_FETCH: Final = 10_000
+CACHE_KIB: Final = 8_192
+"""Of each process: tables are read from their beginning to their end, once."""
 _STAMP: Final = """
     SELECT (SELECT count(*) FROM checkpoints), (SELECT max(import_id) FROM imports),
         (SELECT max(entry_index) FROM ledger_entries), (SELECT max(source_id) FROM sources),
@@ -34,6 +36,7 @@ class Reader:
         if self._connection.dialect.name == "sqlite":
             if self._connection.in_transaction():
                 self._connection.rollback()
+            self._connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.exec_driver_sql("BEGIN")
         else:
             self._connection.rollback()

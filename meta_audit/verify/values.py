@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from meta_audit.verify.reader import Reader
 
-REMEMBERED: Final = 400_000
+REMEMBERED: Final = 200_000
 """Values remembered of each kind; then all are forgotten and looked up again."""
 
 COUNTS: Final = {

@@ -92,7 +92,8 @@ def test_cannot_connect(
         assert advice in capsys.readouterr().err
 
 
-def test_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.3)
     assert cli.run(["find", "--db", "postgresql://127.0.0.1:1/d"]) == cli.Exit.STORE
     assert "Is the server up?" in capsys.readouterr().err
 

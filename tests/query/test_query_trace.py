@@ -47,6 +47,7 @@ def test_the_json_has_the_documented_shape(store, job, key_pair) -> None:
         "executions",
         "events",
         "evidence",
+        "checkpoint",
         "findings",
     ]
     assert document["format"] == "meta-audit/trace/1"

@@ -1,0 +1,33 @@
+"""What `trace` says of the ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from tests.conftest import ROOT, Audit
+from tests.engines import empty_sqlite
+
+__all__ = ["empty_sqlite"]
+
+
+def test_trace_names_the_checkpoint_that_covers_the_evidence(audit: Audit) -> None:
+    audit.ingest(ROOT / "examples")
+    checkpoint = json.loads(audit.run("trace", "j-d586d2cc", "--format", "json").out)["checkpoint"]
+    (shown,) = json.loads(audit.run("checkpoint", "list", "--format", "json").out)["checkpoints"]
+    assert checkpoint["covers"] is True
+    assert checkpoint["tree_size"] == shown["size"]
+    assert checkpoint["root"] == f"sha256:{shown['root'].removeprefix('sha256:')}"
+    assert f"covered by checkpoint {checkpoint['number']}, " in audit.run("trace", "j-d586d2cc").out
+
+
+def test_trace_says_so_where_no_checkpoint_covers_it(audit: Audit) -> None:
+    audit.ingest(ROOT / "examples")
+    with sqlite3.connect(audit.db) as connection:
+        connection.execute("DROP TRIGGER tr_checkpoints_delete")
+        connection.execute("DELETE FROM checkpoints")
+    connection.close()
+    assert (
+        json.loads(audit.run("trace", "j-d586d2cc", "--format", "json").out)["checkpoint"] is None
+    )
+    assert "not covered by a checkpoint yet" in audit.run("trace", "j-d586d2cc").out
