@@ -10,7 +10,7 @@ MAX_DOCUMENT_BYTES: Final = 10_000_000
 """Bacalhau's own cap for a job (10 MB)."""
 MAX_DEPTH: Final = 128
 """Deepest nesting of mappings and lists."""
-MAX_NODES: Final = 1_000_000
+MAX_NODES: Final = 200_000
 """Most keys, list elements and scalars of one document."""
 MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""

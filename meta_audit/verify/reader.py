@@ -40,9 +40,7 @@ class Reader:
             self._connection.exec_driver_sql("BEGIN")
         else:
             self._connection.rollback()
-            self._connection.exec_driver_sql(
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            )
+            self._connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._cursor = self._connection.connection.cursor()
         return self.query(_STAMP)[0]
 

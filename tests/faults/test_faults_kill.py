@@ -8,7 +8,7 @@ from tests.faults.kill import Trial
 
 
 def test_kills(tmp_path: Path) -> None:
-    trial = Trial(tmp_path, documents=500, seed=11)
+    trial = Trial(tmp_path, documents=300, seed=11)
     report = trial.run(kills=8)
     assert report.ok, report.details
     assert report.kills == 8
