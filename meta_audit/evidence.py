@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 65_536
-TRAINING_DOCUMENTS: Final = 5_000
+TRAINING_DOCUMENTS: Final = 3_000
 TRAINING_BYTES: Final = 1_000_000
 """Fewer bytes than this are not worth a dictionary."""
 LARGEST_SAMPLE: Final = 131_072

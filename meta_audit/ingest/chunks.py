@@ -38,6 +38,15 @@ class Chunk:
     refused: int = 0
     skipped: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to write it."""
+        return (
+            len(self.offered) >= CHUNK_DOCUMENTS
+            or self.size >= CHUNK_BYTES
+            or len(self.log) >= CHUNK_LOG
+        )
+
 
 class Reporter(Protocol):
     """Is told what happens to sources."""
@@ -80,7 +89,7 @@ class Chunker:
                 )
             else:
                 yield from self._read(source)
-            if self._is_full():
+            if self._chunk.is_full:
                 yield self.rest()
         yield self._chunk
 
@@ -88,14 +97,6 @@ class Chunker:
         """What was read and not yet yielded, when reading is given up."""
         chunk, self._chunk = self._chunk, Chunk()
         return chunk
-
-    def _is_full(self) -> bool:
-        chunk = self._chunk
-        return (
-            len(chunk.offered) >= CHUNK_DOCUMENTS
-            or chunk.size >= CHUNK_BYTES
-            or len(chunk.log) >= CHUNK_LOG
-        )
 
     def _begin(self, uri: str) -> int:
         self._count += 1
@@ -128,7 +129,7 @@ class Chunker:
                 self._end_count(number, len(offered))
                 self._reporter.read(source.bytes_read - read)
                 read = source.bytes_read
-                if self._is_full():
+                if self._chunk.is_full:
                     yield self.rest()
         except SourceError as error:
             self._refuse(source.uri, error)

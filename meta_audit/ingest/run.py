@@ -16,7 +16,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -191,30 +191,34 @@ class Import:
             return  # the store is out of reach: the import stays without an end, and shows so
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
-        with _without_collector():
+        with _without_collector(), ExitStack() as stack:
             for first in chunks:
+                pool = None
+                if self._jobs and first.is_full:
+                    context = multiprocessing.get_context("forkserver")
+                    pool = ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process)
+                    stack.enter_context(pool)
+                    pool.submit(_start)  # the processes start while the first batch is built
                 self._write(first, self._build(first))
+                if pool and self._dictionary:
+                    self._take_in_parallel(pool, chunks)
                 break
-            if self._jobs and self._dictionary:
-                self._take_in_parallel(chunks)
             for chunk in chunks:
                 self._write(chunk, self._build(chunk))
 
-    def _take_in_parallel(self, chunks: Iterator[Chunk]) -> None:
+    def _take_in_parallel(self, pool: ProcessPoolExecutor, chunks: Iterator[Chunk]) -> None:
         """Build batches in other processes, write them here in the order of the documents."""
-        context = multiprocessing.get_context("forkserver")
         pending: deque[tuple[Chunk, Future[bytes]]] = deque()
-        with ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process) as pool:
-            try:
-                for chunk in chunks:
-                    pending.append((chunk, self._submit(pool, chunk)))
-                    if len(pending) > self._jobs:
-                        self._write_next(pending)
-                while pending:
+        try:
+            for chunk in chunks:
+                pending.append((chunk, self._submit(pool, chunk)))
+                if len(pending) > self._jobs:
                     self._write_next(pending)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            while pending:
+                self._write_next(pending)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
     def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[bytes]:
         offered, chunk.offered = chunk.offered, []
@@ -268,6 +272,10 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _start() -> None:
+    """Nothing: being asked for it makes a process start."""
 
 
 def _prepare_process() -> None:
