@@ -8,7 +8,7 @@ import click
 
 from meta_audit.cli import options
 from meta_audit.cli.progress import make_progress
-from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
+from meta_audit.cli.summaries import finish
 from meta_audit.render.escape import escape
 
 
@@ -24,7 +24,7 @@ from meta_audit.render.escape import escape
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.DB
-@FORMAT_OF_SUMMARY
+@options.TEXT_OR_JSON
 def command(
     sources: tuple[str, ...],
     *,

@@ -6,7 +6,7 @@ import click
 
 from meta_audit.cli import options
 from meta_audit.cli.progress import Quiet
-from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
+from meta_audit.cli.summaries import finish
 
 
 @click.command(name="retry")
@@ -14,7 +14,7 @@ from meta_audit.cli.summaries import FORMAT_OF_SUMMARY, finish
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.DB
-@FORMAT_OF_SUMMARY
+@options.TEXT_OR_JSON
 def retry(
     *,
     coerce_scalars: bool,

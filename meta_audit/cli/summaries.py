@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from meta_audit.ingest.summary import Summary
     from meta_audit.store.opening import Store
 
-FORMAT_OF_SUMMARY = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the summary.",
-)
-
 
 def finish(run: Import, summary: Summary, store: Store, format_: str) -> int:
     """Print the summary; the exit code."""

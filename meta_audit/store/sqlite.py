@@ -1,7 +1,7 @@
 """SQLite: how it is opened, and how rows enter it in bulk.
 
 One statement inserts some hundred rows: measured, this takes half the time of
-`executemany` and less than `json_each` over packed integers (bench/README.md).
+`executemany` and less than `json_each` over packed integers (docs/adr/0005).
 """
 
 from __future__ import annotations
