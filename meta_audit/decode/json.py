@@ -28,10 +28,10 @@ _SPACE_BYTES: Final = _SPACE.encode()
 _DEEP_INDENT: Final = b"\n" + b" " * (2 * MAX_DEPTH)
 """Stands before the children of a container `MAX_DEPTH` deep, when indented by 2."""
 
-_GO_ESCAPES: Final = tuple(
-    (rb"\u%04x" % ord(character), character.encode()) for character in "<>&\u2028\u2029"
-)
-"""What Go's encoder escapes and orjson does not."""
+_GO_ESCAPES: Final = {
+    b"%04x" % ord(character): character.encode() for character in "<>&\u2028\u2029"
+}
+"""What Go's encoder escapes and orjson does not: hex of the code point, UTF-8."""
 _ESCAPED_NUL: Final = rb"\u0000"
 
 
@@ -68,9 +68,9 @@ def _without_go_escapes(bare: bytes) -> bytes:
     This may also hit the tail of an escaped backslash (`\\u003c`), but what it leaves there
     (`\<`) is in no form that orjson writes, so equality still proves what it should.
     """
-    for escaped, character in _GO_ESCAPES:
-        bare = bare.replace(escaped, character)
-    return bare
+    first, *rest = bare.split(rb"\u")
+    undone = [_GO_ESCAPES.get(part[:4], rb"\u" + part[:4]) + part[4:] for part in rest]
+    return first + b"".join(undone)
 
 
 class _DuplicateKeyError(Exception):

@@ -1,7 +1,7 @@
 """Rows in the binary form of PostgreSQL's COPY (documentation of COPY, "Binary Format").
 
-Values come flat: those of the first row, of the second … Rows of integers alone, most of
-all rows, are packed some hundred at a time.
+Values come flat: those of the first row, of the second … Integers are packed many at a time:
+those of some hundred rows where there is nothing else, else those between two texts.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import chain, repeat
 from struct import Struct, error
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Kind = Literal["int8", "text", "bytea"]
 """Type of a column."""
@@ -32,23 +32,24 @@ def encode(kinds: tuple[Kind, ...], values: list[Any]) -> Iterator[bytes]:
     yield HEADER
     width = len(kinds)
     step = ROWS_PER_PIECE * width
-    only_integers = all(kind == "int8" for kind in kinds)
+    without_null = _integers if set(kinds) == {"int8"} else _runs
     for start in range(0, len(values), step):
         some = values[start : start + step] if len(values) > step else values
-        yield (_integers if only_integers else _mixed)(kinds, some)
+        try:
+            yield without_null(kinds, some)
+        except (error, TypeError, AttributeError):
+            yield _field_by_field(kinds, some)
     yield TRAILER
 
 
 def _integers(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+    """Rows of integers alone."""
     width = len(kinds)
     layout, fields = _layout(width, len(values) // width)
     fields = fields.copy()
     for column in range(width):
         fields[2 + 2 * column :: 1 + 2 * width] = values[column::width]
-    try:
-        return layout.pack(*fields)
-    except error:  # a NULL
-        return _mixed(kinds, values)
+    return layout.pack(*fields)
 
 
 @lru_cache
@@ -57,7 +58,48 @@ def _layout(width: int, rows: int) -> tuple[Struct, list[int]]:
     return Struct(">" + ("h" + "iq" * width) * rows), [width, *[8, 0] * width] * rows
 
 
-def _mixed(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+class _Run(NamedTuple):
+    """Integers of a row up to the next text, whose length is packed with them."""
+
+    pack: Callable[..., bytes]
+    integers: tuple[int, ...]
+    text: int | None
+
+
+@lru_cache
+def _runs_of(kinds: tuple[Kind, ...]) -> tuple[_Run, ...]:
+    ends = [n for n, kind in enumerate(kinds) if kind != "int8"]
+    runs: list[_Run] = []
+    begin = 0
+    for text in [*ends, None]:
+        integers = tuple(range(begin, len(kinds) if text is None else text))
+        form = ">" + "h" * (not runs) + "iq" * len(integers) + "i" * (text is not None)
+        if form != ">":
+            runs.append(_Run(Struct(form).pack, integers, text))
+        begin = begin if text is None else text + 1
+    return tuple(runs)
+
+
+def _runs(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+    """Rows of any types, none of them NULL."""
+    width = len(kinds)
+    parts: list[Iterable[bytes]] = []
+    for run in _runs_of(kinds):
+        arguments: list[Iterable[int]] = [] if parts else [repeat(width)]
+        for column in run.integers:
+            arguments += (repeat(8), values[column::width])
+        if run.text is None:
+            parts.append(map(run.pack, *arguments))
+            continue
+        texts = values[run.text :: width]
+        if kinds[run.text] == "text":
+            texts = [text.encode() for text in texts]
+        parts += (map(run.pack, *arguments, map(len, texts)), texts)
+    return b"".join(chain.from_iterable(zip(*parts, strict=False)))
+
+
+def _field_by_field(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+    """Rows of any types, with NULLs."""
     width = len(kinds)
     begin = width.to_bytes(2, "big")
     columns = [map(_FIELD[kind], values[n::width]) for n, kind in enumerate(kinds)]

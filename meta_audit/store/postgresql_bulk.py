@@ -2,12 +2,14 @@
 
 One writer at a time, as on SQLite: a transaction begins by taking an advisory lock, so that
 numbers are the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by
-binary COPY straight into their tables.
+binary COPY straight into their tables, in a thread: the server works on the rows of one table
+while those of the next are made.
 """
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +53,8 @@ class PostgresBulk:
         self._name = engine.url.render_as_string()
         self._pooled: sa.PoolProxiedConnection | None = None
         self._inside = False
+        self._sender = ThreadPoolExecutor(1, "COPY")
+        self._sending: list[Future[None]] = []
         self._first_rows: list[tuple[str, tuple[str, ...], list[Any]]] = []
         """Of each insertion of the transaction."""
 
@@ -77,6 +81,7 @@ class PostgresBulk:
 
         Where the connection is lost meanwhile, a new one finds out what became of it.
         """
+        self._finish_sending()
         try:
             self._connected().execute("COMMIT")
         except psycopg.Error as error:
@@ -88,6 +93,8 @@ class PostgresBulk:
 
     def rollback(self) -> None:
         """Undo the transaction."""
+        with suppress(StoreError):
+            self._finish_sending()
         if self._status() in _OPEN:
             with suppress(psycopg.Error):
                 self._connected().execute("ROLLBACK")
@@ -98,6 +105,7 @@ class PostgresBulk:
     def close(self) -> None:
         """Give the connection back."""
         self.rollback()
+        self._sender.shutdown()
         if self._pooled is not None:
             self._pooled.close()
             self._pooled = None
@@ -117,20 +125,28 @@ class PostgresBulk:
         if not values:
             return
         self._first_rows.append((table, columns, values[: len(columns)]))
+        pieces = list(encode(_kinds(table, columns), values))
+        self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
+
+    def _copy(self, sql: str, pieces: list[bytes]) -> None:
         try:
-            with (
-                self._connected().cursor() as cursor,
-                cursor.copy(_copy(table, columns)) as copy,
-            ):
-                for piece in encode(_kinds(table, columns), values):
+            with self._connected().cursor() as cursor, cursor.copy(sql) as copy:
+                for piece in pieces:
                     copy.write(piece)
         except psycopg.Error as error:
             raise self._failed(error) from error
+
+    def _finish_sending(self) -> None:
+        sent, self._sending = self._sending, []
+        wait(sent)
+        for sending in sent:
+            sending.result()
 
     def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
         """Insert rows, given flat, leaving out those whose key is there already."""
         if not values:
             return
+        self._finish_sending()
         by_column = [values[n :: len(columns)] for n in range(len(columns))]
         try:
             self._connected().execute(_insert_missing(table, columns), by_column)
@@ -138,6 +154,8 @@ class PostgresBulk:
             raise self._failed(error) from error
 
     def _read(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        self._finish_sending()
+
         def read() -> list[tuple[Any, ...]]:
             try:
                 with self._connected().cursor(binary=True) as cursor:
