@@ -7,8 +7,9 @@ pairs, identities … by numbers of its own; the writer maps these to the store'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct, msgpack
 
@@ -22,10 +23,12 @@ from meta_audit.model import Attribution, Document, JobRecord, Rejection
 from meta_audit.parse import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Pair = tuple[str, str]
 Rule = tuple[str, str, str, str]
+NO_VERSION: Final = (b"", 0, 0, 0, 0, 0, 0, 0, None, 0)
+"""In place of the columns from `spec_sha256` to `attribution_set`."""
 
 
 class Offered(Struct, frozen=True, array_like=True, gc=False):
@@ -38,41 +41,38 @@ class Offered(Struct, frozen=True, array_like=True, gc=False):
     uri: str
 
 
-class Version(Struct, frozen=True, array_like=True, gc=False):
-    """The columns of job_versions after version_no, with the batch's numbers."""
+class Accepted(Struct, array_like=True):
+    """The columns of what is one per accepted document, with the batch's numbers."""
 
-    spec_sha256: bytes
-    origin: int
-    layout: int
-    name: int
-    type: int
-    priority: int
-    count: int
-    version: int
-    created_at: int | None
-    attribution_set: int
-
-
-class Accepted(Struct, frozen=True, array_like=True, gc=False):
-    """What is one per accepted document, with the batch's numbers."""
-
-    place: int
+    place: Sequence[int] = ()
     """Place in the batch, rejected documents counted too."""
-    source: int
-    sha256: bytes
-    size: int
-    content: bytes
-    leaf_hash: bytes
-    ordinal: int
-    line: int
-    job_id: str
-    namespace: int
-    version: Version | None
-    """None for executions and events alone."""
-    state: int
-    message: int
-    revision: int
-    modified_at: int | None
+    source: Sequence[int] = ()
+    sha256: Sequence[bytes] = ()
+    size: Sequence[int] = ()
+    content: Sequence[bytes] = ()
+    leaf_hash: Sequence[bytes] = ()
+    ordinal: Sequence[int] = ()
+    line: Sequence[int] = ()
+    job_id: Sequence[str] = ()
+    namespace: Sequence[int] = ()
+    spec_sha256: Sequence[bytes] = ()
+    """Empty for executions and events alone, which bring no version."""
+    origin: Sequence[int] = ()
+    layout: Sequence[int] = ()
+    name: Sequence[int] = ()
+    type: Sequence[int] = ()
+    priority: Sequence[int] = ()
+    count: Sequence[int] = ()
+    version: Sequence[int] = ()
+    created_at: Sequence[int | None] = ()
+    attribution_set: Sequence[int] = ()
+    state: Sequence[int] = ()
+    message: Sequence[int] = ()
+    revision: Sequence[int] = ()
+    modified_at: Sequence[int | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.place)
 
 
 class Rejected(Struct, frozen=True, array_like=True, gc=False):
@@ -97,7 +97,7 @@ class Batch(Struct, array_like=True):
     """What a run of documents brings. Rows begin with the place of a document in `accepted`."""
 
     dictionary: bytes
-    accepted: list[Accepted] = []
+    accepted: Accepted
     rejected: list[Rejected] = []
     tasks: list[int] = []
     """Flat rows: document, task number, terms of name, engine and publisher."""
@@ -192,7 +192,8 @@ class _Builder:
     """Fills a batch."""
 
     def __init__(self, dictionary: bytes) -> None:
-        self._batch = Batch(dictionary)
+        self._batch = Batch(dictionary, Accepted())
+        self._accepted: list[tuple[Any, ...]] = []
         self._compress = Compressor(dictionary).compress
         self._compress_alone = Compressor(b"").compress
         self._terms = Numbering()
@@ -209,21 +210,20 @@ class _Builder:
 
     def accept(self, place: int, offer: Offered, document: Document, record: JobRecord) -> None:
         batch, term = self._batch, self._terms.__getitem__
-        number = len(batch.accepted)
-        entry = accepted_entry(offer.sha256, record, offer.uri, document.ordinal, document.line)
-        batch.accepted.append(
-            Accepted(
+        number = len(self._accepted)
+        where = document.ordinal, document.line
+        self._accepted.append(
+            (
                 place,
                 offer.source,
                 offer.sha256,
                 len(document.content),
                 self._compress(document.content),
-                leaf_hash(entry),
-                document.ordinal,
-                document.line,
+                leaf_hash(accepted_entry(offer.sha256, record, offer.uri, *where)),
+                *where,
                 record.job_id,
                 term(record.namespace),
-                self._version(record, term) if record.spec_sha256 else None,
+                *(self._version(record, term) if record.spec_sha256 else NO_VERSION),
                 term(record.state),
                 term(record.state_message),
                 record.revision,
@@ -237,8 +237,8 @@ class _Builder:
         if record.executions or record.events or record.findings:
             self._add_activity(number, record)
 
-    def _version(self, record: JobRecord, term: Callable[[str], int]) -> Version:
-        return Version(
+    def _version(self, record: JobRecord, term: Callable[[str], int]) -> tuple[Any, ...]:
+        return (
             record.spec_sha256,
             term(record.origin),
             term(record.layout),
@@ -307,6 +307,7 @@ class _Builder:
 
     def finish(self) -> Batch:
         batch = self._batch
+        batch.accepted = Accepted(*zip(*self._accepted, strict=True))
         batch.terms, batch.pairs = list(self._terms), list(self._pairs)
         batch.identities, batch.rules = list(self._identities), list(self._rules)
         batch.attribution_sets = [list(members) for members in self._sets]

@@ -1,7 +1,7 @@
 """Rows in the binary form of PostgreSQL's COPY (documentation of COPY, "Binary Format").
 
-Values come flat: those of the first row, of the second … Integers are packed many at a time:
-those of some hundred rows where there is nothing else, else those between two texts.
+Integers are packed many at a time: those of some hundred rows where there is nothing else,
+else those between two texts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from meta_audit.store.engine import Values
 
 Kind = Literal["int8", "text", "bytea"]
 """Type of a column."""
@@ -27,14 +29,12 @@ _LENGTH: Final = Struct(">i").pack
 _INT: Final = Struct(">iq").pack
 
 
-def encode(kinds: tuple[Kind, ...], values: list[Any]) -> Iterator[bytes]:
+def encode(kinds: tuple[Kind, ...], values: Values) -> Iterator[bytes]:
     """Yield the rows in pieces, header and trailer included."""
     yield HEADER
-    width = len(kinds)
-    step = ROWS_PER_PIECE * width
     without_null = _integers if set(kinds) == {"int8"} else _runs
-    for start in range(0, len(values), step):
-        some = values[start : start + step] if len(values) > step else values
+    for start in range(0, len(values[0]), ROWS_PER_PIECE):
+        some = [column[start : start + ROWS_PER_PIECE] for column in values]
         try:
             yield without_null(kinds, some)
         except (error, TypeError, AttributeError):
@@ -42,13 +42,13 @@ def encode(kinds: tuple[Kind, ...], values: list[Any]) -> Iterator[bytes]:
     yield TRAILER
 
 
-def _integers(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+def _integers(kinds: tuple[Kind, ...], values: Values) -> bytes:
     """Rows of integers alone."""
     width = len(kinds)
-    layout, fields = _layout(width, len(values) // width)
+    layout, fields = _layout(width, len(values[0]))
     fields = fields.copy()
-    for column in range(width):
-        fields[2 + 2 * column :: 1 + 2 * width] = values[column::width]
+    for number, column in enumerate(values):
+        fields[2 + 2 * number :: 1 + 2 * width] = column
     return layout.pack(*fields)
 
 
@@ -80,30 +80,28 @@ def _runs_of(kinds: tuple[Kind, ...]) -> tuple[_Run, ...]:
     return tuple(runs)
 
 
-def _runs(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+def _runs(kinds: tuple[Kind, ...], values: Values) -> bytes:
     """Rows of any types, none of them NULL."""
-    width = len(kinds)
     parts: list[Iterable[bytes]] = []
     for run in _runs_of(kinds):
-        arguments: list[Iterable[int]] = [] if parts else [repeat(width)]
-        for column in run.integers:
-            arguments += (repeat(8), values[column::width])
+        arguments: list[Iterable[int]] = [] if parts else [repeat(len(kinds))]
+        for number in run.integers:
+            arguments += (repeat(8), values[number])
         if run.text is None:
             parts.append(map(run.pack, *arguments))
             continue
-        texts = values[run.text :: width]
+        texts = values[run.text]
         if kinds[run.text] == "text":
             texts = [text.encode() for text in texts]
         parts += (map(run.pack, *arguments, map(len, texts)), texts)
     return b"".join(chain.from_iterable(zip(*parts, strict=False)))
 
 
-def _field_by_field(kinds: tuple[Kind, ...], values: list[Any]) -> bytes:
+def _field_by_field(kinds: tuple[Kind, ...], values: Values) -> bytes:
     """Rows of any types, with NULLs."""
-    width = len(kinds)
-    begin = width.to_bytes(2, "big")
-    columns = [map(_FIELD[kind], values[n::width]) for n, kind in enumerate(kinds)]
-    return b"".join(chain.from_iterable(zip(repeat(begin), *columns, strict=False)))
+    begin = len(kinds).to_bytes(2, "big")
+    fields = [map(_FIELD[kind], column) for kind, column in zip(kinds, values, strict=True)]
+    return b"".join(chain.from_iterable(zip(repeat(begin), *fields, strict=False)))
 
 
 def _int_field(value: int | None) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.digest import digest, pair_digest
+from meta_audit.store.engine import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,26 +80,24 @@ class Dictionaries:
             new = self._add(
                 known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ()
             )
-            values = [n for members in new for pair in members for n in (known[members], *pair)]
+            values = [(known[members], *pair) for members in new for pair in members]
             columns = ("set_id", "rule_id", "identity_id")
-            self._bulk.insert("attribution_members", columns, values)
+            self._bulk.insert("attribution_members", columns, rows(values))
         return [known[members] for members in sets]
 
     def rules(self, rules: Sequence[Rule]) -> list[int]:
         """Numbers of the attribution rules, in their order."""
         known = self._rules
         if not all(rule in known for rule in rules):
-            rows = self._bulk.query(
-                "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
-            )
-            known.update({row[:4]: row[4] for row in rows})
-            values: list[Any] = []
+            sql = "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
+            known.update({row[:4]: row[4] for row in self._bulk.query(sql)})
+            new = []
             for rule in rules:
                 if rule not in known:
                     known[rule] = len(known) + 1
-                    values += [known[rule], *rule]
+                    new.append((known[rule], *rule))
             columns = ("rule_id", "role", "basis", "trust", "verdict")
-            self._bulk.insert("attribution_rules", columns, values)
+            self._bulk.insert("attribution_rules", columns, rows(new))
         return [known[rule] for rule in rules]
 
     def _texts(
@@ -131,10 +130,10 @@ class Dictionaries:
             sql = f"SELECT digest, {number} FROM {table} WHERE digest AMONG KEYS"  # noqa: S608
             for found, known_number in self._bulk.among(sql, digests):
                 known[by_digest.pop(found)] = known_number
-        values: list[Any] = []
+        new = []
         for new_digest, value in sorted(by_digest.items()):
             last += 1
             known[value] = last
-            values += (last, new_digest, *rest(value))
-        self._bulk.insert(table, columns, values)
+            new.append((last, new_digest, *rest(value)))
+        self._bulk.insert(table, columns, rows(new))
         return list(by_digest.values())

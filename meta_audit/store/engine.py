@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     import sqlalchemy as sa
+
+
+Values = Sequence[Sequence[Any]]
+"""Rows, column by column: this is how they are made, and how they are packed."""
+
+
+def row(*values: object) -> Values:
+    """One row."""
+    return [(value,) for value in values]
+
+
+def rows(several: Iterable[Sequence[Any]]) -> Values:
+    """Some rows."""
+    return list(zip(*several, strict=True))
 
 
 class Bulk(Protocol):
@@ -35,11 +48,11 @@ class Bulk(Protocol):
     def among(self, sql: str, keys: Sequence[object]) -> Iterable[tuple[Any, ...]]:
         """Rows of a query whose `AMONG KEYS` stands for `IN (keys)`, any number of them."""
 
-    def insert(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat: the values of the first row, of the second …"""
+    def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows. The values have one sequence per column."""
 
-    def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat, leaving out those whose key is there already."""
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows as `insert` does, leaving out those whose key is there already."""
 
 
 class Engine(Protocol):

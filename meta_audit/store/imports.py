@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from meta_audit.store.columns import SOURCE_RESULTS
+from meta_audit.store.engine import row, rows
 from meta_audit.store.transactions import in_transaction
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> i
 
     def work() -> int:
         number = int(bulk.query("SELECT coalesce(max(import_id), 0) + 1 FROM imports")[0][0])
-        bulk.insert("imports", columns, [number, now(), actor, tool_version, arguments])
+        bulk.insert("imports", columns, row(number, now(), actor, tool_version, arguments))
         return number
 
     return in_transaction(bulk, work)
@@ -71,11 +72,11 @@ class SourceLog:
         if not self._unnumbered:
             return
         last = int(bulk.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
-        values: list[object] = []
+        begun = []
         for number, source in enumerate(self._unnumbered, last + 1):
             self.ids[source] = number
-            values += (number, self.import_id, self._open[source].uri)
-        bulk.insert("sources", ("source_id", "import_id", "uri"), values)
+            begun.append((number, self.import_id, self._open[source].uri))
+        bulk.insert("sources", ("source_id", "import_id", "uri"), rows(begun))
 
     def write(self, bulk: Bulk, rejected: Mapping[int, int]) -> None:
         """Add the rows of sources that ended. Within the writer's transaction.
@@ -86,17 +87,11 @@ class SourceLog:
         if not ended:
             return
         sql = "SELECT coalesce(max(result_no), 0) FROM source_results"
-        values: list[object] = []
+        results = []
         for number, (source, s) in enumerate(ended, int(bulk.query(sql)[0][0]) + 1):
-            if s.ending:
-                values += (
-                    number,
-                    self.ids[source],
-                    *s.ending,
-                    s.documents,
-                    s.rejected + rejected.get(source, 0),
-                )
-        bulk.insert("source_results", SOURCE_RESULTS, values)
+            count = s.rejected + rejected.get(source, 0)
+            results.append((number, self.ids[source], *(s.ending or ()), s.documents, count))
+        bulk.insert("source_results", SOURCE_RESULTS, rows(results))
 
     def settle(self, rejected: Mapping[int, int]) -> None:
         """What was written is durable: count it, and forget the sources that ended."""
@@ -116,7 +111,7 @@ def end_import(
     columns = ("import_id", "finished_at", "status", *counts)
 
     def work() -> Sealed:
-        bulk.insert("import_results", columns, [import_id, now(), status, *counts.values()])
+        bulk.insert("import_results", columns, row(import_id, now(), status, *counts.values()))
         return sealer.seal(import_id)
 
     sealer.advance()  # so that the lock is held for what is left alone

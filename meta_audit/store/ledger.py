@@ -15,6 +15,7 @@ from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.note import Note, SigningKey
 from meta_audit.schema.custody import custody, extent
 from meta_audit.store import columns
+from meta_audit.store.engine import row
 
 if TYPE_CHECKING:
     from meta_audit.store.engine import Bulk
@@ -74,8 +75,9 @@ class Sealer:
         key = SigningKey(self._origin, self._key.seed)
         checkpoint = Checkpoint(self._origin, self._tree.size, self._tree.root(), (str(line),))
         note = checkpoint.sign(key)
-        row = [self._since + 1, import_id, self._tree.size, self._tree.frontier, note]
-        self._bulk.insert("checkpoints", columns.CHECKPOINTS, row)
+        size, frontier = self._tree.size, self._tree.frontier
+        values = row(self._since + 1, import_id, size, frontier, note)
+        self._bulk.insert("checkpoints", columns.CHECKPOINTS, values)
         return Sealed(checkpoint, note, self._introduce(str(key.verifier), import_id))
 
     def _introduce(self, verifier: str, import_id: int) -> str:
@@ -83,5 +85,6 @@ class Sealer:
         known = self._bulk.query("SELECT verifier, key_no FROM ledger_keys")
         if verifier in dict(known):
             return ""
-        self._bulk.insert("ledger_keys", columns.LEDGER_KEYS, [len(known) + 1, verifier, import_id])
+        values = row(len(known) + 1, verifier, import_id)
+        self._bulk.insert("ledger_keys", columns.LEDGER_KEYS, values)
         return verifier

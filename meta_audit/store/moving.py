@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.store.engine import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,10 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
                     columns = tuple(table.columns.keys())
                     query = sa.select(table).order_by(*table.primary_key.columns)
                     result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
-                    for rows in result.partitions():
-                        bulk.insert(name, columns, list(chain.from_iterable(rows)))
-                        counts[name] += len(rows)
-                        copied(name, len(rows))
+                    for partition in result.partitions():
+                        bulk.insert(name, columns, rows(partition))
+                        counts[name] += len(partition)
+                        copied(name, len(partition))
         except sa.exc.DBAPIError as error:
             raise source.failed(error) from error
         bulk.commit()

@@ -1,22 +1,24 @@
-"""Which job and which version a document belongs to, and what it changes."""
+"""Which job and which version each document belongs to, and what it changes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.store.columns import JOBS, OBSERVATION, VERSION, quoted
+from meta_audit.store.columns import OBSERVATION, VERSION, quoted
+from meta_audit.store.engine import Values, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meta_audit.store.batch import Accepted, Batch
     from meta_audit.store.dictionaries import Dictionaries
     from meta_audit.store.engine import Bulk
 
 Row = tuple[Any, ...]
-Change = Literal["new", "changed", "unchanged"]
-NO_VERSION: tuple[()] = ()
+NOWHERE: Final = 0
+"""Job key of documents that are left out."""
 
 
 class StoreNumbers:
@@ -34,29 +36,34 @@ class StoreNumbers:
             ]
         )
 
-    def version(self, document: Accepted) -> Row:
-        """The columns of the document's version."""
-        if document.version is None:
-            return NO_VERSION
+    def versions(self, a: Accepted, places: Sequence[int]) -> Values:
+        """The columns of the versions of these documents."""
         terms = self.terms
-        v = document.version
-        return (
-            v.spec_sha256,
-            terms[v.origin],
-            terms[v.layout],
-            terms[v.name],
-            terms[v.type],
-            v.priority,
-            v.count,
-            v.version,
-            v.created_at,
-            self.sets[v.attribution_set],
-        )
+        return [
+            [a.spec_sha256[n] for n in places],
+            *([terms[column[n]] for n in places] for column in (a.origin, a.layout)),
+            *([terms[column[n]] for n in places] for column in (a.name, a.type)),
+            *([column[n] for n in places] for column in (a.priority, a.count, a.version)),
+            [a.created_at[n] for n in places],
+            [self.sets[a.attribution_set[n]] for n in places],
+        ]
 
-    def observation(self, document: Accepted, version_no: int) -> Row:
-        """The columns of the document's observation."""
-        state, message = self.terms[document.state], self.terms[document.message]
-        return (version_no, state, message, document.revision, document.modified_at)
+    def version(self, a: Accepted, place: int) -> Row:
+        """The columns of the version of one document."""
+        return tuple(column[0] for column in self.versions(a, (place,)))
+
+    def observations(self, a: Accepted, places: Sequence[int], version_no: list[int]) -> Values:
+        """The columns of the observations of these documents."""
+        terms = self.terms
+        return [
+            [version_no[n] for n in places],
+            *([terms[column[n]] for n in places] for column in (a.state, a.message)),
+            *([column[n] for n in places] for column in (a.revision, a.modified_at)),
+        ]
+
+    def observation(self, a: Accepted, place: int, version_no: list[int]) -> Row:
+        """The columns of the observation of one document."""
+        return tuple(column[0] for column in self.observations(a, (place,), version_no))
 
 
 @dataclass(slots=True)
@@ -66,39 +73,48 @@ class _Job:
     observations: set[Row] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class Placed:
-    """Where a document belongs."""
-
-    job_key: int
-    version_no: int
-    new_version: Row
-    """The columns of the version, empty where the store has it."""
-    observation: Row
-    change: Change
-
-
 class Placer:
-    """Places the documents of one batch, after what the store has and one after the other."""
+    """Places the documents of one batch, after what the store has and one after the other.
 
-    def __init__(self, bulk: Bulk, next_job_key: int, numbers: StoreNumbers) -> None:
+    `job_key` and `version_no` have an element for every document of the batch, also for those
+    that are left out.
+    """
+
+    def __init__(self, bulk: Bulk, accepted: Accepted, numbers: StoreNumbers) -> None:
         self._bulk = bulk
-        self._next = next_job_key
+        self._accepted = accepted
         self._numbers = numbers
-        self._jobs: dict[tuple[str, int], _Job] = {}
-        self._once: dict[tuple[str, int], tuple[Row, Placed]] = {}
-        """New jobs of which the batch has shown one document yet: most stay here."""
-        self.new_jobs: list[Any] = []
-        """Flat rows of jobs to insert."""
+        terms = numbers.terms
+        self._names = list(
+            zip(accepted.job_id, [terms[n] for n in accepted.namespace], strict=True)
+        )
+        self._known: dict[tuple[str, int], _Job] = {}
+        """Jobs of the store, and those of which the batch has shown two documents."""
+        self._first: dict[tuple[str, int], int] = {}
+        """New jobs, and the first document of each."""
+        self.job_key = [NOWHERE] * len(accepted)
+        self.version_no = [0] * len(accepted)
+        self.new_versions: list[int] = []
+        """Documents that bring a version."""
+        self.changes: Counter[str] = Counter()
 
-    def recall(self, documents: Sequence[Accepted]) -> None:
+    @property
+    def new_jobs(self) -> Values:
+        """The columns of the jobs to insert."""
+        return rows((self.job_key[n], *name) for name, n in self._first.items())
+
+    @property
+    def jobs_added(self) -> int:
+        """How many jobs are new."""
+        return len(self._first)
+
+    def recall(self, places: Iterable[int]) -> None:
         """Read what the store has of the jobs of these documents."""
-        terms = self._numbers.terms
-        wanted = {(d.job_id, terms[d.namespace]) for d in documents}
+        wanted = {self._names[n] for n in places}
         sql = "SELECT job_id, namespace_id, job_key FROM jobs WHERE job_id AMONG KEYS"
-        rows = self._bulk.among(sql, sorted({job_id for job_id, _ in wanted}))
-        self._jobs = {(i, n): _Job(key) for i, n, key in rows if (i, n) in wanted}
-        by_key = {job.job_key: job for job in self._jobs.values()}
+        found = self._bulk.among(sql, sorted({job_id for job_id, _ in wanted}))
+        self._known = {(i, n): _Job(key) for i, n, key in found if (i, n) in wanted}
+        by_key = {job.job_key: job for job in self._known.values()}
         keys = sorted(by_key)
         sql = f"SELECT job_key, version_no, {quoted(VERSION)} FROM job_versions"  # noqa: S608
         for key, version_no, *version in self._bulk.among(f"{sql} WHERE job_key AMONG KEYS", keys):
@@ -107,43 +123,42 @@ class Placer:
         for key, *observation in self._bulk.among(f"{sql} WHERE job_key AMONG KEYS", keys):
             by_key[key].observations.add(tuple(observation))
 
-    def place(self, document: Accepted) -> Placed:
-        """Find or number the job and the version of a document."""
-        name = (document.job_id, self._numbers.terms[document.namespace])
-        version = self._numbers.version(document)
-        job = self._jobs.get(name) or self._met_once(name)
-        if job is None:
-            placed = self._place_new(document, name, version)
-            self._once[name] = (version, placed)
-            return placed
-        version_no = job.versions.get(version, 0)
-        new_version = NO_VERSION
-        if version and not version_no:
-            version_no = job.versions[version] = len(job.versions) + 1
-            new_version = version
-        observation = self._numbers.observation(document, version_no)
-        change: Change = "unchanged" if version and observation in job.observations else "changed"
+    def place(self, places: Iterable[int], next_job_key: int) -> None:
+        """Find or number the job and the version of these documents."""
+        names, known, first, spec = self._names, self._known, self._first, self._accepted
+        for n in places:
+            name = names[n]
+            if name in known or name in first:
+                self._place_again(n, name)
+                continue
+            first[name] = n
+            self.job_key[n] = next_job_key
+            next_job_key += 1
+            if spec.spec_sha256[n]:
+                self.version_no[n] = 1
+                self.new_versions.append(n)
+        self.changes["new"] += len(first)
+
+    def _place_again(self, n: int, name: tuple[str, int]) -> None:
+        """Place a document of a job that the store has, or that the batch has shown before."""
+        accepted, numbers = self._accepted, self._numbers
+        job = self._known.get(name) or self._shown(name)
+        self.job_key[n] = job.job_key
+        has_version = bool(accepted.spec_sha256[n])
+        if has_version:
+            version = numbers.version(accepted, n)
+            if version not in job.versions:
+                job.versions[version] = len(job.versions) + 1
+                self.new_versions.append(n)
+            self.version_no[n] = job.versions[version]
+        observation = numbers.observation(accepted, n, self.version_no)
+        is_seen = has_version and observation in job.observations
+        self.changes["unchanged" if is_seen else "changed"] += 1
         job.observations.add(observation)
-        return Placed(job.job_key, version_no, new_version, observation, change)
 
-    def _place_new(self, document: Accepted, name: tuple[str, int], version: Row) -> Placed:
-        job_key = self._next
-        self._next += 1
-        self.new_jobs += (job_key, *name)
-        version_no = 1 if version else 0
-        observation = self._numbers.observation(document, version_no)
-        return Placed(job_key, version_no, version, observation, "new")
-
-    def _met_once(self, name: tuple[str, int]) -> _Job | None:
-        """A job that this batch brought, made ready to be met again."""
-        if name not in self._once:
-            return None
-        version, placed = self._once.pop(name)
-        versions = {version: placed.version_no} if version else {}
-        job = self._jobs[name] = _Job(placed.job_key, versions, {placed.observation})
+    def _shown(self, name: tuple[str, int]) -> _Job:
+        n, accepted, numbers = self._first[name], self._accepted, self._numbers
+        versions = {numbers.version(accepted, n): 1} if accepted.spec_sha256[n] else {}
+        observation = numbers.observation(accepted, n, self.version_no)
+        job = self._known[name] = _Job(self.job_key[n], versions, {observation})
         return job
-
-    @property
-    def jobs_added(self) -> int:
-        """How many jobs are new."""
-        return len(self.new_jobs) // len(JOBS)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.store.copying import Kind
+    from meta_audit.store.engine import Values
 
 LOCK: Final = 0x4D457461
 """First number of the advisory lock of writers; the second one stands for the schema."""
@@ -120,11 +121,11 @@ class PostgresBulk:
             some = list(keys[start : start + KEYS_PER_QUERY])
             yield from self._read(_with_array(sql, _ARRAYS[type(some[0])]), (some,))
 
-    def insert(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat."""
-        if not values:
+    def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows."""
+        if not values or not values[0]:
             return
-        self._first_rows.append((table, columns, values[: len(columns)]))
+        self._first_rows.append((table, columns, [column[0] for column in values]))
         pieces = list(encode(_kinds(table, columns), values))
         self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
 
@@ -142,12 +143,12 @@ class PostgresBulk:
         for sending in sent:
             sending.result()
 
-    def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat, leaving out those whose key is there already."""
-        if not values:
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, leaving out those whose key is there already."""
+        if not values or not values[0]:
             return
         self._finish_sending()
-        by_column = [values[n :: len(columns)] for n in range(len(columns))]
+        by_column = [list(column) for column in values]
         try:
             self._connected().execute(_insert_missing(table, columns), by_column)
         except psycopg.Error as error:

@@ -19,6 +19,8 @@ from meta_audit.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from meta_audit.store.engine import Values
+
 BUSY_SECONDS: Final = 600
 """How long a writer waits for its turn; another ingest holds the lock for one batch."""
 VALUES_PER_STATEMENT: Final = 600
@@ -157,19 +159,24 @@ class SqliteBulk:
             marks = ",".join("?" * len(some))
             yield from self._execute(sql.replace("AMONG KEYS", f"IN ({marks})"), some)
 
-    def insert(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat."""
+    def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows."""
         self._insert("INSERT", table, columns, values)
 
-    def insert_missing(self, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        """Insert rows, given flat, leaving out those whose key is there already."""
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, leaving out those whose key is there already."""
         self._insert("INSERT OR IGNORE", table, columns, values)
 
-    def _insert(self, verb: str, table: str, columns: tuple[str, ...], values: list[Any]) -> None:
-        width = len(columns)
+    def _insert(self, verb: str, table: str, columns: tuple[str, ...], values: Values) -> None:
+        if not values:
+            return
+        width, count = len(columns), len(values[0])
+        flat: list[Any] = [None] * (width * count)
+        for number, column in enumerate(values):
+            flat[number::width] = column
         step = VALUES_PER_STATEMENT // width * width
-        for start in range(0, len(values), step):
-            some = values[start : start + step]
+        for start in range(0, len(flat), step):
+            some = flat[start : start + step]
             self._execute(_insert_sql(verb, table, columns, len(some) // width), some)
 
 

@@ -8,21 +8,22 @@ Order of work, all under the write lock:
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain, compress, repeat
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.store import columns
 from meta_audit.store.dictionaries import Dictionaries
-from meta_audit.store.placing import Placed, Placer, StoreNumbers
+from meta_audit.store.engine import row, rows
+from meta_audit.store.placing import Placer, StoreNumbers
 from meta_audit.store.transactions import in_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from meta_audit.store.batch import Accepted, Batch, Rejected
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.engine import Bulk, Values
     from meta_audit.store.imports import SourceLog
 
 NS_PER_HOUR: Final = 3_600_000_000_000
@@ -48,6 +49,17 @@ class Written:
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
+
+
+class _New(NamedTuple):
+    """What of a batch the store does not have."""
+
+    accepted: list[int]
+    """Numbers of documents."""
+    rejected: list[Rejected]
+    ledger_index: dict[int, int]
+    """Of each place in the batch, in its order."""
+    source_ids: dict[int, int]
 
 
 class Writer:
@@ -90,44 +102,50 @@ class Writer:
         self._compression = dict(NO_DICTIONARY)
 
     def _write(self, batch: Batch, sources: SourceLog) -> Written:
-        written = Written()
-        fresh = self._fresh(batch.accepted)
-        rejected = self._fresh_rejections(batch.rejected)
-        written.changes["unchanged"] = len(batch.accepted) - len(fresh)
-        index = self._index([batch.accepted[n].place for n in fresh], rejected)
+        accepted = batch.accepted
+        new = self._new(batch, sources.ids)
         numbers = StoreNumbers(batch, self._dictionaries)
+        placer = Placer(self._bulk, accepted, numbers)
         next_key = self._next("jobs", "job_key")
-        placer = Placer(self._bulk, next_key or 1, numbers)
         if next_key:
-            placer.recall([batch.accepted[n] for n in fresh])
-        placed = {n: placer.place(batch.accepted[n]) for n in fresh}
-        written.jobs = placer.jobs_added
-        written.changes.update(p.change for p in placed.values())
+            placer.recall(new.accepted)
+        self._insert_documents(batch, new)
+        placer.place(new.accepted, next_key or 1)
+        written = Written(placer.changes, placer.jobs_added)
+        written.changes["unchanged"] += len(accepted) - len(new.accepted)
 
         self._bulk.insert("jobs", columns.JOBS, placer.new_jobs)
-        self._insert_documents(batch, fresh, index)
-        self._insert_versions(batch, placed, numbers, written)
-        self._insert_observations(batch, placed, index, sources.ids)
-        self._insert_activity(batch, placed, index, numbers.identities, written)
-        self._insert_rejections(rejected, index, sources.ids)
-        self._insert_leaves([batch.accepted[n] for n in fresh], rejected, index, sources.ids)
+        self._insert_versions(batch, placer, numbers, written)
+        self._insert_observations(accepted, placer, numbers, new)
+        self._insert_activity(batch, placer, new, numbers.identities, written)
+        self._insert_rejections(new)
+        self._insert_leaves(accepted, new)
         self._resolve(
-            [batch.accepted[n].sha256 for n in fresh] + [r.rejection.sha256 for r in rejected]
+            [accepted.sha256[n] for n in new.accepted]
+            + [document.rejection.sha256 for document in new.rejected]
         )
         return written
+
+    def _new(self, batch: Batch, source_ids: dict[int, int]) -> _New:
+        accepted, rejected = batch.accepted, self._fresh_rejections(batch.rejected)
+        fresh = self._fresh(accepted.sha256)
+        places = [accepted.place[n] for n in fresh] + [r.place for r in rejected]
+        start = self._next("ledger_entries", "entry_index")
+        index = {place: number for number, place in enumerate(sorted(places), start)}
+        return _New(fresh, rejected, index, source_ids)
 
     def _next(self, table: str, column: str) -> int:
         """The number after the last one; 0 for an empty table."""
         sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
         return int(self._bulk.query(sql)[0][0])
 
-    def _fresh(self, accepted: list[Accepted]) -> list[int]:
+    def _fresh(self, digests: Sequence[bytes]) -> list[int]:
         """Which documents of the batch are not in the store, nor in the batch before."""
-        known = self.known([a.sha256 for a in accepted])
+        known = self.known(digests)
         fresh = []
-        for number, document in enumerate(accepted):
-            if document.sha256 not in known:
-                known.add(document.sha256)
+        for number, digest in enumerate(digests):
+            if digest not in known:
+                known.add(digest)
                 fresh.append(number)
         return fresh
 
@@ -142,162 +160,154 @@ class Writer:
                 fresh.setdefault(key, document)
         return list(fresh.values())
 
-    def _index(self, places: list[int], rejected: list[Rejected]) -> dict[int, int]:
-        """Place in the batch: index in the ledger, in the order of the batch."""
-        start = self._next("ledger_entries", "entry_index")
-        every = sorted(places + [r.place for r in rejected])
-        return {place: start + number for number, place in enumerate(every)}
-
-    def _insert_documents(self, batch: Batch, fresh: list[int], index: dict[int, int]) -> None:
-        if not fresh:
+    def _insert_documents(self, batch: Batch, new: _New) -> None:
+        if not new.accepted:
             return
         dictionary_id = self._compression_id(batch.dictionary)
-        values: list[Any] = []
-        for n in fresh:
-            d = batch.accepted[n]
-            values += (index[d.place], d.sha256, d.size, dictionary_id, d.content)
+        a = batch.accepted
+        values: Values = [
+            [new.ledger_index[a.place[n]] for n in new.accepted],
+            [a.sha256[n] for n in new.accepted],
+            [a.size[n] for n in new.accepted],
+            [dictionary_id] * len(new.accepted),
+            [a.content[n] for n in new.accepted],
+        ]
         self._bulk.insert("documents", columns.DOCUMENTS, values)
 
     def _compression_id(self, dictionary: bytes) -> int:
         known = self._compression
         if dictionary not in known:
-            rows = self._bulk.query("SELECT content, dictionary_id FROM compression_dictionaries")
-            known.update({bytes(content): number for content, number in rows})
+            sql = "SELECT content, dictionary_id FROM compression_dictionaries"
+            known.update({bytes(content): number for content, number in self._bulk.query(sql)})
         if dictionary not in known:
             known[dictionary] = len(known)
-            row = [known[dictionary], dictionary]
-            self._bulk.insert("compression_dictionaries", columns.COMPRESSION_DICTIONARIES, row)
+            values = row(known[dictionary], dictionary)
+            self._bulk.insert("compression_dictionaries", columns.COMPRESSION_DICTIONARIES, values)
         return known[dictionary]
 
     def _insert_versions(
-        self, batch: Batch, placed: dict[int, Placed], numbers: StoreNumbers, written: Written
+        self, batch: Batch, placer: Placer, numbers: StoreNumbers, written: Written
     ) -> None:
-        terms, pair_ids = numbers.terms, numbers.pairs
-        new = {n: (p.job_key, p.version_no) for n, p in placed.items() if p.new_version}
-        versions = [v for n, at in new.items() for v in (*at, *placed[n].new_version)]
-        tasks = [
-            value
-            for n, task_no, name, engine, publisher in _rows(batch.tasks, 5)
-            if n in new
-            for value in (*new[n], task_no, terms[name], terms[engine], terms[publisher])
-        ]
-        meta: list[int] = []
-        pairs = map(pair_ids.__getitem__, batch.meta)
-        for n, task_no, count in _rows(batch.levels, 3):
-            of_level = islice(pairs, count)
-            if n in new:
-                job_key, version_no = new[n]
-                meta += [v for pair in of_level for v in (job_key, version_no, task_no, pair)]
-            else:
-                deque(of_level, 0)
-        labels = [
-            value
-            for n, pair in _rows(batch.labels, 2)
-            if n in new
-            for value in (*new[n], pair_ids[pair])
-        ]
-        written.meta_pairs = len(meta) // len(columns.META_ENTRIES)
+        new = placer.new_versions
+        keys, version_nos = placer.job_key, placer.version_no
+        of_versions = [keys[n] for n in new], [version_nos[n] for n in new]
+        versions = [*of_versions, *numbers.versions(batch.accepted, new)]
         self._bulk.insert("job_versions", columns.JOB_VERSIONS, versions)
+
+        chosen = _Chosen(new, len(batch.accepted))
+        of, task_no, *names = chosen.rows(batch.tasks, 5)
+        terms = [[numbers.terms[term] for term in column] for column in names]
+        tasks = [[keys[n] for n in of], [version_nos[n] for n in of], task_no, *terms]
         self._bulk.insert("tasks", columns.TASKS, tasks)
+
+        of, task_no, counts, pairs = chosen.lists(batch.levels, 3, batch.meta)
+        pairs = [numbers.pairs[pair] for pair in pairs]
+        levels = [keys[n] for n in of], [version_nos[n] for n in of], task_no
+        meta = [*(_repeated(column, counts) for column in levels), pairs]
         self._bulk.insert("meta_entries", columns.META_ENTRIES, meta)
-        self._bulk.insert("label_entries", columns.LABEL_ENTRIES, labels)
-        first = {n: at for n, at in new.items() if at[1] == 1}
-        later = {n: at for n, at in new.items() if at[1] != 1}
-        values = self._pair_jobs(batch, first, pair_ids)
-        self._bulk.insert("pair_jobs", columns.PAIR_JOBS, values)
-        if later:  # an earlier version of the job may have brought the same pair
-            values = self._pair_jobs(batch, later, pair_ids)
-            self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, values)
+        written.meta_pairs = len(pairs)
+
+        of, pairs = chosen.rows(batch.labels, 2)
+        labels = [keys[n] for n in of], [version_nos[n] for n in of]
+        pairs = [numbers.pairs[pair] for pair in pairs]
+        self._bulk.insert("label_entries", columns.LABEL_ENTRIES, [*labels, pairs])
+
+        first = [n for n in new if version_nos[n] == 1]
+        pair_jobs = self._pair_jobs(batch, first, placer, numbers.pairs)
+        self._bulk.insert("pair_jobs", columns.PAIR_JOBS, pair_jobs)
+        if len(first) < len(new):  # an earlier version of the job may have brought the same pair
+            later = [n for n in new if version_nos[n] > 1]
+            pair_jobs = self._pair_jobs(batch, later, placer, numbers.pairs)
+            self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, pair_jobs)
 
     def _pair_jobs(
-        self, batch: Batch, new: dict[int, tuple[int, int]], pair_ids: list[int]
-    ) -> list[int]:
-        """Rows of the reverse index, sorted: it is the one table that grows in its middle.
+        self, batch: Batch, new: list[int], placer: Placer, pair_ids: list[int]
+    ) -> Values:
+        """Columns of the reverse index, sorted: it is the one table that grows in its middle.
 
         A row is sorted as one integer: the pair, and the rank of the job by time.
         """
-        times = []
-        for n, (job_key, _) in new.items():
-            version = batch.accepted[n].version
-            created_at = (version and version.created_at) or 0
-            times.append((created_at // NS_PER_HOUR, job_key, n))
-        times.sort()
-        rank = {n: place for place, (_, _, n) in enumerate(times)}
-        packed: set[int] = set()
-        pairs = map(pair_ids.__getitem__, batch.searchable)
-        for n, count in _rows(batch.searches, 2):
-            of_document = islice(pairs, count)
-            if n in rank:
-                of_time = rank[n]
-                packed.update([pair << RANK_BITS | of_time for pair in of_document])
-            else:
-                deque(of_document, 0)
-        ranks = (1 << RANK_BITS) - 1
+        created_at, keys = batch.accepted.created_at, placer.job_key
+        times = sorted([((created_at[n] or 0) // NS_PER_HOUR, keys[n], n) for n in new])
+        ranks = [0] * len(batch.accepted)
+        for rank, (_, _, n) in enumerate(times):
+            ranks[n] = rank
+        chosen = _Chosen(new, len(batch.accepted))
+        of, counts, pairs = chosen.lists(batch.searches, 2, batch.searchable)
+        rank_of_pairs = _repeated([ranks[n] for n in of], counts)
+        packed = sorted(
+            {
+                pair_ids[pair] << RANK_BITS | rank
+                for pair, rank in zip(pairs, rank_of_pairs, strict=True)
+            }
+        )
+        all_ranks = (1 << RANK_BITS) - 1
+        in_order = [times[row & all_ranks] for row in packed]
         return [
-            value for row in sorted(packed) for value in (row >> RANK_BITS, *times[row & ranks][:2])
+            [row >> RANK_BITS for row in packed],
+            [hour for hour, _, _ in in_order],
+            [key for _, key, _ in in_order],
         ]
 
     def _insert_observations(
-        self,
-        batch: Batch,
-        placed: dict[int, Placed],
-        index: dict[int, int],
-        source_ids: dict[int, int],
+        self, a: Accepted, placer: Placer, numbers: StoreNumbers, new: _New
     ) -> None:
-        values: list[Any] = []
-        for n, p in sorted(placed.items(), key=lambda item: item[1].job_key):
-            d = batch.accepted[n]
-            values += (p.job_key, index[d.place], *p.observation)
-            values += (source_ids[d.source], d.ordinal, d.line)
+        keys = placer.job_key
+        by_job = sorted(new.accepted, key=keys.__getitem__)
+        values = [
+            [keys[n] for n in by_job],
+            [new.ledger_index[a.place[n]] for n in by_job],
+            *numbers.observations(a, by_job, placer.version_no),
+            [new.source_ids[a.source[n]] for n in by_job],
+            [a.ordinal[n] for n in by_job],
+            [a.line[n] for n in by_job],
+        ]
         self._bulk.insert("observations", columns.OBSERVATIONS, values)
 
     def _insert_activity(
-        self,
-        batch: Batch,
-        placed: dict[int, Placed],
-        index: dict[int, int],
-        identities: list[int],
-        written: Written,
+        self, batch: Batch, placer: Placer, new: _New, identities: list[int], written: Written
     ) -> None:
-        at = {n: (p.job_key, index[batch.accepted[n].place]) for n, p in placed.items()}
-        executions: list[Any] = []
-        for n, position, execution_id, node, *rest in batch.executions:
-            if n in at:
-                executions += (*at[n], position, execution_id, identities[node], *rest)
-        events: list[Any] = []
-        for n, position, time, kind, execution_id, node, *rest in batch.events:
-            if n in at:
-                events += (*at[n], position, time, kind, execution_id, identities[node], *rest)
-        findings: list[Any] = []
-        for n, *finding in batch.findings:
-            if n in at:
-                findings += (*at[n], *finding)
-                written.findings[str(finding[1])] += 1
-        self._bulk.insert("executions", columns.EXECUTIONS, executions)
-        self._bulk.insert("job_events", columns.JOB_EVENTS, events)
-        self._bulk.insert("findings", columns.FINDINGS, findings)
+        def at(n: int) -> tuple[int, int]:
+            return placer.job_key[n], new.ledger_index[batch.accepted.place[n]]
 
-    def _insert_rejections(
-        self, rejected: list[Rejected], index: dict[int, int], source_ids: dict[int, int]
-    ) -> None:
-        values: list[Any] = []
-        for document in rejected:
+        executions = [
+            (*at(n), position, execution_id, identities[node], *rest)
+            for n, position, execution_id, node, *rest in batch.executions
+            if placer.job_key[n]
+        ]
+        events = [
+            (*at(n), position, time, kind, execution_id, identities[node], *rest)
+            for n, position, time, kind, execution_id, node, *rest in batch.events
+            if placer.job_key[n]
+        ]
+        findings = [(*at(n), *finding) for n, *finding in batch.findings if placer.job_key[n]]
+        written.findings.update(str(code) for _, _, _, code, *_ in findings)
+        self._bulk.insert("executions", columns.EXECUTIONS, rows(executions))
+        self._bulk.insert("job_events", columns.JOB_EVENTS, rows(events))
+        self._bulk.insert("findings", columns.FINDINGS, rows(findings))
+
+    def _insert_rejections(self, new: _New) -> None:
+        values = []
+        for document in new.rejected:
             r = document.rejection
-            values += (index[document.place], source_ids[document.source], r.ordinal, r.line)
-            values += (r.reason, r.message, r.format, r.sha256, r.size, document.content)
-        self._bulk.insert("rejections", columns.REJECTIONS, values)
+            at = (
+                new.ledger_index[document.place],
+                new.source_ids[document.source],
+                r.ordinal,
+                r.line,
+            )
+            what = r.reason, r.message, r.format, r.sha256, r.size, document.content
+            values.append((*at, *what))
+        self._bulk.insert("rejections", columns.REJECTIONS, rows(values))
 
-    def _insert_leaves(
-        self,
-        accepted: list[Accepted],
-        rejected: list[Rejected],
-        index: dict[int, int],
-        source_ids: dict[int, int],
-    ) -> None:
-        entries = [(index[e.place], e.leaf_hash, source_ids[e.source]) for e in accepted]
-        entries += [(index[e.place], e.leaf_hash, source_ids[e.source]) for e in rejected]
-        values = [value for row in sorted(entries) for value in row]
-        self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, values)
+    def _insert_leaves(self, a: Accepted, new: _New) -> None:
+        leaves = [(a.place[n], a.leaf_hash[n], a.source[n]) for n in new.accepted]
+        leaves += [(r.place, r.leaf_hash, r.source) for r in new.rejected]
+        entries = [
+            (new.ledger_index[place], leaf, new.source_ids[source])
+            for place, leaf, source in sorted(leaves)
+        ]
+        self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, rows(entries))
 
     def _resolve(self, digests: list[bytes]) -> None:
         """Mark rejections whose very bytes were accepted, now or before.
@@ -306,10 +316,35 @@ class Writer:
         """
         if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        resolved = self._bulk.among(_RESOLVED, sorted(set(digests)))
-        values = [value for row in list(resolved) for value in row]
-        self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, values)
+        resolved = list(self._bulk.among(_RESOLVED, sorted(set(digests))))
+        self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, rows(resolved))
 
 
-def _rows(flat: list[int], width: int) -> Iterator[tuple[int, ...]]:
-    return zip(*[iter(flat)] * width, strict=True)
+class _Chosen:
+    """Picks the rows of some documents out of a batch's flat rows."""
+
+    def __init__(self, numbers: list[int], total: int) -> None:
+        self._is_all = len(numbers) == total
+        self._is_chosen = bytearray(total)
+        for n in numbers:
+            self._is_chosen[n] = True
+
+    def rows(self, flat: list[int], width: int) -> list[list[int]]:
+        """Columns; the first one holds the numbers of the documents."""
+        by_column = [flat[n::width] for n in range(width)]
+        if self._is_all:
+            return by_column
+        chosen = [self._is_chosen[n] for n in by_column[0]]
+        return [list(compress(column, chosen)) for column in by_column]
+
+    def lists(self, flat: list[int], width: int, listed: list[int]) -> list[list[int]]:
+        """Columns, the last one the lengths of lists, and these lists one after the other."""
+        if not self._is_all:
+            chosen = [self._is_chosen[n] for n in flat[::width]]
+            listed = list(compress(listed, _repeated(chosen, flat[width - 1 :: width])))
+        return [*self.rows(flat, width), listed]
+
+
+def _repeated(values: Iterable[int], counts: Iterable[int]) -> list[int]:
+    """Each value so many times."""
+    return list(chain.from_iterable(map(repeat, values, counts)))

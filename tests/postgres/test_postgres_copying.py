@@ -26,31 +26,33 @@ READ = {
 }
 
 
-def decode(kinds: tuple[Kind, ...], data: bytes) -> list[Any]:
+def decode(kinds: tuple[Kind, ...], data: bytes) -> list[list[Any]]:
     """The inverse of `encode`."""
     assert data.startswith(HEADER)
     assert data.endswith(TRAILER)
-    at, end, values = len(HEADER), len(data) - len(TRAILER), []
+    at, end = len(HEADER), len(data) - len(TRAILER)
+    columns: list[list[Any]] = [[] for _ in kinds]
     while at < end:
         assert unpack_from(">h", data, at) == (len(kinds),)
         at += 2
-        for kind in kinds:
+        for kind, column in zip(kinds, columns, strict=True):
             (length,) = unpack_from(">i", data, at)
             at += 4
-            values.append(None if length < 0 else READ[kind](data[at : at + max(length, 0)]))
+            column.append(None if length < 0 else READ[kind](data[at : at + max(length, 0)]))
             at += max(length, 0)
-    return values
+    return columns
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[tuple[Kind, ...], list[Any]]:
+def tables(draw: st.DrawFn) -> tuple[tuple[Kind, ...], list[list[Any]]]:
     kinds = tuple(draw(st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=5)))
-    rows = draw(st.lists(st.tuples(*(VALUES[kind] for kind in kinds)), max_size=20))
-    return kinds, [value for row in rows for value in row]
+    count = draw(st.integers(0, 20))
+    columns = [draw(st.lists(VALUES[k], min_size=count, max_size=count)) for k in kinds]
+    return kinds, columns
 
 
 @given(tables())
-def test_round_trip(table: tuple[tuple[Kind, ...], list[Any]]) -> None:
+def test_round_trip(table: tuple[tuple[Kind, ...], list[list[Any]]]) -> None:
     kinds, values = table
     assert decode(kinds, b"".join(encode(kinds, values))) == values
 
@@ -58,9 +60,9 @@ def test_round_trip(table: tuple[tuple[Kind, ...], list[Any]]) -> None:
 @pytest.mark.parametrize("rows", [0, 1, ROWS_PER_PIECE - 1, ROWS_PER_PIECE, 2 * ROWS_PER_PIECE + 1])
 @pytest.mark.parametrize("null", [False, True])
 def test_pieces(rows: int, null: bool) -> None:
-    values: list[Any] = list(range(rows * 3))
-    if null and values:
-        values[-1] = None
+    values: list[list[Any]] = [list(range(rows)) for _ in range(3)]
+    if null and rows:
+        values[-1][-1] = None
     kinds: tuple[Kind, ...] = ("int8", "int8", "int8")
     assert decode(kinds, b"".join(encode(kinds, values))) == values
 
@@ -69,7 +71,8 @@ def test_pieces(rows: int, null: bool) -> None:
 @given(st.lists(st.tuples(VALUES["int8"], VALUES["text"], VALUES["bytea"]), max_size=20))
 def test_the_server_reads_the_same(postgres: Server, rows: list[tuple[Any, ...]]) -> None:
     kinds: tuple[Kind, ...] = ("int8", "int8", "text", "bytea")
-    values = [v for number, row in enumerate(rows) for v in (number, *row)]
+    values = [list(c) for c in zip(*((n, *row) for n, row in enumerate(rows)), strict=True)]
+    values = values or [[], [], [], []]
     with postgres.connect() as connection:
         connection.execute("CREATE TEMP TABLE t (n bigint, i bigint, t text, b bytea)")
         with connection.cursor().copy("COPY t FROM STDIN (FORMAT BINARY)") as copy:
@@ -83,4 +86,4 @@ def test_a_number_beyond_64_bits_is_an_error() -> None:
     from struct import error
 
     with pytest.raises(error):
-        list(encode(("int8",), [2**63]))
+        list(encode(("int8",), [[2**63]]))
