@@ -122,11 +122,17 @@ def parse_keys(keys: Sequence[str]) -> list[VerifierKey]:
         raise UsageError(f"--key: {error}", advice="Give it as name+hash+key.") from error
 
 
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def _page(report: Report, against: Sequence[str]) -> str:
-    lines = [
-        f"Store {escape(report.store)}: {report.entries:,} entries, {report.jobs:,} jobs,"
-        f" {report.checkpoints:,} checkpoints, {report.seconds:.1f} s"
+    counted = [
+        _counted(report.entries, "entry", "entries"),
+        _counted(report.jobs, "job", "jobs"),
+        _counted(report.checkpoints, "checkpoint", "checkpoints"),
     ]
+    lines = [f"Store {escape(report.store)}: {', '.join(counted)}, {report.seconds:.1f} s"]
     for step in report.steps:
         detail = f": {escape(step.detail)}" if step.detail else ""
         lines.append(

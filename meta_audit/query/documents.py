@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 20
 """Hashes that are listed for a beginning that fits several."""
 _HASH: Final = re.compile(r"[0-9a-fA-F]{8,64}")
+_SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{1,7}")
 _HASH_CHARS: Final = 64
 _INDEXED_BYTES: Final = 8
 """Of the hash of a document (schema: ix_documents_sha256)."""
@@ -68,9 +69,10 @@ def kept_document(
         job = None
         try:
             job = identify(connection, what, namespace)
-        except NotFoundError:
+        except NotFoundError as error:
             if not hashes:
-                raise
+                hint = "; of a hash, 8 digits are needed" if _SHORT_HASH.fullmatch(what) else ""
+                raise NotFoundError(f"{error}{hint}", advice=error.advice) from error
         if len(hashes) > 1 or (hashes and job):
             raise _ambiguous(what, hashes, with_job=job is not None)
         if job is None:

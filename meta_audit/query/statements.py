@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.exc import DBAPIError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,6 +29,22 @@ def rows(connection: Connection, sql: str, *parameters: object) -> Sequence[Any]
     if connection.dialect.paramstyle != "qmark":
         sql = _formatted(sql)
     return connection.exec_driver_sql(sql, parameters).fetchall()
+
+
+def together(connection: Connection, *asked: tuple[Any, ...]) -> list[Sequence[Any]]:
+    """Return the rows of several statements, each given with its parameters.
+
+    PostgreSQL gets them at once: they cost one round trip.
+    """
+    if connection.dialect.name != "postgresql":
+        return [rows(connection, *one) for one in asked]
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            cursors = [driver.execute(_formatted(sql), values) for sql, *values in asked]
+            return [cursor.fetchall() for cursor in cursors]
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(None, None, error) from error
 
 
 def rows_among(connection: Connection, sql: str, keys: Sequence[object]) -> Iterator[Any]:

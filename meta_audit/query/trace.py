@@ -23,7 +23,7 @@ from meta_audit.query.results import (
     Trace,
     Version,
 )
-from meta_audit.query.statements import rfc3339, rows, snapshot
+from meta_audit.query.statements import rfc3339, snapshot, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,13 +112,26 @@ def trace(connection: Connection, job: str, namespace: str | None = None) -> Tra
 
 def _read(connection: Connection, job: Identified) -> Trace:
     key, both = job.job_key, (job.job_key, job.activity_key)
-    seen = [_Seen(*row) for row in rows(connection, _OBSERVATIONS, *both)]
+    observed, versions, attributed, executions, events, findings, checkpoints = together(
+        connection,
+        (_OBSERVATIONS, *both),
+        (_VERSIONS, key),
+        (_ATTRIBUTIONS, key),
+        (_EXECUTIONS, *both),
+        (_EVENTS, *both),
+        (_FINDINGS, *both),
+        (_CHECKPOINT,),
+    )
+    seen = [_Seen(*row) for row in observed]
     newest = max((s for s in seen if s.version_no), key=_Seen.age, default=None)
     number = newest.version_no if newest else 0
-    versions = rows(connection, _VERSIONS, key)
-    tasks = tuple(Task(*row) for row in rows(connection, _TASKS, key, number))
+    of_newest = key, number
+    tasked, meta, labels = together(
+        connection, (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
+    )
+    tasks = tuple(Task(*row) for row in tasked)
     who: dict[int, list[Row]] = {}
-    for version_no, *attribution in rows(connection, _ATTRIBUTIONS, key):
+    for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(Row(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
     return Trace(
@@ -126,15 +139,15 @@ def _read(connection: Connection, job: Identified) -> Trace:
         job=_job(job, newest, versions),
         attributions=in_order(who.get(number, ())),
         tasks=tasks,
-        meta=_meta(rows(connection, _META, key, number), tasks),
-        labels=dict(sorted(tuple(row) for row in rows(connection, _LABELS, key, number))),
+        meta=_meta(meta, tasks),
+        labels=dict(sorted(tuple(row) for row in labels)),
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
         observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
-        executions=_told(Execution, rows(connection, _EXECUTIONS, *both), hashes, (5, 6)),
-        events=_told(Event, rows(connection, _EVENTS, *both), hashes, (0,)),
+        executions=_told(Execution, executions, hashes, (5, 6)),
+        events=_told(Event, events, hashes, (0,)),
         evidence=tuple(s.evidence() for s in seen),
-        checkpoint=_checkpoint(rows(connection, _CHECKPOINT), max(hashes)),
-        findings=_told(Finding, rows(connection, _FINDINGS, *both), hashes, ()),
+        checkpoint=_checkpoint(checkpoints, max(hashes)),
+        findings=_told(Finding, findings, hashes, ()),
     )
 
 

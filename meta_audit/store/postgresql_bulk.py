@@ -36,6 +36,8 @@ LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_
 BUSY_SECONDS: Final = 600
 """How long a writer waits for its turn; another ingest holds the lock for one batch."""
 KEYS_PER_QUERY: Final = 50_000
+MOST_SENDING: Final = 16
+"""Insertions on their way: more than a batch has, and few enough for the memory."""
 _NOT_AVAILABLE: Final = "55P03"
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
 _KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
@@ -94,8 +96,8 @@ class PostgresBulk:
 
     def rollback(self) -> None:
         """Undo the transaction."""
-        with suppress(StoreError):
-            self._finish_sending()
+        wait(self._sending)
+        self._sending.clear()
         if self._status() in _OPEN:
             with suppress(psycopg.Error):
                 self._connected().execute("ROLLBACK")
@@ -126,6 +128,8 @@ class PostgresBulk:
         if not values or not values[0]:
             return
         self._first_rows.append((table, columns, [column[0] for column in values]))
+        if len(self._sending) >= MOST_SENDING:
+            self._finish_sending()
         pieces = list(encode(_kinds(table, columns), values))
         self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
 
