@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from meta_audit.catalogue import REASONS
 from meta_audit.decode import decode, decode_json
+from meta_audit.decode.json import MOST_ESCAPES
 from meta_audit.errors import RejectedError
 from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES, Scalar
 
@@ -100,6 +101,13 @@ def test_size_and_nodes_are_bounded() -> None:
         assert decode_json(content) == [1] * (MAX_NODES - 2)
         content = b"[" + separator.join([b"1"] * (MAX_NODES + 2)) + b"]"
         assert rejection(content).reason == "too_large"
+
+
+@pytest.mark.parametrize("count", [MOST_ESCAPES - 2, MOST_ESCAPES, 3 * MOST_ESCAPES])
+def test_any_number_of_escapes_is_taken_and_looked_through(count: int) -> None:
+    content = b'"' + b"\\u003c\\n" * (count // 2) + b'"'
+    assert decode_json(content) == "<\n" * (count // 2)
+    assert rejection(content[:-1] + b'\\u0000"').reason == "text.nul"
 
 
 @pytest.mark.parametrize(
