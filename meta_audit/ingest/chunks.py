@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 CHUNK_DOCUMENTS: Final = 8_000
+FIRST_CHUNK_DOCUMENTS: Final = 3_000
+"""Enough to train a dictionary with; until then nothing can be built in other processes."""
 CHUNK_BYTES: Final = 16_000_000
 SAMPLE: Final = 12
 """Documents of a block that are looked up to see whether the block is worth it."""
@@ -29,6 +31,7 @@ CHUNK_LOG: Final = 60_000
 class Chunk:
     """Documents to take in, and what else is to be recorded with them."""
 
+    is_first: bool = False
     offered: list[Offered] = field(default_factory=list)
     size: int = 0
     known: int = 0
@@ -41,11 +44,8 @@ class Chunk:
     @property
     def is_full(self) -> bool:
         """Whether it is time to write it."""
-        return (
-            len(self.offered) >= CHUNK_DOCUMENTS
-            or self.size >= CHUNK_BYTES
-            or len(self.log) >= CHUNK_LOG
-        )
+        most = min(CHUNK_DOCUMENTS, FIRST_CHUNK_DOCUMENTS) if self.is_first else CHUNK_DOCUMENTS
+        return len(self.offered) >= most or self.size >= CHUNK_BYTES or len(self.log) >= CHUNK_LOG
 
 
 class Reporter(Protocol):
@@ -73,7 +73,7 @@ class Chunker:
         self._known_documents = known_documents
         self._known_source = known_source
         self._reporter = reporter
-        self._chunk = Chunk()
+        self._chunk = Chunk(is_first=True)
         self._count = 0
 
     def chunks(self, found: Iterable[Found]) -> Iterator[Chunk]:

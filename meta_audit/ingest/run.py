@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from threading import Thread
@@ -44,12 +44,14 @@ from meta_audit.store.signing import load_signing_key
 from meta_audit.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from meta_audit.sources import Found, Source
     from meta_audit.store.ledger import Sealed
     from meta_audit.store.opening import Store
+
+    _Pending = tuple[Chunk, Callable[[], Batch]]
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -192,23 +194,31 @@ class Import:
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
         with _without_collector(), ExitStack() as stack:
-            for first in chunks:
-                pool = None
-                if self._jobs and first.is_full:
-                    context = multiprocessing.get_context("forkserver")
-                    pool = ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process)
-                    stack.enter_context(pool)
-                    pool.submit(_start)  # the processes start while the first batch is built
-                self._write(first, self._build(first))
-                if pool and self._dictionary:
-                    self._take_in_parallel(pool, chunks)
-                break
+            first = next(chunks, None)
+            if first is None:
+                return
+            pool = self._pool(stack) if self._jobs and first.is_full else None
+            batch = self._build(first)
+            if pool and self._dictionary:
+                self._take_in_parallel(pool, chunks, (first, lambda: batch))
+                return
+            self._write(first, batch)
             for chunk in chunks:
                 self._write(chunk, self._build(chunk))
 
-    def _take_in_parallel(self, pool: ProcessPoolExecutor, chunks: Iterator[Chunk]) -> None:
+    def _pool(self, stack: ExitStack) -> ProcessPoolExecutor:
+        """Processes, which start while the first batch is built here."""
+        context = multiprocessing.get_context("forkserver")
+        pool = ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process)
+        stack.enter_context(pool)
+        pool.submit(_start)
+        return pool
+
+    def _take_in_parallel(
+        self, pool: ProcessPoolExecutor, chunks: Iterator[Chunk], first: _Pending
+    ) -> None:
         """Build batches in other processes, write them here in the order of the documents."""
-        pending: deque[tuple[Chunk, Future[bytes]]] = deque()
+        pending = deque([first])
         try:
             for chunk in chunks:
                 pending.append((chunk, self._submit(pool, chunk)))
@@ -220,15 +230,16 @@ class Import:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Future[bytes]:
+    def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Callable[[], Batch]:
         offered, chunk.offered = chunk.offered, []
         coerce = self._coerce_scalars
-        return pool.submit(build_packed, pack(offered), self._dictionary, coerce_scalars=coerce)
+        packed = pool.submit(build_packed, pack(offered), self._dictionary, coerce_scalars=coerce)
+        return lambda: unpack(packed.result())
 
-    def _write_next(self, pending: deque[tuple[Chunk, Future[bytes]]]) -> None:
-        chunk, future = pending.popleft()
+    def _write_next(self, pending: deque[_Pending]) -> None:
+        chunk, built = pending.popleft()
         try:
-            batch = unpack(future.result())
+            batch = built()
         except BrokenProcessPool as error:
             raise ProcessError(
                 "a parsing process was killed, perhaps for want of memory",
@@ -237,14 +248,15 @@ class Import:
         self._write(chunk, batch)
 
     def _build(self, chunk: Chunk) -> Batch:
-        return build(chunk.offered, self._dictionary, coerce_scalars=self._coerce_scalars)
+        batch = build(chunk.offered, self._dictionary, coerce_scalars=self._coerce_scalars)
+        self._dictionary = self._dictionary or batch.dictionary
+        return batch
 
     def _write(self, chunk: Chunk, batch: Batch) -> None:
         with self._stopper.writing():
             for record in chunk.log:
                 record(self._log)
             written = self._writer.write(batch, self._log)
-            self._dictionary = self._dictionary or batch.dictionary
             summary = self._summary
             summary.sources += chunk.sources
             summary.refused += chunk.refused
