@@ -3,9 +3,10 @@
     python -m tests.faults.syscalls --documents 50
     python -m tests.faults.syscalls --scene new --every 10 --errors EIO,ENOSPC+
 
-An import is run under strace and its system calls are counted; then it is run again for each
-of them, and this one fails: with an error (`EIO`, `ENOSPC`; with a `+` behind it all that follow
-of the same name fail too), or the process is killed as it enters it (`KILL`). After each:
+An import is run under strace, its system calls are counted, and their order is checked: nothing
+is reported, and no checkpoint goes out, before it is durable. Then it is run again for each of
+them, and this one fails: with an error (`EIO`, `ENOSPC`; with a `+` behind it all that follow of
+the same name fail too), or the process is killed as it enters it (`KILL`). After each:
 
 1. the exit code and the message are those of the documentation, no traceback;
 2. a reader opens the store, or there is none yet; `PRAGMA integrity_check` is ok; every row is
@@ -118,9 +119,10 @@ class Bench:
         """The system calls of an undisturbed import."""
         self._prepare(scene)
         traced, _ = self._traced(scene, names)
-        again = tuple(aftermath.problems(_ran(traced), self._db, self._whole, 0))
-        if traced.status != self._whole.status or again:
-            raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {again}")
+        found = [*too_early(traced.calls, self._db)]
+        found += aftermath.problems(_ran(traced), self._db, self._whole, 0)
+        if traced.status != self._whole.status or found:
+            raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {found}")
         return traced.calls
 
     def try_(self, point: Point, names: Sequence[str]) -> Outcome:
@@ -171,6 +173,25 @@ class Bench:
             return cli.run(["ingest", str(self._folder), "--db", str(self._db), "--jobs", "0"])
 
         return work
+
+
+def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
+    """Checkpoints sent out, and logs removed, before what they stand on was durable."""
+    log, outside = f"{db}-wal", f"{db}.checkpoints"
+    unsynced: set[str] = set()
+    for call in calls:
+        name, where = call.name, call.where
+        if name in ("fsync", "fdatasync"):
+            unsynced.discard(where)
+        elif name == "unlink":
+            if where == log and str(db) in unsynced:
+                yield f"{name} {call.number}: the log is removed before the store is durable"
+        elif where == outside and unsynced & {str(db), log}:
+            yield f"{name} {call.number}: a checkpoint goes out before the store is durable"
+        elif where.endswith("traced.out") and unsynced & {str(db), log, outside}:
+            yield f"{name} {call.number}: an import is reported before it is durable"
+        if "write" in name or name == "ftruncate":
+            unsynced.add(where)
 
 
 def _ran(traced: Traced) -> aftermath.Ran:

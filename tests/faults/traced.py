@@ -25,7 +25,8 @@ HUNG: Final = -999
 BROKEN: Final = 99
 """Exit code of a process whose work raised something."""
 _CALL: Final = re.compile(r"^(?:\d+ +)?(\w+)\((.*)")
-_PATHS: Final = re.compile(r'<(/[^>]*)>|"(/[^"]*)"')
+_DESCRIPTOR: Final = re.compile(r"\d+<(/[^>]*)>")
+_PATHS: Final = re.compile(r'"(/[^"]*)"')
 
 
 class CannotTraceError(Exception):
@@ -39,7 +40,7 @@ class Call:
     name: str
     number: int
     where: str
-    """The last path that it was about: a file, or what stands for one."""
+    """The file that it was about: the last one, where there are two names."""
     creates: bool
     injected: bool
 
@@ -93,8 +94,9 @@ def calls_of(log: Path) -> list[Call]:
         if match:
             name, rest = match.groups()
             counts[name] += 1
-            paths = _PATHS.findall(rest.partition(" = ")[0])
-            where = "".join(paths[-1]) if paths else ""
+            descriptor = _DESCRIPTOR.match(rest)
+            paths = [descriptor[1]] if descriptor else ["", *_PATHS.findall(rest)]
+            where = paths[-1]
             found.append(
                 Call(name, counts[name], where, "O_CREAT" in rest, rest.endswith("(INJECTED)"))
             )
