@@ -135,3 +135,16 @@ def test_a_store_that_is_not_in_wal_mode_is_put_into_it(audit: Audit, tmp_path: 
     assert audit.ingest(tmp_path / "job.json").status == 0
     with closing(sqlite3.connect(audit.db)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_a_store_that_another_user_writes_to(locked: Path) -> None:
+    locked.parent.chmod(0o755)
+    with closing(sqlite3.connect(locked, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE more (a)")
+        for path in locked.parent.iterdir():
+            path.chmod(0o444)
+        locked.parent.chmod(0o555)
+        done = run(locked, "verify")
+    assert (done.returncode, done.stderr) == (0, "")
