@@ -38,7 +38,7 @@ def read_outside(
     ends = [note.encode() for note in kept]
     for path in paths:
         try:
-            content = Path(path).read_bytes()
+            content = Path(path).read_bytes().replace(b"\r\n", b"\n")
             end = _torn_end(content, ends)
             text = content[: len(content) - end].decode()
         except (OSError, UnicodeDecodeError) as error:

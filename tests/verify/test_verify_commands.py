@@ -203,6 +203,12 @@ def test_a_checkpoint_outside_that_was_cut_off(db: Path, capsys) -> None:
     assert len(split_checkpoints(log.read_text())) == 3
 
 
+def test_checkpoints_outside_with_the_line_ends_of_another_system(db: Path) -> None:
+    log = Path(f"{db}.checkpoints")
+    log.write_bytes(log.read_bytes().replace(b"\n", b"\r\n"))
+    assert run("verify", "--db", db, "--against", log) == 0
+
+
 def test_an_end_outside_that_is_not_the_stores(db: Path) -> None:
     log = Path(f"{db}.checkpoints")
     whole = log.read_bytes()
