@@ -34,7 +34,8 @@ ADVICE: Final = {
     "READONLY_ROLLBACK": "An import was cut off: run it again, which mends the store.",
     "CANTOPEN": "Does its directory exist, may you write in it, and is there room? After an import"
     " that was cut off, reading needs that too: run the import again.",
-    "CORRUPT": "The file is damaged: restore it from a backup.",
+    "CORRUPT": "The file is damaged, or the disk cannot be read: run `meta-audit verify`, and where"
+    " that fails too, restore the file from a backup.",
     "NOTADB": "That is no SQLite file: name another store with --db.",
     "other": "What was written before stands; run the same command again when that is mended.",
 }

@@ -135,6 +135,8 @@ def _of_ending(ran: Ran, expected: int) -> Iterator[str]:
     lines = ran.err.splitlines()
     said = [n for n, line in enumerate(lines) if line.startswith("Error: ")]
     is_said = bool(said) and said[-1] + 1 < len(lines)
+    if ran.status == cli.Exit.SOURCE and any(line.startswith("Refused ") for line in lines):
+        return
     if ran.status not in (cli.Exit.STORE, cli.Exit.OUTPUT) or (ran.can_speak and not is_said):
         yield f"exit code {ran.status}, without saying why and what to do: {_short(ran.err)}"
 
