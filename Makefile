@@ -40,8 +40,10 @@ check: $(VENV)/dev ## Lint, types, layers, docstrings
 pytest: $(VENV)/dev ## Tests alone
 	$(BIN)/python -m pytest
 
-faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), memory of large streams, tampering (MUTATIONS=2000)
+faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000)
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
+	$(BIN)/python -m tests.faults.syscalls --every $(or $(EVERY),1)
+	$(BIN)/python -m tests.faults.full_disk
 	$(BIN)/python -m tests.faults.memory --megabytes $(or $(MEGABYTES),300)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),2000)
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)

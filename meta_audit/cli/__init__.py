@@ -6,11 +6,13 @@ Commands live in modules of their own and are imported when they are called, so 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from enum import IntEnum
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
@@ -44,6 +46,8 @@ class Exit(IntEnum):
     """The store could not be reached, or has the wrong schema."""
     INTERNAL = 70
     """A bug in this program (EX_SOFTWARE of sysexits.h)."""
+    OUTPUT = 74
+    """What was to be printed could not be written (EX_IOERR of sysexits.h)."""
 
 
 EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
@@ -55,6 +59,8 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
     (ProcessError, Exit.INTERNAL),
 )
 
+DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What writing to a file may fail with and is no bug."""
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
     "trace": ("meta_audit.cli.trace", "Who sent a job, and how do we know?"),
@@ -117,6 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program; its exit code. No traceback reaches a user."""
+    try:
+        return _run(arguments)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        return _could_not_print(error)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from meta_audit.render.escape import escape
 
     try:
@@ -138,9 +153,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
             click.echo(escape(error.advice), err=True)
         return next((c for kind, c in EXIT_OF if isinstance(error, kind)), Exit.INTERNAL)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return Exit.DONE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise
         if os.environ.get("META_AUDIT_DEBUG"):
             raise
         click.echo(f"Internal error: {escape(f'{type(error).__name__}: {error}')}", err=True)
@@ -149,3 +166,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
         return Exit.INTERNAL
     return int(result or 0)
+
+
+def _could_not_print(error: OSError) -> Exit:
+    """Say so on stderr, which may be what failed."""
+    _discard(sys.stdout)
+    try:
+        click.echo(f"Error: cannot write what is to be printed: {error.strerror}", err=True)
+        click.echo(
+            "What was done stands: run the same command again when that is mended.", err=True
+        )
+    except OSError:
+        _discard(sys.stderr)
+    return Exit.OUTPUT
+
+
+def _discard(stream: TextIO) -> None:
+    """What is still to be written to it goes nowhere."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

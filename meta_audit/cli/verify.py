@@ -108,7 +108,7 @@ def _beside(db: str | None) -> tuple[str, ...]:
 
     url = locate(db)
     path = Path(f"{url.database}.checkpoints")
-    return (str(path),) if is_sqlite(url) and path.is_file() else ()
+    return (str(path),) if is_sqlite(url) and path.is_file() and path.stat().st_size else ()
 
 
 def parse_keys(keys: Sequence[str]) -> list[VerifierKey]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import StoreError
+from meta_audit.store.durable import sync_directory
 
 if TYPE_CHECKING:
     from meta_audit.store.engine import Bulk
@@ -41,9 +42,12 @@ def append_missing(bulk: Bulk, path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)
             rows = bulk.query("SELECT note FROM checkpoints ORDER BY checkpoint_id")
             every = "".join([f"{note}\n" for (note,) in rows]).encode()
-            file.write(_rest(every, file.read(), path))
+            held = file.read()
+            file.write(_rest(every, held, path))
             file.flush()
             os.fsync(file.fileno())
+            if not held:
+                sync_directory(path.parent)
     except OSError as error:
         raise StoreError(
             f"cannot append to the file of checkpoints {path}: {error.strerror}", advice=_ADVICE

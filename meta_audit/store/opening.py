@@ -137,7 +137,10 @@ def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
+            raise StoreError(
+                f"cannot make {path.parent}: {error.strerror}",
+                advice="Mend that, or name another store with --db.",
+            ) from error
     engine = _engine(url)
     store = Store(url, engine.make_engine(url, read_only=False))
 

@@ -11,12 +11,14 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final
 
 from platformdirs import user_config_path
 
 from meta_audit.errors import LedgerError, StoreError
 from meta_audit.ledger.note import SigningKey
+from meta_audit.store.durable import sync_directory
 
 ENVIRONMENT: Final = "META_AUDIT_SIGNING_KEY"
 """Names another file, or holds the line itself."""
@@ -69,8 +71,8 @@ def _parse(text: str, where: str) -> SigningKey:
 def _make(path: Path) -> None:
     """Write a new key beside the path and link it there: whole, and never over another."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    draft = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{SigningKey.generate(_NAME).secret()}\n")
@@ -80,3 +82,4 @@ def _make(path: Path) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
+    sync_directory(path.parent)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.errors import StoreError
+from meta_audit.store.sqlite_still import Still, uri
+from meta_audit.store.transactions import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meta_audit.store.engine import Values
 
@@ -27,14 +29,19 @@ VALUES_PER_STATEMENT: Final = 600
 KEYS_PER_QUERY: Final = 500
 ADVICE: Final = {
     "FULL": "The disk is full: make room, then run the same command again.",
+    "IOERR": "The disk failed, or is full: see the system's log. What was written before stands;"
+    " run the same command again when that is mended.",
     "BUSY": "Another program holds the store: wait for it, then run the same command again.",
-    "READONLY": "You may not write there: name another store with --db.",
-    "CANTOPEN": "Does its directory exist, and may you write in it?",
-    "CORRUPT": "The file is damaged: restore it from a backup.",
+    "READONLY": "May you write to it, and in its directory? Else name another store with --db.",
+    "READONLY_ROLLBACK": "An import was cut off: run it again, which mends the store.",
+    "CANTOPEN": "Does its directory exist, may you write in it, and is there room? After an import"
+    " that was cut off, reading needs that too: run the import again.",
+    "CORRUPT": "The file is damaged, or the disk cannot be read: run `meta-audit verify`, and where"
+    " that fails too, restore the file from a backup.",
     "NOTADB": "That is no SQLite file: name another store with --db.",
     "other": "What was written before stands; run the same command again when that is mended.",
 }
-"""By the first word of SQLite's error name."""
+"""By SQLite's error name, whole or its first word."""
 _RELATIONS: Final = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view')"
 CACHE_KIB: Final = 65_536
 AUTOCHECKPOINT_PAGES: Final = 16_384
@@ -42,10 +49,14 @@ AUTOCHECKPOINT_PAGES: Final = 16_384
 
 def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     """An engine for an SQLite file, with the settings that every connection has."""
+    still = None
     if read_only:
-        path = f"file:{_escape(url.database or '')}?mode=ro"
-        url = url.set(database=path, query={"uri": "true"})
+        path = url.database or ""
+        still = Still.of(path)
+        url = url.set(database=uri(path, immutable=still is not None), query={"uri": "true"})
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+    if still:
+        sa.event.listen(engine, "engine_disposed", still.must_be_unchanged)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: object) -> None:
@@ -55,17 +66,12 @@ def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
         if read_only:
             cursor.execute("PRAGMA query_only = ON")
         else:
-            cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
             cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     return engine
-
-
-def _escape(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 def make_bulk(engine: sa.Engine) -> SqliteBulk:
@@ -79,7 +85,24 @@ def must_be_safe(_: sa.Connection) -> None:
 
 def begin_upgrade(connection: sa.Connection) -> None:
     """Begin a transaction that nobody else's upgrade or import runs beside."""
+    _use_wal(connection.exec_driver_sql)
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _use_wal(execute: Callable[[str], object]) -> None:
+    """Change the file, which has to be a store or to become one, to WAL mode.
+
+    SQLite does not wait here where another does the same at once.
+    """
+    patience = Patience()
+    while True:
+        try:
+            execute("PRAGMA journal_mode = WAL")
+            return
+        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+            cause = getattr(error, "orig", error)
+            if getattr(cause, "sqlite_errorname", "") != "SQLITE_BUSY" or not patience.wait():
+                raise
 
 
 def has_revision(connection: sa.Connection) -> bool:
@@ -101,8 +124,8 @@ def is_transient(_: BaseException) -> bool:
 
 def advice(error: BaseException) -> str:
     """What a person can do about an error of the driver."""
-    name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]
-    return ADVICE.get(name, ADVICE["other"])
+    name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
+    return ADVICE.get(name) or ADVICE.get(name.split("_")[0], ADVICE["other"])
 
 
 class SqliteBulk:
@@ -115,6 +138,10 @@ class SqliteBulk:
             raise StoreError(f"not an SQLite connection: {driver!r}")
         self._driver = driver
         self._name = engine.url.database
+        try:
+            _use_wal(driver.execute)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     def begin(self) -> None:
         """Take the write lock; waits for another writer's batch."""

@@ -13,7 +13,7 @@ from meta_audit.schema.custody import extent as read_extent
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meta_audit.verify.reader import Reader
     from meta_audit.verify.report import Damages
@@ -98,6 +98,11 @@ class Checkpoints:
     def sizes(self) -> list[int]:
         """Size of the tree at each."""
         return [kept.checkpoint.size for kept in self.kept]
+
+    @property
+    def notes(self) -> Iterable[str]:
+        """The signed note of each."""
+        return self._notes.values()
 
     def _read(self, row: tuple[Any, ...]) -> None:
         number, import_id, size, frontier, note = row

@@ -11,7 +11,7 @@ from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from meta_audit.verify.checkpoints import Checkpoints
     from meta_audit.verify.report import Damages
@@ -27,17 +27,27 @@ class Outside(NamedTuple):
     text: str
 
 
-def read_outside(paths: Sequence[str], damages: Damages) -> list[Outside]:
-    """Read files of checkpoints. Raises `UsageError` where one cannot be read."""
-    found = []
+def read_outside(
+    paths: Sequence[str], kept: Iterable[str], damages: Damages
+) -> tuple[list[Outside], list[str]]:
+    """Read files of checkpoints; and which of them end within one that the store has whole.
+
+    `kept` are the notes of the store. Raises `UsageError` where a file cannot be read.
+    """
+    found, torn = [], []
+    ends = [note.encode() for note in kept]
     for path in paths:
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            content = Path(path).read_bytes().replace(b"\r\n", b"\n")
+            end = _torn_end(content, ends)
+            text = content[: len(content) - end].decode()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the checkpoints in {path}: {error}") from error
+        if end:
+            torn.append(path)
         try:
             notes = split_checkpoints(text)
-            if not notes:
+            if not notes and not end:
                 raise LedgerError("it holds no checkpoint")
             for number, note in enumerate(notes, 1):
                 signed = Note.parse(note).text
@@ -45,7 +55,15 @@ def read_outside(paths: Sequence[str], damages: Damages) -> list[Outside]:
                 found.append(Outside(where, note, Checkpoint.parse(signed), signed))
         except LedgerError as error:
             damages.add(Check.OUTSIDE, "outside", f"{path}: {error}")
-    return found
+    return found, torn
+
+
+def _torn_end(content: bytes, kept: Sequence[bytes]) -> int:
+    """Bytes of a last checkpoint whose writing was cut off."""
+    parts = content.split(b"\n\n")
+    last = b"\n\n".join(parts[(len(parts) - 1) // 2 * 2 :])
+    cut = any(note.startswith(last) and last.rstrip() != note.rstrip() for note in kept)
+    return len(last) if cut else 0
 
 
 def check_outside(

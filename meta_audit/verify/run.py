@@ -91,7 +91,7 @@ class Verification:
         checkpoints = Checkpoints(reader, damages)
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
-        outside = read_outside(self._against, damages)
+        outside, torn = read_outside(self._against, checkpoints.notes, damages)
         options = Options(start.size, self._deep, randbits(SECRET_BITS))
         counts = {
             table: reader.value(f"SELECT count(*) FROM {table}")  # noqa: S608 - own names
@@ -123,7 +123,7 @@ class Verification:
             reader.value("SELECT count(*) FROM jobs"),
             len(checkpoints.kept),
             tuple(map(str, checkpoints.signers)),
-            self._steps(unsigned),
+            self._steps(unsigned, torn),
             tuple(damages.first()),
             sum(damages.counts.values()),
             round(time.monotonic() - began, 3),
@@ -218,7 +218,7 @@ class Verification:
                 damages.add(Check.DICTIONARIES, "added", detail)
         check_index(tallies, reader, damages)
 
-    def _steps(self, unsigned: dict[str, int]) -> tuple[Step, ...]:
+    def _steps(self, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []
         for check in Check:
             title, source = TITLES[check]
@@ -228,6 +228,12 @@ class Verification:
                 status, detail = "failed", f"{count:,} found"
             elif check is Check.OUTSIDE and not self._against:
                 status, detail = "skipped", "none was given: a rollback would not show"
+            elif check is Check.OUTSIDE and torn:
+                status = "warning"
+                detail = (
+                    f"{', '.join(torn)}: the last one was cut off while it was written; the next"
+                    " import writes the rest"
+                )
             elif check is Check.DEEP and not self._deep:
                 status, detail = "skipped", "not asked for (--deep)"
             elif self._since and check in (Check.DICTIONARIES, Check.DERIVED):

@@ -139,7 +139,7 @@ def look(db: Path) -> Seen:
         store = open_to_read(str(db))
     except StoreError as error:
         # Killed before the tables were there: no store yet, and nothing else either.
-        if "is not a meta-audit store" not in str(error):
+        if not ("is not a meta-audit store" in str(error) or "was cut off" in error.advice):
             seen.faults.append(str(error))
         return seen
     with store.engine.connect() as connection:

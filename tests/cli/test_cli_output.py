@@ -1,0 +1,52 @@
+"""Output that cannot be written: no traceback, no talk of a bug, an exit code of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Audit
+
+FULL = Path("/dev/full")
+pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+
+
+def run(audit: Audit, *command: str | Path, **streams: Any) -> subprocess.CompletedProcess[str]:
+    with FULL.open("w") as full:
+        return subprocess.run(
+            [sys.executable, "-m", "meta_audit", *command, "--db", audit.db],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            **{n: full if s is FULL else s for n, s in streams.items()},
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    (tmp_path / "job.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
+    return tmp_path / "job.json"
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path, format_: str) -> None:
+    for command in (("ingest", job), ("verify",), ("find",)):
+        done = run(audit, *command, "--format", format_, stdout=FULL, stderr=subprocess.PIPE)
+        assert done.returncode == 74
+        assert done.stderr.splitlines()[-2:] == [
+            "Error: cannot write what is to be printed: No space left on device",
+            "What was done stands: run the same command again when that is mended.",
+        ]
+    assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
+
+
+def test_nothing_can_be_said_at_all(audit: Audit, job: Path) -> None:
+    assert run(audit, "ingest", job, stdout=FULL, stderr=FULL).returncode == 74
+    assert run(audit, "ingest", job, stdout=FULL, stderr=subprocess.DEVNULL).returncode == 74
+    assert run(audit, "nonsense", stderr=FULL).returncode == 74
+    assert audit.rows("SELECT count(*) FROM documents") == [(1,)]

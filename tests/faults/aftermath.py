@@ -1,0 +1,168 @@
+"""What must hold of an SQLite store after an import that failed, and after the same once more."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from meta_audit import cli
+from meta_audit.errors import StoreError
+from meta_audit.ledger.checkpoint import Checkpoint
+from meta_audit.ledger.note import Note
+from meta_audit.store.opening import open_to_read
+from tests.faults import export
+from tests.faults.kill import look
+
+KILLED = -9
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of the program."""
+
+    status: int
+    out: str = ""
+    err: str = ""
+    can_speak: bool = True
+    """Whether it could write to stderr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An undisturbed import, and its store."""
+
+    status: int
+    leaves: list[bytes]
+    content: bytes
+    root: str
+
+
+def run(*arguments: str | Path) -> Ran:
+    """Run the program in this process."""
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.run([str(a) for a in arguments])
+    out.flush()
+    return Ran(status, out.buffer.getvalue().decode(), err.getvalue())
+
+
+def ingest(folder: Path, db: Path) -> Ran:
+    """The command that is disturbed, undisturbed."""
+    return run("ingest", folder, "--db", db, "--jobs", "0")
+
+
+def verify(db: Path) -> Ran:
+    """Verify, against the file of checkpoints beside the store too."""
+    return run("verify", "--db", db, "--jobs", "1")
+
+
+def whole(ran: Ran, db: Path) -> Whole:
+    """What an undisturbed run left; raises where even that is not whole."""
+    seen = look(db)
+    checked = verify(db)
+    if seen.faults or checked.status:
+        raise RuntimeError(f"undisturbed, yet faulty: {ran} {seen.faults[:3]} {checked}")
+    return Whole(ran.status, seen.leaves, _content(db), _roots(db)[-1])
+
+
+def problems(ran: Ran, db: Path, expected: Whole, least: int) -> Iterator[str]:
+    """What is wrong with a store that an import has left behind, before anything mends it.
+
+    `least`: entries that were there, or acknowledged.
+    """
+    yield from _of_ending(ran, expected.status)
+    seen = look(db)
+    yield from seen.faults
+    count = len(seen.leaves)
+    if seen.leaves != expected.leaves[:count]:
+        yield "the ledger is not the beginning of the undisturbed one"
+    if ran.status == expected.status:
+        least = len(expected.leaves)
+    if count < least:
+        yield f"{count} entries, {least} were acknowledged"
+    log = Path(f"{db}.checkpoints")
+    if is_store(db):
+        checked = verify(db)
+        if checked.status:
+            yield f"verify: {checked.status} {_short(checked.out + checked.err)}"
+        roots = _roots(db)
+        for root in re.findall(r"root sha256:([0-9a-f]{16})", ran.out):
+            if not any(one.startswith(root) for one in roots):
+                yield f"the checkpoint {root} was printed, and is not in the store"
+    elif log.exists() and log.stat().st_size:
+        yield "checkpoints, and no store"
+
+
+def problems_again(folder: Path, db: Path, expected: Whole) -> Iterator[str]:
+    """What is wrong after the same command once more."""
+    ran = ingest(folder, db)
+    if ran.status != expected.status:
+        yield f"again: {ran.status} {_short(ran.err)}"
+        return
+    seen, checked = look(db), verify(db)
+    yield from (f"again: {fault}" for fault in seen.faults)
+    if checked.status:
+        yield f"again, verify: {checked.status} {_short(checked.out + checked.err)}"
+    if _content(db) != expected.content:
+        yield "again: the export differs"
+    if _roots(db)[-1] != expected.root:
+        yield "again: the root differs"
+    log = Path(f"{db}.checkpoints").read_text("utf-8")
+    if log != "".join(f"{note}\n" for note in _notes(db)):
+        yield "again: the file of checkpoints is not that of the store"
+    if Path(f"{db}-journal").exists():
+        yield "again: a journal is left"
+
+
+def is_store(db: Path) -> bool:
+    """Whether a reader finds a store there, and not merely where one was about to be made."""
+    try:
+        open_to_read(str(db)).close()
+    except StoreError:
+        return False
+    return True
+
+
+def _of_ending(ran: Ran, expected: int) -> Iterator[str]:
+    if "Traceback" in ran.err or "Internal error" in ran.err or "Exception ignored" in ran.err:
+        yield f"a traceback: {_short(ran.err)}"
+    if ran.status in (KILLED, expected):
+        return
+    lines = ran.err.splitlines()
+    said = [n for n, line in enumerate(lines) if line.startswith("Error: ")]
+    is_said = bool(said) and said[-1] + 1 < len(lines)
+    if ran.status == cli.Exit.SOURCE and any(line.startswith("Refused ") for line in lines):
+        return
+    if ran.status not in (cli.Exit.STORE, cli.Exit.OUTPUT) or (ran.can_speak and not is_said):
+        yield f"exit code {ran.status}, without saying why and what to do: {_short(ran.err)}"
+
+
+def _content(db: Path) -> bytes:
+    store = open_to_read(str(db))
+    try:
+        with store.engine.connect() as connection:
+            return export.export(connection)
+    finally:
+        store.close()
+
+
+def _notes(db: Path) -> list[str]:
+    store = open_to_read(str(db))
+    try:
+        with store.engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT note FROM checkpoints ORDER BY checkpoint_id")
+            return [str(note) for (note,) in rows]
+    finally:
+        store.close()
+
+
+def _roots(db: Path) -> list[str]:
+    return [Checkpoint.parse(Note.parse(note).text).root.hex() for note in _notes(db)]
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[-400:]
