@@ -16,14 +16,14 @@ import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from meta_audit import __version__
-from meta_audit.errors import MetaAuditError, ProcessError, StoreError
+from meta_audit.errors import MetaAuditError, ProcessError, StoreError, TransientStoreError
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
 from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
@@ -41,6 +41,7 @@ from meta_audit.store.imports import (
 )
 from meta_audit.store.ledger import Sealer
 from meta_audit.store.signing import load_signing_key
+from meta_audit.store.transactions import patience
 from meta_audit.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from meta_audit.store.opening import Store
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+END_SECONDS: Final = 5.0
+"""How long the end of an import that failed is tried to be written."""
 
 
 class Interrupted(BaseException):
@@ -160,6 +163,8 @@ class Import:
                 except Interrupted:
                     summary.status = "interrupted"
                 self._end(summary.status)
+        except TransientStoreError:
+            raise  # it was waited for long enough: the import stays without an end, and shows so
         except BaseException:
             self._end_failed()
             raise
@@ -185,10 +190,8 @@ class Import:
                 self.log_error = error
 
     def _end_failed(self) -> None:
-        try:
+        with suppress(MetaAuditError), patience(END_SECONDS):
             self._end("failed")
-        except MetaAuditError:
-            return  # the store is out of reach: the import stays without an end, and shows so
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
         with _without_collector(), ExitStack() as stack:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from meta_audit.errors import TransientStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from meta_audit.store.engine import Bulk
 
@@ -19,13 +21,24 @@ PATIENCE_SECONDS: Final = 120.0
 """How long something is tried again: a server restarts, or another takes its place, in less."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+_patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Within this, what fails is tried again for so long and not longer."""
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 class Patience:
     """Waits between trials: longer and longer, at random, and not for ever."""
 
-    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._seconds = _patience.get()
         self._ends = 0.0
         self._wait = FIRST_WAIT
 
@@ -43,22 +56,20 @@ class Patience:
         return True
 
 
-def patiently(
-    work: Callable[[], _Result],
-    seconds: float = PATIENCE_SECONDS,
-    undo: Callable[[], None] = lambda: None,
-) -> _Result:
+def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: None) -> _Result:
     """Do work, again from its beginning where it failed for a reason that passes.
 
-    `undo` is called after each failure. Raises what the work does.
+    What the work itself does patiently it tries once. `undo` is called after each failure.
+    Raises what the work does.
     """
-    patience = Patience(seconds)
+    waits = Patience()
     while True:
         try:
-            return work()
+            with patience(0):
+                return work()
         except BaseException as error:
             undo()
-            if not isinstance(error, TransientStoreError) or not patience.wait():
+            if not isinstance(error, TransientStoreError) or not waits.wait():
                 raise
 
 

@@ -158,8 +158,6 @@ def open_to_write_again(store: Store) -> sa.Engine:
 
 
 def test_patience_ends(store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(transactions.patiently, "__defaults__", (0.5, lambda: None))
     bulk = PostgresBulk(store.engine)
     original = bulk.insert
 
@@ -168,7 +166,10 @@ def test_patience_ends(store: Store, postgres: Server, monkeypatch: pytest.Monke
         return original(*arguments)
 
     monkeypatch.setattr(bulk, "insert", lost)
-    with pytest.raises(TransientStoreError, match=r"terminating connection|closed"):
+    with (
+        transactions.patience(0.5),
+        pytest.raises(TransientStoreError, match=r"terminating connection|closed"),
+    ):
         begin(bulk)
     bulk.close()
     assert imports(store) == 0
@@ -263,6 +264,7 @@ def test_reading_while_the_connection_is_cut(
         return original(connection, [1])
 
     monkeypatch.setattr(meta_audit.query.find, "summaries", cut_first)
+    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.5)
     assert cli.run(["find", "--db", postgres_url]) == cli.Exit.STORE
     assert "terminating connection" in capsys.readouterr().err
 
