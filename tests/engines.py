@@ -94,10 +94,11 @@ class Server:
 
     def stop(self) -> None:
         """Remove what was made."""
-        for name in self._made.copy():
-            self.drop(name)
         if self._local:
             self._local.remove()
+            return
+        for name in self._made.copy():
+            self.drop(name)
 
 
 @contextmanager

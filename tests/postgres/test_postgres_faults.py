@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -234,17 +233,6 @@ def test_time_outs_are_set(store: Store) -> None:
     bulk = PostgresBulk(store.engine)
     assert all(bulk.query(f"SHOW {name}")[0][0] != "0" for name in names)
     bulk.close()
-
-
-def test_reading_cannot_write(postgres_url: str) -> None:
-    store = open_to_read(postgres_url)
-    with (
-        store.engine.connect() as connection,
-        pytest.raises(sa.exc.DBAPIError) as raised,
-    ):
-        connection.exec_driver_sql("DELETE FROM alembic_version")
-    assert isinstance(raised.value.orig, psycopg.errors.ReadOnlySqlTransaction)
-    store.close()
 
 
 def test_reading_while_the_connection_is_cut(

@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 
 from meta_audit import cli
 from meta_audit.errors import StoreError, UsageError
-from meta_audit.schema import HEAD, migrate
+from meta_audit.schema import HEAD
 from meta_audit.schema.tables import metadata
 from meta_audit.store.opening import locate, open_to_read, open_to_write, revision, shown
 from tests.engines import Server
@@ -173,14 +173,6 @@ def test_unsafe_servers_are_refused(
     assert cli.run(["find", "--db", postgres_own_url]) == cli.Exit.DONE
 
 
-def test_a_newer_schema_is_refused(postgres: Server, postgres_own_url: str) -> None:
-    with postgres.connect(sa.make_url(postgres_own_url).database or "") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    for opened in (open_to_read, open_to_write):
-        with pytest.raises(StoreError, match="made by a newer meta-audit"):
-            opened(postgres_own_url)
-
-
 def test_the_migrated_schema_is_that_of_the_code(postgres_url: str) -> None:
     store = open_to_read(postgres_url)
     with store.engine.connect() as connection:
@@ -188,20 +180,6 @@ def test_the_migrated_schema_is_that_of_the_code(postgres_url: str) -> None:
         differences = compare_metadata(context, metadata)
     store.close()
     assert [d for d in differences if d[0] != "remove_table"] == []
-
-
-def test_down_and_up_again(postgres_own_url: str) -> None:
-    store = open_to_write(postgres_own_url)
-    with store.engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")
-        migrate.downgrade(connection, "base")
-        left = sa.inspect(connection)
-        assert left.get_table_names() == ["alembic_version"]
-        assert left.get_view_names() == []
-        migrate.upgrade(connection)
-        connection.commit()
-    assert revision(store) == HEAD
-    store.close()
 
 
 def test_texts_sort_by_code_point(postgres_url: str) -> None:
