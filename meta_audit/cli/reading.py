@@ -40,10 +40,12 @@ def reading(db: str | None) -> Iterator[Connection]:
     store = open_to_read(db)
     try:
         with store.engine.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except store.driver_error as error:
+                connection.invalidate()  # else it would be rolled back, which may fail as well
+                raise store.failed(error) from error
     except DBAPIError as error:
-        raise store.failed(error) from error
-    except store.driver_error as error:
         raise store.failed(error) from error
     finally:
         store.close()
