@@ -21,7 +21,7 @@ ADVICE: Final = {
     "08004": "There is no such host: check the URL.",
     "08P01": "The URL and the server do not agree about SSL: see sslmode, and the certificates.",
     "25006": "That is a standby, or a database that is read-only: name the primary, or all hosts.",
-    "28": "Check the user and the password in the URL, or in the file ~/.pgpass.",
+    "28": "Check the user and the password in the URL or in ~/.pgpass; and pg_hba.conf there.",
     "3D": "Make the database first, as with `createdb`.",
     "42501": "The role may not do that: see docs/postgresql.md.",
     "40001": "On a standby, see max_standby_streaming_delay; run the same command again.",
@@ -33,7 +33,7 @@ ADVICE: Final = {
 }
 """By the beginning of the SQLSTATE."""
 _HINTS: Final = (
-    ("08P01", re.compile("SSL was required|certificate|no encryption")),
+    ("08P01", re.compile("SSL was required|certificate")),
     ("08004", re.compile("not known|No address associated")),
     ("53300", re.compile("too many connections|too many clients|connection slots are reserved")),
     ("28000", re.compile("role .* does not exist|not permitted to log in|pg_hba|authentication")),
