@@ -41,11 +41,11 @@ from meta_audit.store.imports import (
 )
 from meta_audit.store.ledger import Sealer
 from meta_audit.store.signing import load_signing_key
-from meta_audit.store.transactions import patience
+from meta_audit.store.transactions import interruptible, patience
 from meta_audit.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from meta_audit.sources import Found, Source
@@ -74,19 +74,22 @@ class Stopper:
     def __init__(self) -> None:
         self.signal = 0
         self._writing = False
+        self._give_up: Callable[[], None] = lambda: None
 
     def handle(self, number: int, _: FrameType | None) -> None:
-        """Stop now where that is safe, else after the transaction."""
+        """Stop now where that is safe, else after the transaction, and wait for no server."""
         self.signal = self.signal or number
         if not self._writing:
             raise Interrupted
+        self._give_up()
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen to the signals. After the first one the process ends: more are ignored."""
         before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
         try:
-            yield
+            with interruptible() as self._give_up:
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_IGN if self.signal else handler)

@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from meta_audit.errors import TransientStoreError
@@ -21,6 +22,7 @@ PATIENCE_SECONDS: Final = 120.0
 """How long something is tried again: a server restarts, or another takes its place, in less."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+_given_up: Final = Event()
 _patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
 
 
@@ -32,6 +34,15 @@ def patience(seconds: float) -> Iterator[None]:
         yield
     finally:
         _patience.reset(token)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Give what makes all waiting end at once: somebody wants the process to stop."""
+    try:
+        yield _given_up.set
+    finally:
+        _given_up.clear()
 
 
 class Patience:
@@ -52,8 +63,7 @@ class Patience:
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         if time.monotonic() + pause > self._ends:
             return False
-        time.sleep(pause)
-        return True
+        return not _given_up.wait(pause)
 
 
 def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: None) -> _Result:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +20,7 @@ from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.ingest.run import Import
+from meta_audit.ingest.run import STOP_SIGNALS, Import
 from meta_audit.ingest.summary import Summary
 from meta_audit.sources import find
 from meta_audit.store import moving, transactions
@@ -339,6 +342,29 @@ def test_the_server_stops_for_good_while_documents_come_in(
     with transactions.patience(1.5), pytest.raises(TransientStoreError, match=r"onnection"):
         run.run(find([str(tmp_path / "jobs.ndjson")]), [])
     assert time.monotonic() - began < 3.5
+    store.close()
+
+
+def test_a_signal_ends_the_waiting(
+    cluster: Cluster, stopped: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 20)
+    (tmp_path / "jobs.ndjson").write_text("\n".join(Generator(9).documents(0, 100)))
+    store = open_to_write(store_of(cluster))
+
+    class Stopping(Quiet):
+        def wrote(self, summary: Summary) -> None:
+            stopped()
+            threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    run = Import(store, Stopping(), jobs=0, coerce_scalars=False)
+    before = signal.getsignal(signal.SIGINT)
+    began = time.monotonic()
+    with pytest.raises(TransientStoreError):
+        run.run(find([str(tmp_path / "jobs.ndjson")]), [])
+    for number in STOP_SIGNALS:
+        signal.signal(number, before if number == signal.SIGINT else signal.SIG_DFL)
+    assert time.monotonic() - began < 6
     store.close()
 
 

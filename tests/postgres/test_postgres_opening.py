@@ -110,7 +110,8 @@ def test_a_database_of_another_program_is_left_alone(postgres: Server, empty: st
         open_to_write(empty)
     with postgres.connect(sa.make_url(empty).database or "") as connection:
         connection.execute("CREATE SCHEMA audit")
-    in_schema = f"{empty}&options=-csearch_path%3Daudit"
+    url = sa.make_url(empty).update_query_dict({"options": "-csearch_path=audit"})
+    in_schema = url.render_as_string(hide_password=False)
     store = open_to_write(in_schema)
     assert store.created
     assert revision(store) == HEAD
