@@ -21,7 +21,7 @@ from meta_audit.schema.tables import metadata
 from meta_audit.store.copying import encode
 from meta_audit.store.opening import shown
 from meta_audit.store.postgresql_errors import advice, is_transient
-from meta_audit.store.transactions import PATIENCE_SECONDS, patience, patiently
+from meta_audit.store.transactions import on_its_own, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,7 +184,7 @@ class PostgresBulk:
             return all(self._has(*row) for row in rows)
 
         try:
-            with patience(PATIENCE_SECONDS):
+            with on_its_own():
                 found = patiently(are_there, undo=self.rollback)
         except TransientStoreError as error:
             raise StoreError(

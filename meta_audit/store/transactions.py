@@ -24,16 +24,31 @@ FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
 _given_up: Final = Event()
 _patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
+_nested: Final = ContextVar("nested", default=False)
+"""Whether somebody further out tries again."""
 
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
     """Within this, what fails is tried again for so long and not longer."""
-    token = _patience.set(seconds)
+    with _set(_patience, min(seconds, _patience.get())):
+        yield
+
+
+@contextmanager
+def on_its_own() -> Iterator[None]:
+    """What is done patiently within this is tried again, also where it is a part of more."""
+    with _set(_nested, False):
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[_Result], value: _Result) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _patience.reset(token)
+        variable.reset(token)
 
 
 @contextmanager
@@ -49,7 +64,7 @@ class Patience:
     """Waits between trials: longer and longer, at random, and not for ever."""
 
     def __init__(self) -> None:
-        self._seconds = _patience.get()
+        self._seconds = 0.0 if _nested.get() else _patience.get()
         self._ends = 0.0
         self._wait = FIRST_WAIT
 
@@ -75,7 +90,7 @@ def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: No
     waits = Patience()
     while True:
         try:
-            with patience(0):
+            with _set(_nested, True):
                 return work()
         except BaseException as error:
             undo()

@@ -46,9 +46,29 @@ def test_no_such_engine(url: str) -> None:
 
 
 def test_no_password_is_shown() -> None:
-    said = shown(locate("postgresql://u:secret@h/d?password=secret&sslmode=require"))
+    hidden = "password=secret&sslpassword=secret"
+    said = shown(locate(f"postgresql://u:secret@h/d?{hidden}&sslmode=require"))
     assert "secret" not in said
     assert "sslmode=require" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("postgresql://u:p%40@a:5432,b:5433/d?sslmode=require", "a,b", "5432,5433"),
+        ("postgresql://a,b/d", "a,b", ","),
+        ("postgresql://u@[::1]:5,b:6/d", "::1,b", "5,6"),
+        ("postgresql:///d?host=a:1,b:2", "a,b", "1,2"),
+        ("postgresql:///d?host=a:1&host=b:2", "a,b", "1,2"),
+        ("postgresql:///d?host=a,b&port=1,2", "a,b", "1,2"),
+        ("postgresql:///d?host=/run/a,/run/b", "/run/a,/run/b", ","),
+    ],
+)
+def test_several_hosts(url: str, host: str, port: str) -> None:
+    found = locate(url)
+    assert (found.host, found.port, found.database) == (None, None, "d")
+    assert (found.query["host"], found.query["port"]) == (host, port)
+    assert locate(found.render_as_string(hide_password=False)) == found
 
 
 def test_sqlite_does_not_import_psycopg(tmp_path: Path) -> None:
