@@ -46,6 +46,7 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.faults.full_disk
 	$(BIN)/python -m tests.faults.memory --megabytes $(or $(MEGABYTES),300)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),2000)
+	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),500) --engine postgresql
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
 

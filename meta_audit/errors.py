@@ -44,6 +44,10 @@ class TransientStoreError(StoreError):
     """
 
 
+class DamagedStoreError(StoreError):
+    """What is kept cannot be read, though the store can be reached (exit code 4)."""
+
+
 class ProcessError(MetaAuditError):
     """A parsing process died (exit code 70)."""
 

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from meta_audit import cli
 from meta_audit.query import statements
-from meta_audit.store.opening import open_to_read, open_to_write
+from meta_audit.store.opening import open_to_read
 from meta_audit.store.signing import load_signing_key
 from tests.engines import (
+    Server,
     db_url,
     empty_sqlite,
     new_db,
@@ -29,8 +30,17 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
+from tests.shelves import shelf
 
-__all__ = ["db_url", "empty_sqlite", "new_db", "postgres", "postgres_own_url", "postgres_url"]
+__all__ = [
+    "db_url",
+    "empty_sqlite",
+    "new_db",
+    "postgres",
+    "postgres_own_url",
+    "postgres_url",
+    "shelf",
+]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORPUS: Final = ROOT / "../shared/corpus"
@@ -119,26 +129,46 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated store without a document, to be copied: migrating takes a while."""
-    path = tmp_path_factory.mktemp("empty") / "audit.db"
-    open_to_write(str(path)).close()
-    return path
+@pytest.fixture
+def audit(
+    db_url: str, empty_sqlite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Audit:
+    """An empty store, on each engine; on PostgreSQL its schema stays as it is."""
+    if "://" in db_url:
+        return Audit(db_url, capsys)
+    return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "audit.db")), capsys)
 
 
 @pytest.fixture
-def audit(tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """An empty store."""
-    shutil.copy(empty_store, tmp_path / "audit.db")
-    return Audit(tmp_path / "audit.db", capsys)
+def another(
+    request: pytest.FixtureRequest,
+    audit: Audit,
+    empty_sqlite: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Audit:
+    """Another empty store, of the same engine."""
+    if isinstance(audit.db, Path):
+        return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "another.db")), capsys)
+    server: Server = request.getfixturevalue("postgres")
+    return Audit(server.clean_store(1), capsys)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Audit:
+    """An empty store, on each engine, whose schema a test may change."""
+    if request.param == "postgresql":
+        return Audit(request.getfixturevalue("postgres_own_url"), capsys)
+    empty: Path = request.getfixturevalue("empty_sqlite")
+    return Audit(Path(shutil.copy(empty, tmp_path / "audit.db")), capsys)
 
 
 @pytest.fixture
-def another(tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """Another empty store."""
-    shutil.copy(empty_store, tmp_path / "another.db")
-    return Audit(tmp_path / "another.db", capsys)
+def file(empty_sqlite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
+    """An empty store in an SQLite file."""
+    return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "audit.db")), capsys)
 
 
 Program = Callable[..., subprocess.Popen[bytes]]

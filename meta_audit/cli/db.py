@@ -53,7 +53,8 @@ def upgrade_command(db: str | None) -> None:
 @command.command(name="copy", short_help="Copy a whole store into an empty one, and verify it.")
 @click.argument("from_", metavar="FROM")
 @click.argument("to", metavar="TO")
-def copy_command(from_: str, to: str) -> int:
+@options.ALLOW_UNSAFE_SERVER
+def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
     """Copy the store FROM into TO, an empty or new one, and verify the copy.
 
     Each is a path or a URL: SQLite to PostgreSQL, back again, or within one engine. Ledger and
@@ -65,7 +66,7 @@ def copy_command(from_: str, to: str) -> int:
 
     source = open_to_read(from_)
     try:
-        target = open_to_write(to)
+        target = open_to_write(to, allow_unsafe_server=allow_unsafe_server)
         try:
             with _counting() as copied:
                 counts = copy(source, target, copied)

@@ -10,7 +10,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_bytes, write_text
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.render.escape import escape, escape_lines
 
@@ -36,8 +36,7 @@ def command(
     from meta_audit.query.documents import kept_document
     from meta_audit.query.results import Candidates
 
-    with reading(db) as connection:
-        found = kept_document(connection, what, namespace)
+    found = read(db, lambda connection: kept_document(connection, what, namespace))
     if isinstance(found, Candidates):  # an error, since stdout is for bytes alone
         jobs = ", ".join(job.job_id for job in found.candidates)
         raise NotFoundError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 
 
 @click.command(short_help="List the jobs that match.")
@@ -38,8 +38,7 @@ def command(
     from meta_audit.search import Search, parse_term
 
     search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
-    with reading(db) as connection:
-        found = find(connection, search, limit)
+    found = read(db, lambda connection: find(connection, search, limit))
     write_jobs(found, found.jobs, format_)
     if not found.jobs:
         click.echo("No job matches.", err=True)

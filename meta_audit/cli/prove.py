@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_bytes
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @click.command(short_help="Write a proof of a job's record that a stranger can check.")
@@ -34,14 +38,18 @@ def command(
     from meta_audit.verify.proving import prove
     from meta_audit.verify.reader import Reader
 
-    with reading(db) as connection:
+    def work(connection: Connection) -> Candidates | list[bytes]:
         found = identify(connection, job, namespace)
         if isinstance(found, Candidates):
-            from meta_audit.cli.jobs import write_candidates
+            return found
+        return prove(Reader(connection), (found.job_key, found.activity_key), every=every)
 
-            return write_candidates(found, "text")
-        bundles = prove(Reader(connection), (found.job_key, found.activity_key), every=every)
-    content = b"[\n" + b",\n".join(bundles) + b"]\n" if every else bundles[0]
+    found = read(db, work)
+    if isinstance(found, Candidates):
+        from meta_audit.cli.jobs import write_candidates
+
+        return write_candidates(found, "text")
+    content = b"[\n" + b",\n".join(found) + b"]\n" if every else found[0]
     if output is None:
         write_bytes(content)
         return Exit.DONE

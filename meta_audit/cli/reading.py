@@ -1,14 +1,32 @@
-"""A connection that reads the store, for one command."""
+"""Work on a connection that reads the store, for one command."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
+
+_Result = TypeVar("_Result")
+
+
+def read(db: str | None, work: Callable[[Connection], _Result]) -> _Result:
+    """Do work on a connection, again from its beginning where it failed for a reason that passes.
+
+    Raises `StoreError`, and what the work does.
+    """
+    from meta_audit.store.opening import REACH_SECONDS
+    from meta_audit.store.transactions import patience, patiently
+
+    def once() -> _Result:
+        with reading(db) as connection:
+            return work(connection)
+
+    with patience(REACH_SECONDS):
+        return patiently(once)
 
 
 @contextmanager
@@ -22,7 +40,11 @@ def reading(db: str | None) -> Iterator[Connection]:
     store = open_to_read(db)
     try:
         with store.engine.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except store.driver_error as error:
+                connection.invalidate()  # else it would be rolled back, which may fail as well
+                raise store.failed(error) from error
     except DBAPIError as error:
         raise store.failed(error) from error
     finally:

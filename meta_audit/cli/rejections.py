@@ -10,13 +10,15 @@ from meta_audit.catalogue import REASONS
 from meta_audit.cli import Exit, options
 from meta_audit.cli.document import write_document
 from meta_audit.cli.output import write_csv, write_json, write_ndjson, write_text
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 from meta_audit.render.escape import escape, escape_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meta_audit.query.results import RejectionSummary
+    from sqlalchemy import Connection
+
+    from meta_audit.query.results import KeptDocument, RejectionSummary
 
 EXCERPT: Final = 2_000
 """Characters of a document that `show` prints."""
@@ -63,8 +65,7 @@ def list_(
     from meta_audit.query.rejections import Filter, list_rejections
 
     wanted = Filter(reason, source, import_id, resolved=resolved)
-    with reading(db) as connection:
-        found = list_rejections(connection, wanted, limit)
+    found = read(db, lambda connection: list_rejections(connection, wanted, limit))
     rejections = found.rejections
     if format_ == "json":
         write_json(found)
@@ -102,9 +103,10 @@ def show(number: int, raw: bool, db: str | None, format_: str) -> Exit:
     from meta_audit.query.rejections import one_rejection
     from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail
 
-    with reading(db) as connection:
-        rejection = one_rejection(connection, number)
-        document = rejected_document(connection, number)
+    def work(connection: Connection) -> tuple[RejectionSummary, KeptDocument]:
+        return one_rejection(connection, number), rejected_document(connection, number)
+
+    rejection, document = read(db, work)
     if raw:
         write_document(document, raw=True)
     elif format_ == "json":

@@ -6,7 +6,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import screen, write_json, write_text
-from meta_audit.cli.reading import reading
+from meta_audit.cli.reading import read
 
 
 @click.command(short_help="Who sent a job, and how do we know?")
@@ -30,8 +30,7 @@ def command(job: str, namespace: str | None, db: str | None, format_: str) -> Ex
     from meta_audit.query.results import Candidates
     from meta_audit.query.trace import trace
 
-    with reading(db) as connection:
-        found = trace(connection, job, namespace)
+    found = read(db, lambda connection: trace(connection, job, namespace))
     if isinstance(found, Candidates):
         from meta_audit.cli.jobs import write_candidates
 

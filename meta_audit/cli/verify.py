@@ -85,21 +85,27 @@ def verified(
     jobs: int | None = None,
     deep: bool = False,
 ) -> Report:
-    """Verify a store; what was found."""
-    from meta_audit.store.opening import locate, shown
+    """Verify a store, from the beginning again where that is cut short; what was found."""
+    from meta_audit.store.opening import REACH_SECONDS, locate, shown
+    from meta_audit.store.transactions import patience, patiently
     from meta_audit.verify.run import Verification
 
-    with _progress() as progress:
+    pins = parse_keys(keys)
+
+    def once() -> Report:
         return Verification(
             partial(reading, db),
             shown(locate(db)),
             against=against,
             since=since or 0,
-            pins=parse_keys(keys),
+            pins=pins,
             jobs=jobs or os.cpu_count() or 1,
             deep=deep,
             progress=progress,
         ).run()
+
+    with _progress() as progress, patience(REACH_SECONDS):
+        return patiently(once)
 
 
 def _beside(db: str | None) -> tuple[str, ...]:

@@ -16,14 +16,14 @@ import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from meta_audit import __version__
-from meta_audit.errors import MetaAuditError, ProcessError, StoreError
+from meta_audit.errors import MetaAuditError, ProcessError, StoreError, TransientStoreError
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
 from meta_audit.ingest.retry import rejected_chunks
 from meta_audit.ingest.summary import Summary
@@ -41,6 +41,7 @@ from meta_audit.store.imports import (
 )
 from meta_audit.store.ledger import Sealer
 from meta_audit.store.signing import load_signing_key
+from meta_audit.store.transactions import interruptible, patience
 from meta_audit.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     _Pending = tuple[Chunk, Callable[[], Batch]]
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+END_SECONDS: Final = 5.0
+"""How long the end of an import that failed is tried to be written."""
 
 
 class Interrupted(BaseException):
@@ -73,19 +76,22 @@ class Stopper:
     def __init__(self) -> None:
         self.signal = 0
         self._writing = False
+        self._give_up: Callable[[], None] = lambda: None
 
     def handle(self, number: int, _: FrameType | None) -> None:
-        """Stop now where that is safe, else after the transaction."""
+        """Stop now where that is safe, else after the transaction, and wait for no server."""
         self.signal = self.signal or number
         if not self._writing:
             raise Interrupted
+        self._give_up()
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen to the signals. After the first one the process ends: more are ignored."""
         before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
         try:
-            yield
+            with interruptible() as self._give_up:
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_IGN if self.signal else handler)
@@ -162,6 +168,8 @@ class Import:
                 except Interrupted:
                     summary.status = "interrupted"
                 self._end(summary.status)
+        except TransientStoreError:
+            raise  # it was waited for long enough: the import stays without an end, and shows so
         except BaseException:
             self._end_failed()
             raise
@@ -187,10 +195,8 @@ class Import:
                 self.log_error = error
 
     def _end_failed(self) -> None:
-        try:
+        with suppress(MetaAuditError), patience(END_SECONDS):
             self._end("failed")
-        except MetaAuditError:
-            return  # the store is out of reach: the import stays without an end, and shows so
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
         with _without_collector(), ExitStack() as stack:

@@ -47,13 +47,15 @@ class Sealer:
         self._key = key
         self._since = -1
         """The checkpoint that the tree went on from."""
+        self._last: tuple[int, bytes] | None = None
+        """The last entry that was taken in, and its leaf."""
 
     def advance(self) -> None:
         """Take in the entries that were added since the last checkpoint."""
         rows = self._bulk.query(_LAST)
         last, size, frontier, note = rows[0] if rows else (0, 0, b"", "")
-        if last != self._since:
-            self._since = last
+        if last != self._since or not self._has_last():
+            self._since, self._last = last, None
             self._tree = Tree(size, bytes(frontier))
             self._first, self._sources = size, SourcesDigest()
             self._before, self._origin = Extent(), f"meta-audit/{token_hex(8)}"
@@ -64,6 +66,7 @@ class Sealer:
         while entries := self._bulk.query(_ENTRIES, self._tree.size):
             self._tree.extend([bytes(leaf) for leaf, _ in entries])
             self._sources.extend([source for _, source in entries])
+            self._last = (self._tree.size - 1, bytes(entries[-1][0]))
 
     def seal(self, import_id: int) -> Sealed:
         """Sign and keep the checkpoint, within the transaction that ends the import."""
@@ -79,6 +82,11 @@ class Sealer:
         values = row(self._since + 1, import_id, size, frontier, note)
         self._bulk.insert("checkpoints", columns.CHECKPOINTS, values)
         return Sealed(checkpoint, note, self._introduce(str(key.verifier), import_id))
+
+    def _has_last(self) -> bool:
+        """Whether the store has it still: a standby that took over may lack the newest entries."""
+        sql = "SELECT 1 FROM ledger_entries WHERE entry_index = ? AND leaf_hash = ?"
+        return self._last is None or bool(self._bulk.query(sql, *self._last))
 
     def _introduce(self, verifier: str, import_id: int) -> str:
         """Keep the public key where it is new."""

@@ -46,11 +46,12 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
                     table = metadata.tables[name]
                     columns = tuple(table.columns.keys())
                     query = sa.select(table).order_by(*table.primary_key.columns)
-                    result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
-                    for partition in result.partitions():
-                        bulk.insert(name, columns, rows(partition))
-                        counts[name] += len(partition)
-                        copied(name, len(partition))
+                    streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
+                    with streaming.execute(query) as result:
+                        for partition in result.partitions():
+                            bulk.insert(name, columns, rows(partition))
+                            counts[name] += len(partition)
+                            copied(name, len(partition))
         except sa.exc.DBAPIError as error:
             raise source.failed(error) from error
         bulk.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from platformdirs import user_data_path
 from meta_audit.errors import StoreError, TransientStoreError, UsageError
 from meta_audit.schema import HEAD
 from meta_audit.store import sqlite
-from meta_audit.store.transactions import patiently
+from meta_audit.store.transactions import patience, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from meta_audit.store.engine import Bulk, Engine
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
+SECRETS: Final = ("password", "sslpassword")
+"""What of a URL's query is not shown."""
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
-REACH_SECONDS: Final = 20.0
-"""How long a server is waited for that has not answered yet; once it has, longer."""
+REACH_SECONDS: Final = 30.0
+"""How long a server is waited for that has not answered yet, and by readers; else longer."""
 DRIVERS: Final = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -34,6 +37,10 @@ DRIVERS: Final = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 """What stands before :// in a URL: engine and driver."""
+_HOSTS: Final = re.compile(
+    r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
+)
+_HOST: Final = re.compile(r"(?P<host>\[[^]]*]|[^:]*)(:(?P<port>\d*))?")
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,16 @@ class Store:
         """A connection; errors of the driver within are raised as `StoreError`."""
         return _connection(self)
 
-    def failed(self, error: sa.exc.DBAPIError) -> StoreError:
+    @property
+    def driver_error(self) -> type[Exception]:
+        """Base of the driver's errors."""
+        return self.engine.dialect.loaded_dbapi.Error
+
+    def failed(self, error: Exception) -> StoreError:
         """What a person shall see of an error of the driver."""
-        text = " ".join(str(error.orig).split())
-        engine, cause = _engine(self.url), error.orig or error
+        orig = error.orig if isinstance(error, sa.exc.DBAPIError) else None
+        engine, cause = _engine(self.url), orig or error
+        text = " ".join(str(cause).split())
         kind = TransientStoreError if engine.is_transient(cause) else StoreError
         return kind(f"the store {self.shown} failed: {text}", advice=engine.advice(cause))
 
@@ -88,7 +101,7 @@ def shown(url: sa.URL) -> str:
     """A store's name for a person, without a password."""
     if is_sqlite(url):
         return url.database or ""
-    return url.difference_update_query(["password"]).render_as_string()
+    return url.difference_update_query(SECRETS).render_as_string()
 
 
 def locate(db: str | None) -> sa.URL:
@@ -100,7 +113,7 @@ def locate(db: str | None) -> sa.URL:
     if "://" not in text:
         return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
-        url = sa.make_url(text)
+        url = _make_url(text)
     except (sa.exc.ArgumentError, ValueError) as error:
         raise UsageError("--db is not a database URL", advice=FORMS) from error
     if url.drivername not in DRIVERS:
@@ -109,6 +122,25 @@ def locate(db: str | None) -> sa.URL:
     if is_sqlite(url) and url.database in (None, "", ":memory:"):
         raise UsageError("a store needs a file", advice=FORMS)
     return url
+
+
+def _make_url(text: str) -> sa.URL:
+    """A URL; several hosts may stand in it as libpq takes them, `//a:5432,b:5432/`, or as `host=`.
+
+    Raises `ValueError`, and `ArgumentError` of SQLAlchemy.
+    """
+    several = _HOSTS.match(text)
+    url = sa.make_url(several["begin"] + several["end"] if several else text)
+    given = several["hosts"] if several else url.query.get("host", ())
+    hosts = given.split(",") if isinstance(given, str) else list(given)
+    if url.get_backend_name() == "sqlite" or len(hosts) < 2 or "port" in url.query:
+        return url
+    pairs = [_HOST.fullmatch(host) for host in hosts]
+    joined = {
+        part: ",".join(str(pair[part] or "").strip("[]") for pair in pairs if pair)
+        for part in ("host", "port")
+    }
+    return url.update_query_dict(joined)
 
 
 def open_to_read(db: str | None) -> Store:
@@ -220,7 +252,8 @@ def _reach(store: Store) -> None:
         with _connection(store):
             pass
 
-    patiently(connect, REACH_SECONDS)
+    with patience(REACH_SECONDS):
+        patiently(connect)
 
 
 @contextmanager

@@ -35,11 +35,20 @@ CONNECT: Final = {
     "tcp_user_timeout": 300_000,
 }
 """Of libpq; what the URL says goes before. A peer that vanished is noticed in a minute."""
+PRIMARY: Final = {"target_session_attrs": "read-write"}
+"""Of several hosts, an importer takes the one that can be written to."""
 SESSION: Final = (
     "SET lock_timeout = '60s'; SET statement_timeout = '20min';"
-    " SET idle_in_transaction_session_timeout = '20min'"
+    # Else temporary tables go before all others of the same name.
+    " SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',"
+    " nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'), false);"
 )
+WRITING: Final = " SET idle_in_transaction_session_timeout = '20min'"
 """An importer that hangs may not keep all others out for ever."""
+READING: Final = (
+    " SET idle_in_transaction_session_timeout = '1d'; SET default_transaction_read_only = on"
+)
+"""A verification holds one state while its processes work; it keeps nobody out."""
 UNSAFE: Final = "fsync", "full_page_writes", "synchronous_commit"
 _RELATIONS: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -55,11 +64,12 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     """Connections to a PostgreSQL database. Transactions are begun by statements."""
-    settings = SESSION + ("; SET default_transaction_read_only = on" if read_only else "")
+    settings = SESSION + (READING if read_only else WRITING)
+    wanted = CONNECT if read_only or "," not in str(url.query.get("host")) else CONNECT | PRIMARY
     engine = sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        connect_args={k: v for k, v in CONNECT.items() if k not in url.query},
+        connect_args={k: v for k, v in wanted.items() if k not in url.query},
         use_native_hstore=False,
         pool_size=1,
     )

@@ -21,8 +21,9 @@ from psycopg.pq import TransactionStatus
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.schema.tables import metadata
 from meta_audit.store.copying import encode
+from meta_audit.store.opening import shown
 from meta_audit.store.postgresql_errors import advice, is_transient
-from meta_audit.store.transactions import patiently
+from meta_audit.store.transactions import on_its_own, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +46,8 @@ _KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
     sa.Text: "text",
     sa.LargeBinary: "bytea",
 }
+_Row = tuple[str, tuple[str, ...], list[Any]]
+"""Table, columns, values."""
 _ARRAYS: Final = {int: "bigint[]", str: "text[]", bytes: "bytea[]"}
 
 
@@ -53,13 +56,17 @@ class PostgresBulk:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._name = engine.url.render_as_string()
+        self._name = shown(engine.url)
         self._pooled: sa.PoolProxiedConnection | None = None
         self._inside = False
         self._sender = ThreadPoolExecutor(1, "COPY")
         self._sending: list[Future[None]] = []
-        self._first_rows: list[tuple[str, tuple[str, ...], list[Any]]] = []
+        self._first_rows: list[_Row] = []
         """Of each insertion of the transaction."""
+        self._committed: list[_Row] = []
+        """Those of the last transaction that was committed."""
+        self._is_new = False
+        """Whether nobody has looked yet if the server behind the connection has them."""
 
     def begin(self) -> None:
         """Take the lock of writers; waits for another writer's batch."""
@@ -77,7 +84,10 @@ class PostgresBulk:
                 if error.sqlstate != _NOT_AVAILABLE or time.monotonic() > ends:
                     raise failed from error
             else:
-                return
+                break
+        if self._is_new:
+            self._must_have_committed()
+            self._is_new = False
 
     def commit(self) -> None:
         """Make the transaction durable.
@@ -85,14 +95,16 @@ class PostgresBulk:
         Where the connection is lost meanwhile, a new one finds out what became of it.
         """
         self._finish_sending()
+        rows = self._first_rows.copy()
         try:
             self._connected().execute("COMMIT")
         except psycopg.Error as error:
             failed = self._failed(error)
             self._inside = False
-            if not isinstance(failed, TransientStoreError) or not self._was_committed():
+            if not isinstance(failed, TransientStoreError) or not self._was_committed(rows):
                 raise failed from error
         self._inside = False
+        self._committed = rows or self._committed
 
     def rollback(self) -> None:
         """Undo the transaction."""
@@ -170,21 +182,33 @@ class PostgresBulk:
 
         return read() if self._inside else patiently(read)
 
-    def _was_committed(self) -> bool:
-        """Whether a transaction whose COMMIT was not answered was committed.
+    def _must_have_committed(self) -> None:
+        """Raise `StoreError` where a standby took over that had not received everything.
+
+        Its numbers are not those that this process remembers.
+        """
+        if not all(self._has(*row) for row in self._committed):
+            raise StoreError(
+                f"the store {self._name} has lost what it had said was written: a standby took"
+                " over that had not received it",
+                advice="Run the same command again: it brings in what is missing.",
+            )
+
+    def _was_committed(self, rows: list[_Row]) -> bool:
+        """Whether a transaction whose COMMIT was not answered was committed, by its first rows.
 
         Its successor has the lock only when it is over. Each one inserts something that bears
         the number of its import or source, which nobody else's rows do: all of its first rows
         are there, or it was undone.
         """
-        rows = self._first_rows.copy()
 
         def are_there() -> bool:
             self.begin()
             return all(self._has(*row) for row in rows)
 
         try:
-            found = patiently(are_there, undo=self.rollback)
+            with on_its_own():
+                found = patiently(are_there, undo=self.rollback)
         except TransientStoreError as error:
             raise StoreError(
                 f"{error}; whether the last batch was committed is not known",
@@ -204,6 +228,7 @@ class PostgresBulk:
             self._disconnect()
         if self._pooled is None:
             self._pooled = self._engine.raw_connection()
+            self._is_new = True
         driver = self._pooled.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise StoreError(f"not a connection of psycopg: {driver!r}")

@@ -18,25 +18,38 @@ TRANSIENT: Final = (
 )
 """Beginnings of SQLSTATEs that pass."""
 ADVICE: Final = {
-    "28": "Check the user and the password in the URL, or in the file ~/.pgpass.",
+    "08004": "There is no such host: check the URL.",
+    "08P01": "The URL and the server do not agree about SSL: see sslmode, and the certificates.",
+    "25006": "That is a standby, or a database that is read-only: name the primary, or all hosts.",
+    "28": "Check the user and the password in the URL or in ~/.pgpass; and pg_hba.conf there.",
     "3D": "Make the database first, as with `createdb`.",
     "42501": "The role may not do that: see docs/postgresql.md.",
+    "40001": "On a standby, see max_standby_streaming_delay; run the same command again.",
     "53100": "The server's disk is full: make room, then run the same command again.",
+    "53300": "The server has too many connections: run the same command again later.",
+    "55P03": "Somebody else holds the store: wait, then run the same command again.",
+    "57014": "The server took too long, or was told to stop: run the same command again.",
     "other": "Is the server up? What was written before stands; run the same command again.",
 }
 """By the beginning of the SQLSTATE."""
 _HINTS: Final = (
-    ("28000", re.compile(r'role ".*" does not exist|pg_hba\.conf|authentication')),
+    ("08P01", re.compile("SSL was required|certificate")),
+    ("08004", re.compile("not known|No address associated")),
+    ("53300", re.compile("too many connections|too many clients|connection slots are reserved")),
+    ("28000", re.compile("role .* does not exist|not permitted to log in|pg_hba|authentication")),
     ("28P01", re.compile("password")),
-    ("3D000", re.compile(r'database ".*" does not exist')),
+    ("3D000", re.compile("database .* does not exist")),
+    ("42501", re.compile("permission denied for database")),
 )
 """SQLSTATE of a failed connection, by the English text; of others there is none."""
+_PERMANENT: Final = ("08004", "08P01")
+"""Of those beginnings, what does not pass."""
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether an error of the driver passes, so that the same may work a while later."""
     state = _state(error)
-    return state.startswith(TRANSIENT) or (
+    return (state.startswith(TRANSIENT) and state not in _PERMANENT) or (
         not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from meta_audit.errors import TransientStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from meta_audit.store.engine import Bulk
 
@@ -19,13 +22,49 @@ PATIENCE_SECONDS: Final = 120.0
 """How long something is tried again: a server restarts, or another takes its place, in less."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+_given_up: Final = Event()
+_patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
+_nested: Final = ContextVar("nested", default=False)
+"""Whether somebody further out tries again."""
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Within this, what fails is tried again for so long and not longer."""
+    with _set(_patience, min(seconds, _patience.get())):
+        yield
+
+
+@contextmanager
+def on_its_own() -> Iterator[None]:
+    """What is done patiently within this is tried again, also where it is a part of more."""
+    with _set(_nested, False):
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[_Result], value: _Result) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Give what makes all waiting end at once: somebody wants the process to stop."""
+    try:
+        yield _given_up.set
+    finally:
+        _given_up.clear()
 
 
 class Patience:
     """Waits between trials: longer and longer, at random, and not for ever."""
 
-    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._seconds = 0.0 if _nested.get() else _patience.get()
         self._ends = 0.0
         self._wait = FIRST_WAIT
 
@@ -39,26 +78,23 @@ class Patience:
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         if time.monotonic() + pause > self._ends:
             return False
-        time.sleep(pause)
-        return True
+        return not _given_up.wait(pause)
 
 
-def patiently(
-    work: Callable[[], _Result],
-    seconds: float = PATIENCE_SECONDS,
-    undo: Callable[[], None] = lambda: None,
-) -> _Result:
+def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: None) -> _Result:
     """Do work, again from its beginning where it failed for a reason that passes.
 
-    `undo` is called after each failure. Raises what the work does.
+    What the work itself does patiently it tries once. `undo` is called after each failure.
+    Raises what the work does.
     """
-    patience = Patience(seconds)
+    waits = Patience()
     while True:
         try:
-            return work()
+            with _set(_nested, True):
+                return work()
         except BaseException as error:
             undo()
-            if not isinstance(error, TransientStoreError) or not patience.wait():
+            if not isinstance(error, TransientStoreError) or not waits.wait():
                 raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.errors import StoreError
+from meta_audit.errors import DamagedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,8 @@ KEYS_PER_QUERY: Final = 500
 ROWS_PER_FETCH: Final = 10_000
 CACHE_KIB: Final = 8_192
 """Of each process: tables are read from their beginning to their end, once."""
+_DAMAGED: Final = ("XX", "22", "58")
+"""Beginnings of SQLSTATEs: internal error (corrupted data), bad value, error of the system."""
 _STAMP: Final = """
     SELECT (SELECT count(*) FROM checkpoints), (SELECT max(import_id) FROM imports),
         (SELECT max(entry_index) FROM ledger_entries), (SELECT max(source_id) FROM sources),
@@ -52,7 +54,8 @@ class Reader:
             self._cursor.execute(sql, parameters)
             return self._cursor.fetchall()  # type: ignore[return-value]
         except self._error as error:
-            raise _unreadable(error) from error
+            _raise_if_damaged(error)
+            raise
 
     def stream(self, sql: str, /, *parameters: object) -> Iterator[tuple[Any, ...]]:
         """Rows of one statement, a few at a time; other statements may come between."""
@@ -67,7 +70,8 @@ class Reader:
             cursor.execute(sql, parameters)
             yield from cursor
         except self._error as error:
-            raise _unreadable(error) from error
+            _raise_if_damaged(error)
+            raise
         finally:
             cursor.close()
 
@@ -89,8 +93,10 @@ class Reader:
             yield from self.query(sql.replace("AMONG KEYS", f"IN ({marks})"), *some)
 
 
-def _unreadable(error: Exception) -> StoreError:
-    return StoreError(
-        f"cannot read the store: {error}",
-        advice="Is the file whole? Restore it from a backup if it is not.",
-    )
+def _raise_if_damaged(error: Exception) -> None:
+    """Tell what is wrong with what is kept from what is wrong on the way to it."""
+    state = getattr(error, "sqlstate", _DAMAGED[0]) or ""  # SQLite has waited, and opened the file
+    if state.startswith(_DAMAGED):
+        raise DamagedStoreError(
+            f"cannot read the store: {error}", advice="Restore it from a backup."
+        ) from error

@@ -10,7 +10,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from meta_audit.errors import MetaAuditError, ProcessError, StoreError
+from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.verify.derived import check_resolutions, sum_indexed
 from meta_audit.verify.dictionaries import check_dictionaries, check_unique
 from meta_audit.verify.documents import check_documents
@@ -66,9 +66,11 @@ def _do(work: Work, part: Part) -> Any:
     """Do a part; what cannot be read is a damage too."""
     try:
         return PARTS[part.name](work, *part.arguments)
-    except StoreError as error:
+    except DamagedStoreError as error:
         detail = f"{part.name} {part.arguments[:2]}: {error}"
         work.damages.add(Check.ROWS, "bytes", detail)
+        with suppress(DamagedStoreError):
+            work.reader.begin()  # on PostgreSQL the transaction is over
         return Heads({}, []) if part.name == "leaves" else None
 
 

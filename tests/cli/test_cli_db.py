@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from meta_audit import cli
 from meta_audit.schema import HEAD
 from tests.conftest import Audit
+from tests.shelves import administrator
 
 
 def test_path(audit: Audit) -> None:
@@ -33,18 +32,20 @@ def test_upgrade_of_the_newest_does_nothing(audit: Audit) -> None:
     assert (result.status, result.out) == (0, f"{audit.db} has schema {HEAD}: nothing to do.\n")
 
 
-def test_upgrade_from_nothing_that_is_ours(audit: Audit) -> None:
-    with closing(sqlite3.connect(audit.db)) as connection, connection:
-        connection.execute("DELETE FROM alembic_version")
-    assert audit.run("db", "upgrade").status == 4
+def test_upgrade_from_nothing_that_is_ours(own: Audit) -> None:
+    with administrator(own.db) as one:
+        one.run("DELETE FROM alembic_version")
+    assert own.run("db", "upgrade").status == 4
 
 
 def test_a_name_with_escapes_stays_text(audit: Audit, tmp_path: Path) -> None:
-    audit.db = tmp_path / "\x1b[31mred.db"
+    name = "\x1b[31mred"
+    is_file = isinstance(audit.db, Path)
+    audit.db = tmp_path / f"{name}.db" if is_file else audit.db.replace("/meta_audit", f"/{name}")
     for result in (audit.run("db", "path"), audit.run("find"), audit.run("ingest", tmp_path)):
         assert "\x1b" not in result.out + result.err
 
 
-def test_a_wrong_url(audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_url(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["find", "--db", "oracle://host/x"]) == 2
     assert "Error: " in capsys.readouterr().err

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from meta_audit import cli
+from meta_audit.schema.tables import FACT_TABLES
 from tests.conftest import connected
 from tests.faults import export
 from tests.faults.documents import write_folder
+from tests.shelves import Shelf, administrator
 
 CHANGES = {
     "a document's bytes": "UPDATE documents SET content = (SELECT content FROM documents WHERE"
     " document_id = (SELECT max(document_id) FROM documents)) WHERE document_id = 3",
     "a document's size": "UPDATE documents SET size = size + 1 WHERE document_id = 3",
     "a document gone": "DELETE FROM documents WHERE document_id = 3",
-    "a leaf": "UPDATE ledger_entries SET leaf_hash = zeroblob(32) WHERE entry_index = 3",
+    "a leaf": "UPDATE ledger_entries SET leaf_hash = {zeros32} WHERE entry_index = 3",
     "a leaf gone": "DELETE FROM ledger_entries WHERE entry_index = 3",
     "the last leaf gone": "DELETE FROM ledger_entries WHERE entry_index ="
     " (SELECT max(entry_index) FROM ledger_entries)",
@@ -31,7 +29,7 @@ CHANGES = {
     " version_no = 1 WHERE document_id = 3",
     "a version": "UPDATE job_versions SET priority = 7 WHERE job_key = 3",
     "a version gone": "DELETE FROM job_versions WHERE job_key = 3",
-    "a version too many": "INSERT INTO job_versions SELECT job_key, version_no + 1, zeroblob(32),"
+    "a version too many": "INSERT INTO job_versions SELECT job_key, version_no + 1, {zeros32},"
     " origin_id, layout_id, name_id, type_id, priority, count, version, created_at,"
     " attribution_set FROM job_versions WHERE job_key = 3",
     "a job's name": "UPDATE jobs SET job_id = 'other' WHERE job_key = 3",
@@ -42,7 +40,7 @@ CHANGES = {
     "a Meta pair gone": "DELETE FROM meta_entries WHERE job_key = 3 AND task_no = 1",
     "a Meta value": "UPDATE meta_pairs SET value = value || '!' WHERE pair_id = 3",
     "a Meta key": "UPDATE meta_keys SET key = key || '!' WHERE key_id = 3",
-    "a digest": "UPDATE meta_pairs SET digest = zeroblob(16) WHERE pair_id = 3",
+    "a digest": "UPDATE meta_pairs SET digest = {zeros16} WHERE pair_id = 3",
     "a label gone": "DELETE FROM label_entries",
     "the reverse index": "DELETE FROM pair_jobs WHERE job_key = 3",
     "the reverse index, hour": "UPDATE pair_jobs SET created_hour = 1 WHERE job_key = 3",
@@ -65,40 +63,51 @@ CHANGES = {
 }
 
 
+ZEROS = {
+    True: {"zeros16": "zeroblob(16)", "zeros32": "zeroblob(32)"},
+    False: {f"zeros{n}": f"decode(repeat('00', {n}), 'hex')" for n in (16, 32)},
+}
+"""Bytes, as SQLite and as PostgreSQL writes them."""
+
+
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A store that anyone may change."""
-    work = tmp_path_factory.mktemp("export")
-    shutil.copy(empty_store, work / "audit.db")
-    folder = write_folder(work / "documents", 150, 1)
-    assert cli.run(["ingest", str(folder), "--db", str(work / "audit.db")]) == 1
-    with closing(sqlite3.connect(work / "audit.db")) as connection, connection:
-        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        for (name,) in triggers.fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-    with closing(sqlite3.connect(work / "audit.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return work / "audit.db"
+def filled(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store to be copied and changed."""
+    db = shelf.new()
+    folder = write_folder(tmp_path_factory.mktemp("export") / "documents", 150, 1)
+    assert cli.run(["ingest", str(folder), "--db", db]) == 1
+    shelf.keep(db)
+    return db
 
 
-def look(db: Path, what: Callable[..., object]) -> object:
+@pytest.fixture(scope="module")
+def changed(shelf: Shelf, filled: str) -> str:
+    """A copy of it, which each change changes and leaves as it was."""
+    return shelf.copy(filled)
+
+
+def look(db: str, what: Callable[..., object]) -> object:
     with connected(db) as connection:
         return what(connection)
 
 
 @pytest.fixture(scope="module")
-def exported(filled: Path) -> object:
+def exported(filled: str) -> object:
     return look(filled, export.export)
 
 
-def test_nothing_is_found_where_nothing_was_changed(filled: Path) -> None:
+def test_nothing_is_found_where_nothing_was_changed(filled: str) -> None:
     assert look(filled, export.faults) == []
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_found(filled: Path, exported: bytes, tmp_path: Path, change: str) -> None:
-    shutil.copy(filled, tmp_path / "changed.db")
-    with closing(sqlite3.connect(tmp_path / "changed.db")) as connection, connection:
-        assert connection.execute(CHANGES[change]).rowcount > 0
-    assert look(tmp_path / "changed.db", export.faults)
-    assert look(tmp_path / "changed.db", export.export) != exported
+def test_a_change_is_found(
+    shelf: Shelf, filled: str, changed: str, exported: bytes, change: str
+) -> None:
+    with administrator(changed) as one:
+        sql = CHANGES[change].format(**ZEROS[one.is_sqlite])
+        assert one.changed(sql) > 0
+    assert look(changed, export.faults)
+    assert look(changed, export.export) != exported
+    table = next(word for word in sql.split() if word in FACT_TABLES)
+    shelf.undo(filled, changed, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from meta_audit.ingest.run import Import
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit, connected
+from tests.engines import Server
 from tests.faults import export
+from tests.shelves import Files
 
 BROKEN = (
     (b'{"ID":"j-1","ID":"j-2"}', "duplicate_key"),
@@ -65,17 +67,15 @@ def expected(mixture: list[Kind | int], known: set[Any] | None = None) -> dict[s
 
 
 class Stores:
-    """Makes one empty store after the other."""
+    """Makes one empty store after the other; the last two stand at a time."""
 
-    def __init__(self, empty: Path, folder: Path) -> None:
-        self._empty, self._folder, self._numbers = empty, folder, count()
+    def __init__(self, make: Callable[[int], str], folder: Path) -> None:
+        self._make, self._folder, self._numbers = make, folder, count()
 
-    def new(self) -> Path:
-        path = self._folder / f"{next(self._numbers)}.db"
-        shutil.copy(self._empty, path)
-        return path
+    def new(self) -> str:
+        return self._make(next(self._numbers) % 2)
 
-    def take(self, db: Path, *files: bytes) -> dict[str, Any]:
+    def take(self, db: str, *files: bytes) -> dict[str, Any]:
         """Ingest files; the summary."""
         paths = []
         for number, file in enumerate(files):
@@ -83,15 +83,19 @@ class Stores:
             path = self._folder / f"{number}.json"
             path.write_bytes(file)
             paths.append(str(path))
-        store = open_to_write(str(db))
+        store = open_to_write(db)
         summary = Import(store, Quiet(), jobs=1, coerce_scalars=False).run(find(paths), [])
         store.close()
         return summary.shape()
 
 
-@pytest.fixture
-def stores(empty_store: Path, tmp_path: Path) -> Stores:
-    return Stores(empty_store, tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        return Stores(server.clean_store, tmp_path)
+    shelf, empty = Files(tmp_path), str(request.getfixturevalue("empty_sqlite"))
+    return Stores(lambda _: shelf.copy(empty), tmp_path)
 
 
 def counted(summary: dict[str, Any]) -> dict[str, int]:

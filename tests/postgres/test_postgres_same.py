@@ -147,21 +147,3 @@ def test_documents_and_rejections(both: Both, run: Run) -> None:
     number = rows(both[0], "SELECT max(rejection_id) FROM rejections")[0][0]
     file, server = (run(db, "rejections", "show", str(number), "--raw") for db in both)
     assert file == server
-
-
-@pytest.mark.parametrize(
-    "statement", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"]
-)
-def test_facts_cannot_be_changed(both: Both, postgres: Server, statement: str) -> None:
-    import psycopg
-
-    name = sa.make_url(both[1]).database or ""
-    with postgres.connect(name) as connection:
-        for table in FACT_TABLES:
-            column = connection.execute(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = %s LIMIT 1",
-                (table,),
-            ).fetchone()
-            assert column
-            with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
-                connection.execute(statement.format(table, f'"{column[0]}"'))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,9 +36,8 @@ CALLS = st.lists(
 
 
 @pytest.fixture
-def bulk(empty_store: Path, tmp_path: Path) -> Iterator[Bulk]:
-    shutil.copy(empty_store, tmp_path / "audit.db")
-    store = open_to_write(str(tmp_path / "audit.db"))
+def bulk(db_url: str) -> Iterator[Bulk]:
+    store = open_to_write(db_url)
     bulk = store.bulk()
     yield bulk
     bulk.close()
@@ -92,7 +89,7 @@ def check_rows(bulk: Bulk, numbers: dict[tuple[str, object], int]) -> None:
     for (name, value), number in numbers.items():
         asked.setdefault(name, {})[number] = value
     pairs = bulk.query(
-        "SELECT p.pair_id, k.key, p.value FROM meta_pairs p JOIN meta_keys k USING (key_id)"
+        'SELECT p.pair_id, k."key", p.value FROM meta_pairs p JOIN meta_keys k USING (key_id)'
     )
     stored = {
         "pairs": {number: (key, value) for number, key, value in pairs},

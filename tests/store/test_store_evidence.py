@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from hashlib import sha256
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -52,17 +51,14 @@ def test_a_damaged_frame_is_an_error() -> None:
             decompress(damaged, b"")
 
 
-def test_every_document_of_a_store_comes_back(audit: Audit) -> None:
-    path = audit.db.with_name("jobs.ndjson")
+def test_every_document_of_a_store_comes_back(audit: Audit, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.ndjson"
     path.write_bytes(b"\n".join(DOCUMENTS))
     audit.ingest(path)
-    with closing(sqlite3.connect(audit.db)) as connection:
-        dictionaries = dict(
-            connection.execute("SELECT dictionary_id, content FROM compression_dictionaries")
-        )
-        rows = connection.execute(
-            "SELECT sha256, size, dictionary_id, content FROM documents ORDER BY document_id"
-        ).fetchall()
+    dictionaries = dict(audit.rows("SELECT dictionary_id, content FROM compression_dictionaries"))
+    rows = audit.rows(
+        "SELECT sha256, size, dictionary_id, content FROM documents ORDER BY document_id"
+    )
     assert len(dictionaries) == 1
     contents = [decompress(frame, dictionaries[number]) for _, _, number, frame in rows]
     assert contents == DOCUMENTS

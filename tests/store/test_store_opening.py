@@ -13,11 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.schema import HEAD
-from meta_audit.store.opening import locate, open_to_read, open_to_upgrade, open_to_write
+from meta_audit.store.opening import locate, open_to_read, open_to_upgrade, open_to_write, shown
 from tests.conftest import ROOT, Audit
+from tests.shelves import Shelf, administrator
 
 COMMANDS = (
     ("ingest", "job.json"),
@@ -41,8 +43,8 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def set_revision(audit: Audit, revision: str) -> None:
-    with closing(sqlite3.connect(audit.db)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    with administrator(audit.db) as one:
+        one.run("UPDATE alembic_version SET version_num = ?", revision)
 
 
 def refused(audit: Audit, *command: str) -> str:
@@ -56,62 +58,66 @@ def refused(audit: Audit, *command: str) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS[:-1], ids=" ".join)
-def test_an_older_schema(audit: Audit, command: tuple[str, ...]) -> None:
-    set_revision(audit, "0000")
-    said = refused(audit, *command)
+def test_an_older_schema(own: Audit, command: tuple[str, ...]) -> None:
+    set_revision(own, "0000")
+    said = refused(own, *command)
     assert f"has schema 0000; this program works with {HEAD}" in said
-    assert f"meta-audit db upgrade --db {audit.db}" in said
+    assert f"meta-audit db upgrade --db {shown(locate(str(own.db)))}" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_newer_schema(audit: Audit, command: tuple[str, ...]) -> None:
-    set_revision(audit, "9999")
-    said = refused(audit, *command)
+def test_a_newer_schema(own: Audit, command: tuple[str, ...]) -> None:
+    set_revision(own, "9999")
+    said = refused(own, *command)
     assert "has schema 9999, made by a newer meta-audit" in said
     assert "Upgrade meta-audit" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_not_a_database(audit: Audit, command: tuple[str, ...]) -> None:
+def test_not_a_database(file: Audit, command: tuple[str, ...]) -> None:
     content = b"this is no database, whatever its name says" * 100
-    audit.db.write_bytes(content)
-    assert "file is not a database" in refused(audit, *command)
-    assert audit.db.read_bytes() == content
+    file.db.write_bytes(content)
+    assert "file is not a database" in refused(file, *command)
+    assert file.db.read_bytes() == content
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_the_database_of_another_program(audit: Audit, command: tuple[str, ...]) -> None:
-    audit.db.unlink()
-    with closing(sqlite3.connect(audit.db)) as connection, connection:
-        connection.execute("CREATE TABLE theirs (a)")
-    assert "is not a meta-audit store" in refused(audit, *command)
-    with closing(sqlite3.connect(audit.db)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+def test_the_database_of_another_program(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    db = shelf.new()
+    with administrator(db) as one:
+        one.run("CREATE TABLE theirs (a int)")
+    assert "is not a meta-audit store" in refused(Audit(db, capsys), *command)
+    engine = sa.create_engine(locate(db))
+    assert sa.inspect(engine).get_table_names() == ["theirs"]
+    engine.dispose()
+    shelf.drop(db)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in MAKING], ids=" ".join)
-def test_no_store(audit: Audit, command: tuple[str, ...]) -> None:
-    audit.db.unlink()
-    assert "there is no store at" in refused(audit, *command)
-    assert not audit.db.exists()
+def test_no_store(file: Audit, command: tuple[str, ...]) -> None:
+    file.db.unlink()
+    assert "there is no store at" in refused(file, *command)
+    assert not file.db.exists()
 
 
 @pytest.mark.parametrize("left", ["nothing", "a header"])
-def test_what_a_killed_first_use_leaves_is_completed(audit: Audit, left: str) -> None:
-    audit.db.unlink()
-    audit.db.touch()
+def test_what_a_killed_first_use_leaves_is_completed(file: Audit, left: str) -> None:
+    file.db.unlink()
+    file.db.touch()
     if left == "a header":
-        with closing(sqlite3.connect(audit.db)) as connection:
+        with closing(sqlite3.connect(file.db)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-    result = audit.ingest("job.json")
+    result = file.ingest("job.json")
     assert result.status == 0
     assert "New store" in result.err
 
 
-def test_a_directory_that_cannot_be_made(audit: Audit, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made(file: Audit, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    audit.db = tmp_path / "file" / "audit.db"
-    assert "cannot make" in refused(audit, "ingest", "job.json")
+    file.db = tmp_path / "file" / "audit.db"
+    assert "cannot make" in refused(file, "ingest", "job.json")
 
 
 CAPBSET_DROP, DAC_OVERRIDE, DAC_READ_SEARCH = 24, 1, 2
@@ -126,12 +132,12 @@ def obey_permissions() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
 @pytest.mark.parametrize("what", ["file", "directory"])
-def test_what_may_not_be_written(audit: Audit, tmp_path: Path, what: str) -> None:
+def test_what_may_not_be_written(file: Audit, tmp_path: Path, what: str) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     db = folder / "audit.db"
     if what == "file":
-        shutil.copy(audit.db, db)
+        shutil.copy(file.db, db)
         db.chmod(0o444)
     folder.chmod(0o555)
     try:
@@ -151,13 +157,13 @@ def test_what_may_not_be_written(audit: Audit, tmp_path: Path, what: str) -> Non
     assert "Traceback" not in process.stderr
 
 
-def test_a_disk_that_is_full(audit: Audit) -> None:
+def test_a_disk_that_is_full(file: Audit) -> None:
     """The batch rolls back whole, and the same command again completes."""
 
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
-    command = [sys.executable, "-m", "meta_audit", "ingest", "--db", audit.db, "jobs.ndjson"]
+    command = [sys.executable, "-m", "meta_audit", "ingest", "--db", file.db, "jobs.ndjson"]
     lines = [
         f'{{"ID": "j-{n}", "Meta": {{"a": "{n:0900}"}}, "Tasks": [{{"Name": "t"}}]}}'
         for n in range(3_000)
@@ -169,22 +175,22 @@ def test_a_disk_that_is_full(audit: Audit) -> None:
     )
     assert process.returncode == 4, process.stderr
     assert "Traceback" not in process.stderr
-    assert audit.rows("SELECT count(*) FROM documents") == [(0,)]
-    assert audit.faults() == []
-    assert audit.ingest("jobs.ndjson").summary["new"] == 3_000
-    assert audit.faults() == []
+    assert file.rows("SELECT count(*) FROM documents") == [(0,)]
+    assert file.faults() == []
+    assert file.ingest("jobs.ndjson").summary["new"] == 3_000
+    assert file.faults() == []
 
 
-def test_a_damaged_store(audit: Audit) -> None:
-    audit.ingest("job.json")
-    with closing(sqlite3.connect(audit.db)) as connection:
+def test_a_damaged_store(file: Audit) -> None:
+    file.ingest("job.json")
+    with closing(sqlite3.connect(file.db)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    content = bytearray(audit.db.read_bytes())
+    content = bytearray(file.db.read_bytes())
     for page in range(4, len(content) // 4096):
         content[page * 4096 : page * 4096 + 64] = b"\xff" * 64
-    audit.db.write_bytes(content)
+    file.db.write_bytes(content)
     for command in COMMANDS[:4]:
-        result = audit.run(*command)
+        result = file.run(*command)
         assert result.status in (1, 4), (command, result)
         assert "Internal error" not in result.err
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -21,22 +23,36 @@ CONSTANT = 80
 DOCUMENTS = Generator(4)
 
 
-def ingest(db: Path, path: Path) -> tuple[int, int]:
+def ingest(db: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Ingest one file in one chunk; statements executed, and rows added."""
-    statements: list[str] = []
-    store = open_to_write(str(db))
-
-    @sa.event.listens_for(store.engine, "checkout")
-    def trace(connection: sa.engine.interfaces.DBAPIConnection, *_: object) -> None:
-        connection.set_trace_callback(statements.append)
-
+    statements: list[object] = []
+    store = open_to_write(db)
     before = count_rows(store.engine)
-    statements.clear()
+    if store.is_sqlite:
+
+        @sa.event.listens_for(store.engine, "checkout")
+        def trace(connection: sa.engine.interfaces.DBAPIConnection, *_: object) -> None:
+            connection.set_trace_callback(statements.append)
+    else:
+        for name in ("execute", "copy"):
+            monkeypatch.setattr(psycopg.Cursor, name, noting(statements, name))
     Import(store, Quiet(), jobs=0, coerce_scalars=False).run(find([str(path)]), [])
     executed = len(statements)
+    monkeypatch.undo()
     after = count_rows(store.engine)
     store.close()
     return executed, after - before
+
+
+def noting(statements: list[object], name: str) -> Callable[..., Any]:
+    """The method of a cursor, which notes what it is given."""
+    original = getattr(psycopg.Cursor, name)
+
+    def note(cursor: Any, statement: object, *rest: Any, **options: Any) -> Any:
+        statements.append(statement)
+        return original(cursor, statement, *rest, **options)
+
+    return note
 
 
 def count_rows(engine: sa.Engine) -> int:
@@ -48,21 +64,22 @@ def count_rows(engine: sa.Engine) -> int:
 
 
 @pytest.mark.parametrize("count", [20, 1_500])
-def test_a_statement_takes_many_rows(empty_store: Path, tmp_path: Path, count: int) -> None:
-    db, path = tmp_path / "audit.db", tmp_path / "jobs.ndjson"
-    shutil.copy(empty_store, db)
+def test_a_statement_takes_many_rows(
+    db_url: str, tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.ndjson"
     path.write_text("\n".join(DOCUMENTS.documents(0, count)))
-    statements, rows = ingest(db, path)
+    statements, rows = ingest(db_url, path, monkeypatch)
     assert rows > 15 * count
     assert statements <= rows / ROWS_PER_STATEMENT + CONSTANT
 
     # Later states of half of the jobs, and as many new jobs, all of them looked up.
     later = [*DOCUMENTS.states(0, count), *DOCUMENTS.documents(count, count)]
     path.write_text("\n".join(later))
-    statements, rows = ingest(db, path)
+    statements, rows = ingest(db_url, path, monkeypatch)
     assert statements <= (rows + 5 * len(later)) / ROWS_PER_STATEMENT + CONSTANT
 
     # Nothing new: a look at the digest of each document, many at once.
     path.write_text("\n".join([*later, ""]))
-    statements, _ = ingest(db, path)
+    statements, _ = ingest(db_url, path, monkeypatch)
     assert statements <= len(later) / ROWS_PER_STATEMENT + CONSTANT

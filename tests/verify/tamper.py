@@ -1,6 +1,6 @@
 """Changes a store at random as an administrator could, and looks whether verify says so.
 
-    python -m tests.verify.tamper --mutations 2000 --seed 1
+    python -m tests.verify.tamper --mutations 2000 --seed 1 --engine postgresql
 
 Classes 1 to 4 change single rows (edit, delete, insert, reorder), in every fact table and
 column in turn; 5 to 8 the store as a whole (truncate, roll back, sign with another key, rewrite
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -27,12 +25,12 @@ import zstandard
 from meta_audit.evidence import decompress
 from meta_audit.ledger.note import Note, SigningKey, sign_note
 from meta_audit.schema.tables import FACT_TABLES, metadata
+from tests.engines import Server
+from tests.shelves import INTEGRITY, Administrator, Databases, Files, Shelf, administrator
 from tests.verify.verify_stores import (
     KEY,
     OTHER_KEY,
     Grown,
-    administrator,
-    copy_store,
     grow,
     run,
     signing,
@@ -68,19 +66,18 @@ class Mutation(NamedTuple):
 class Tampering:
     """Mutates copies of one store."""
 
-    def __init__(self, grown: Grown, folder: Path, seed: int) -> None:
+    def __init__(self, shelf: Shelf, grown: Grown, folder: Path, seed: int) -> None:
         self.grown = grown
-        self.target = folder / "tampered.db"
+        self.target = ""
+        self._changed = ""
+        """The one table of the target that is not as it was; empty where it may be any."""
+        self._shelf = shelf
         self._chance = random.Random(seed)
         self._folder = folder
-        self._base = folder / "base.db"
-        copy_store(grown.db, self._base)
-        with administrator(self._base) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")
-            self._counts = {
-                t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0]
-                for t in FACT_TABLES
-            }
+        self._base = shelf.copy(grown.db)
+        shelf.keep(self._base)
+        with administrator(self._base) as one:
+            self._counts = {t: one.run(f"SELECT count(*) FROM {t}")[0][0] for t in FACT_TABLES}
         empty = [t for t, count in self._counts.items() if not count]
         assert not empty, f"nothing to tamper with in {empty}"
 
@@ -110,32 +107,45 @@ class Tampering:
 
     def _retry(self, kind: str, table: str, column: str) -> Mutation:
         """Try until the engine lets the change pass and it is one."""
-        for _ in range(25):
-            shutil.copy(self._base, self.target)
-            with administrator(self.target) as connection, suppress(sqlite3.IntegrityError):
-                detail = getattr(self, f"_{kind}")(connection, table, column)
+        self._renew(table)
+        with administrator(self.target) as one:
+            for _ in range(25):
+                detail = ""
+                with suppress(*INTEGRITY), one.transaction():
+                    detail = getattr(self, f"_{kind}")(one, table, column)
                 if detail:
                     return Mutation(kind, table, detail)
         return Mutation("none", table, f"{kind} {column}: nothing to change")
 
-    def _row(self, connection: sqlite3.Connection, table: str) -> sqlite3.Row:
-        connection.row_factory = sqlite3.Row
+    def _renew(self, table: str = "") -> None:
+        """Begin again with an untouched copy, of which one table will be changed or any."""
+        if self._changed:
+            self._shelf.undo(self._base, self.target, self._changed)
+        else:
+            self.target = self._shelf.copy(self._base, self.target)
+        self._changed = table
+
+    def _row(self, one: Administrator, table: str) -> dict[str, Any]:
         at = self._chance.randrange(self._counts[table])
-        return connection.execute(f"SELECT * FROM {table} LIMIT 1 OFFSET {at}").fetchone()
+        columns = metadata.tables[table].columns.keys()
+        keys = ", ".join(f'"{c.name}"' for c in metadata.tables[table].primary_key.columns)
+        names = ", ".join(f'"{name}"' for name in columns)
+        (row,) = one.run(f"SELECT {names} FROM {table} ORDER BY {keys} LIMIT 1 OFFSET {at}")
+        return dict(zip(columns, row, strict=True))
 
     @staticmethod
-    def _where(table: str, row: sqlite3.Row) -> tuple[str, list[Any]]:
+    def _where(table: str, row: dict[str, Any]) -> tuple[str, list[Any]]:
         keys = [c.name for c in metadata.tables[table].primary_key.columns]
         return " AND ".join(f'"{k}" = ?' for k in keys), [row[k] for k in keys]
 
-    def _edit(self, connection: sqlite3.Connection, table: str, column: str) -> str:
-        row = self._row(connection, table)
+    def _edit(self, one: Administrator, table: str, column: str) -> str:
+        row = self._row(one, table)
         old = row[column]
         new = self._other(old, nullable=bool(metadata.tables[table].columns[column].nullable))
-        if new == old or (column == "content" and _same_content(connection, table, row, new)):
+        if new == old or (column == "content" and _same_content(one, table, row, new)):
             return ""
         where, keys = self._where(table, row)
-        connection.execute(f'UPDATE {table} SET "{column}" = ? WHERE {where}', [new, *keys])
+        one.run(f'UPDATE {table} SET "{column}" = ? WHERE {where}', new, *keys)
         return f"{column} of {keys}: {old!r:.80} -> {new!r:.80}"
 
     def _other(self, value: Any, *, nullable: bool) -> Any:
@@ -154,105 +164,92 @@ class Tampering:
             return value[:at] + chance.choice("xyz0 \u00e9") + value[at + 1 :]
         return (value or 0) + chance.choice([-2, -1, 1, 2, 100, -(10**6), 2**40, 2**61 - 1])
 
-    def _delete(self, connection: sqlite3.Connection, table: str, _: str) -> str:
-        row = self._row(connection, table)
+    def _delete(self, one: Administrator, table: str, _: str) -> str:
+        row = self._row(one, table)
         where, keys = self._where(table, row)
-        connection.execute(f"DELETE FROM {table} WHERE {where}", keys)
+        one.run(f"DELETE FROM {table} WHERE {where}", *keys)
         return f"{keys}"
 
-    def _insert(self, connection: sqlite3.Connection, table: str, _: str) -> str:
+    def _insert(self, one: Administrator, table: str, _: str) -> str:
         """A copy of a row under another key, with whatever else must differ."""
-        row = dict(self._row(connection, table))
+        row = self._row(one, table)
         columns = metadata.tables[table].columns
         key = self._chance.choice([c.name for c in columns if c.primary_key])
-        last = connection.execute(f'SELECT max("{key}") FROM {table}').fetchone()[0]
+        ((last,),) = one.run(f'SELECT max("{key}") FROM {table}')
         row[key] = self._chance.choice([last + 1, row[key] + 1, last + 1000, row[key] - 1])
         for name in _DISTINCT:
             if name in row and name != key and self._chance.random() < 0.5:
                 row[name] = self._other(row[name], nullable=False)
         names = ", ".join(f'"{n}"' for n in row)
         marks = ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*row.values()])
+        one.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
         return f"{key} {row[key]}"
 
-    def _reorder(self, connection: sqlite3.Connection, table: str, column: str) -> str:
+    def _reorder(self, one: Administrator, table: str, column: str) -> str:
         """Two rows change places in one column."""
-        one, two = self._row(connection, table), self._row(connection, table)
+        row, other = self._row(one, table), self._row(one, table)
         keys = {c.name for c in metadata.tables[table].primary_key.columns}
-        if one[column] == two[column] or (column in keys and len(keys) == len(one.keys())):
+        if row[column] == other[column] or (column in keys and len(keys) == len(row)):
             return ""
-        if column == "content" and _same_content(connection, table, one, two[column]):
+        if column == "content" and _same_content(one, table, row, other[column]):
             return ""
-        where, first = self._where(table, one)
-        _, second = self._where(table, two)
+        where, first = self._where(table, row)
+        _, second = self._where(table, other)
+        sql = f'UPDATE {table} SET "{column}" = ? WHERE {where}'
         if column in keys:
             free = -(10**6)
             for new, old in ((free, first[0]), (first[0], second[0]), (second[0], free)):
-                sql = f'UPDATE {table} SET "{column}" = ? WHERE {where}'
-                connection.execute(sql, [new, old])
-            return f"{column} of {first} and {second}"
-        connection.execute("BEGIN")
-        try:
-            sql = f'UPDATE {table} SET "{column}" = ? WHERE {where}'
-            connection.execute(sql, [two[column], *first])
-            connection.execute(sql, [one[column], *second])
-            connection.execute("COMMIT")
-        except sqlite3.IntegrityError:
-            connection.execute("ROLLBACK")
-            raise
+                one.run(sql, new, old)
+        else:
+            one.run(sql, other[column], *first)
+            one.run(sql, row[column], *second)
         return f"{column} of {first} and {second}"
 
     def whole(self, kind: str) -> Mutation:
         """Change the store as a whole."""
-        shutil.copy(self._base, self.target)
+        self._renew()
         return Mutation(kind, "", getattr(self, f"_{kind.replace(' ', '_').replace('-', '_')}")())
 
     def _truncate(self) -> str:
         """Cut the ledger to fewer entries, with all that came of the others."""
-        with administrator(self.target) as connection:
-            sizes = connection.execute("SELECT DISTINCT tree_size FROM checkpoints").fetchall()
-            size = self._chance.choice([s for (s,) in sizes][:-1])
-            connection.execute("BEGIN")
-            connection.execute("DELETE FROM checkpoints WHERE tree_size > ?", [size])
-            connection.execute("DELETE FROM ledger_entries WHERE entry_index >= ?", [size])
-            connection.execute("DELETE FROM documents WHERE document_id >= ?", [size])
-            connection.execute("DELETE FROM rejections WHERE rejection_id >= ?", [size])
-            for table in ("observations", "executions", "job_events", "findings"):
-                connection.execute(f"DELETE FROM {table} WHERE document_id >= ?", [size])
-            connection.execute("COMMIT")
+        with administrator(self.target) as one:
+            sizes = [s for (s,) in one.run("SELECT DISTINCT tree_size FROM checkpoints ORDER BY 1")]
+            size = self._chance.choice(sizes[:-1])
+            with one.transaction():
+                one.run("DELETE FROM checkpoints WHERE tree_size > ?", size)
+                one.run("DELETE FROM ledger_entries WHERE entry_index >= ?", size)
+                one.run("DELETE FROM rejections WHERE rejection_id >= ?", size)
+                tables = ("documents", "observations", "executions", "job_events", "findings")
+                for table in tables:
+                    one.run(f"DELETE FROM {table} WHERE document_id >= ?", size)
         return f"to {size}"
 
     def _roll_back(self) -> str:
         older = self._chance.choice(self.grown.older)
-        copy_store(older, self.target)
-        return older.name
+        self.target = self._shelf.copy(older, self.target)
+        return older
 
     def _re_sign(self) -> str:
         """Sign every checkpoint anew, with a key that the store then calls its own."""
-        with administrator(self.target) as connection:
-            for number, note in connection.execute(
-                "SELECT checkpoint_id, note FROM checkpoints"
-            ).fetchall():
+        with administrator(self.target) as one:
+            for number, note in one.run("SELECT checkpoint_id, note FROM checkpoints"):
                 parsed = Note.parse(note)
                 key = SigningKey(parsed.signatures[0].name, OTHER_KEY.seed)
                 again = str(sign_note(parsed.text, key))
-                connection.execute(
-                    "UPDATE checkpoints SET note = ? WHERE checkpoint_id = ?", [again, number]
-                )
-                connection.execute("UPDATE ledger_keys SET verifier = ?", [str(key.verifier)])
+                one.run("UPDATE checkpoints SET note = ? WHERE checkpoint_id = ?", again, number)
+                one.run("UPDATE ledger_keys SET verifier = ?", str(key.verifier))
         return "with another key"
 
     def _rewrite(self) -> str:
         """Make the whole store anew, of other documents, with the right key and origin."""
-        self.target.unlink()
+        self._shelf.drop(self.target)
+        self.target = self._shelf.new()
         seed = self._chance.randrange(10**6)
         source = self._folder / f"rewritten{seed}.ndjson"
-        changed = (
-            (self.grown.db.parent / "source/a.ndjson")
-            .read_bytes()
-            .replace(b'"Priority":', b'"Priority":%d' % (seed % 9 + 1), 1 + seed % 7)
+        whole = (self.grown.source / "a.ndjson").read_bytes()
+        source.write_bytes(
+            whole.replace(b'"Priority":', b'"Priority":%d' % (seed % 9 + 1), 1 + seed % 7)
         )
-        source.write_bytes(changed)
         with signing(KEY, self._folder / f"rewritten{seed}.checkpoints"):
             run("ingest", source, "--db", self.target, "--format", "json")
         source.unlink()
@@ -269,18 +266,14 @@ class Tampering:
         return report.verdict == "damaged" or any("not signed yet" in w for w in warned(report))
 
 
-def _same_content(
-    connection: sqlite3.Connection, table: str, row: sqlite3.Row, frame: bytes
-) -> bool:
+def _same_content(one: Administrator, table: str, row: dict[str, Any], frame: bytes) -> bool:
     """Whether a frame holds the same bytes, written otherwise: no fact has changed then."""
     if table == "compression_dictionaries":
         return False
     dictionary = b""
     if table == "documents" and row["dictionary_id"]:
-        dictionary = connection.execute(
-            "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?",
-            [row["dictionary_id"]],
-        ).fetchone()[0]
+        sql = "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?"
+        ((dictionary,),) = one.run(sql, row["dictionary_id"])
     try:
         size = zstandard.frame_content_size(frame)
         return (
@@ -292,9 +285,11 @@ def _same_content(
         return False
 
 
-def tamper(mutations: int, seed: int, folder: Path) -> tuple[Counter[str], list[Mutation]]:
+def tamper(
+    shelf: Shelf, mutations: int, seed: int, folder: Path
+) -> tuple[Counter[str], list[Mutation]]:
     """Do so many mutations; how many of each class, and those that were not caught."""
-    tampering = Tampering(grow(folder, seed=seed), folder, seed)
+    tampering = Tampering(shelf, grow(shelf, folder, seed=seed), folder, seed)
     done: Counter[str] = Counter()
     missed = []
     endless = tampering.row_mutations()
@@ -315,16 +310,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        done, missed = tamper(options.mutations, options.seed, Path(folder))
+    server = Server() if options.engine == "postgresql" else None
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            shelf: Shelf = Databases(server) if server else Files(folder)
+            done, missed = tamper(shelf, options.mutations, options.seed, folder)
+    finally:
+        if server:
+            server.stop()
     for kind, count in sorted(done.items()):
         print(f"{kind}: {count}")
     for mutation in missed:
         print("NOT CAUGHT:", *mutation)
     print(
-        f"{sum(done.values())} mutations, {len(missed)} not caught,"
+        f"{sum(done.values())} mutations of {options.engine}, {len(missed)} not caught,"
         f" {time.monotonic() - began:.0f} s"
     )
     return 1 if missed else 0

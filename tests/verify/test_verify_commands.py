@@ -13,100 +13,115 @@ import pytest
 
 from meta_audit.ledger.checkpoint import split_checkpoints
 from meta_audit.ledger.note import SigningKey
-from tests.verify.verify_stores import KEY, OTHER_KEY, administrator, run
+from tests.shelves import administrator
+from tests.verify.verify_stores import KEY, OTHER_KEY, run
 
 ONE = b'{"ID": "j-1", "Meta": {"a": "b"}, "Tasks": [{"Name": "t"}]}'
 TWO = b'{"ID": "j-1", "Meta": {"a": "b"}, "Tasks": [{"Name": "t"}], "State": {"StateType": 3}}'
 
 
 @pytest.fixture
-def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Path:
+def log(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of checkpoints: beside an SQLite store, else where one says."""
+    if "://" not in db_url:
+        return Path(f"{db_url}.checkpoints")
+    monkeypatch.setenv("META_AUDIT_CHECKPOINT_LOG", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def db(db_url: str, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> str:
     """A store of two imports, with a key of its own."""
     monkeypatch.setenv("META_AUDIT_SIGNING_KEY", str(tmp_path / "keys" / "signing.key"))
     for number, content in enumerate((ONE, TWO), 1):
         (tmp_path / f"{number}.json").write_bytes(content)
-        assert run("ingest", tmp_path / f"{number}.json", "--db", tmp_path / "audit.db") == 0
-    return tmp_path / "audit.db"
+        assert run("ingest", tmp_path / f"{number}.json", "--db", db_url) == 0
+    return db_url
 
 
 @pytest.fixture
-def key(db: Path, capsys) -> str:
+def key(db: str, capsys) -> str:
     """Its verifier key."""
     capsys.readouterr()
     run("checkpoint", "key", "--db", db)
     return capsys.readouterr().out.strip()
 
 
-def test_key_file_is_for_its_owner_alone(db: Path, capsys) -> None:
-    path = db.parent / "keys/signing.key"
+def test_key_file_is_for_its_owner_alone(db: str, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "keys/signing.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text().startswith("PRIVATE+KEY+meta-audit+")
     path.chmod(0o640)
-    assert run("ingest", db.parent / "1.json", "--db", db) == 4
+    assert run("ingest", tmp_path / "1.json", "--db", db) == 4
     assert "chmod 600" in capsys.readouterr().err
 
 
-def test_a_broken_key_file_is_never_written_over(db: Path, capsys) -> None:
-    path = db.parent / "keys/signing.key"
+def test_a_broken_key_file_is_never_written_over(db: str, tmp_path: Path, capsys) -> None:
+    path = tmp_path / "keys/signing.key"
     path.write_text("broken")
-    assert run("ingest", db.parent / "1.json", "--db", db) == 4
+    assert run("ingest", tmp_path / "1.json", "--db", db) == 4
     assert path.read_text() == "broken"
 
 
-def test_the_key_may_be_given_itself(db: Path, monkeypatch, capsys) -> None:
+def test_the_key_may_be_given_itself(db: str, monkeypatch, tmp_path: Path, capsys) -> None:
     monkeypatch.setenv("META_AUDIT_SIGNING_KEY", OTHER_KEY.secret())
-    assert run("ingest", db.parent / "1.json", "--db", db) == 0
+    assert run("ingest", tmp_path / "1.json", "--db", db) == 0
     captured = capsys.readouterr()
     assert "Verifier key of this store: meta-audit/" in captured.err
     assert OTHER_KEY.secret() not in captured.out + captured.err
     assert run("verify", "--db", db) == 0
 
 
-def test_ingest_says_its_checkpoint(db: Path, capsys) -> None:
+def test_ingest_says_its_checkpoint(db: str, tmp_path: Path, log: Path, capsys) -> None:
     capsys.readouterr()
-    run("ingest", db.parent / "1.json", "--db", db)
+    run("ingest", tmp_path / "1.json", "--db", db)
     assert "Checkpoint: 2 entries, root sha256:" in capsys.readouterr().out
-    run("ingest", db.parent / "1.json", "--db", db, "--format", "json")
+    run("ingest", tmp_path / "1.json", "--db", db, "--format", "json")
     note = json.loads(capsys.readouterr().out)["checkpoint"]
-    held = Path(f"{db}.checkpoints").read_text()
+    held = log.read_text()
     assert split_checkpoints(held)[-1] == note
     assert len(split_checkpoints(held)) == 4
 
 
-def test_what_a_failed_append_left_out_is_appended_later(db: Path, capsys) -> None:
-    log = Path(f"{db}.checkpoints")
+def test_what_a_failed_append_left_out_is_appended_later(
+    db: str, tmp_path: Path, log: Path, capsys
+) -> None:
     before = log.read_bytes()
     log.unlink()
     log.mkdir()
-    assert run("ingest", db.parent / "1.json", "--db", db) == 4
+    assert run("ingest", tmp_path / "1.json", "--db", db) == 4
     captured = capsys.readouterr()
     assert "The import stands" in captured.err
     assert "Import 3 complete" in captured.out
     log.rmdir()
     log.write_bytes(before[:-20])
-    assert run("ingest", db.parent / "1.json", "--db", db) == 0
+    assert run("ingest", tmp_path / "1.json", "--db", db) == 0
     assert len(split_checkpoints(log.read_text())) == 4
     assert log.read_bytes().startswith(before)
     assert run("verify", "--db", db) == 0
 
 
-def test_a_file_of_another_store_is_not_written_to(db: Path, tmp_path: Path, capsys) -> None:
+def test_a_file_of_another_store_is_not_written_to(
+    db: str, tmp_path: Path, log: Path, capsys
+) -> None:
     other = tmp_path / "other.db"
     arguments = ("ingest", tmp_path / "1.json", "--db", other)
-    assert run(*arguments, "--checkpoint-log", f"{db}.checkpoints") == 4
+    assert run(*arguments, "--checkpoint-log", log) == 4
     assert "another store" in capsys.readouterr().err
-    assert run("verify", "--db", other, "--against", f"{db}.checkpoints") == 1
+    assert run("verify", "--db", other, "--against", log) == 1
 
 
-def test_verify(db: Path, key: str, capsys) -> None:
-    assert run("verify", "--db", db, "--key", key, "--format", "json", "--deep") == 0
+def test_verify(db: str, key: str, log: Path, capsys) -> None:
+    assert (
+        run("verify", "--db", db, "--key", key, "--format", "json", "--deep", "--against", log) == 0
+    )
     report = json.loads(capsys.readouterr().out)
     assert report["format"] == "meta-audit/verify/1"
     assert (report["verdict"], report["entries"], report["signed"]) == ("intact", 2, 2)
     assert report["keys"] == [key]
     assert [step["status"] for step in report["steps"]] == ["ok"] * 11
-    with administrator(db) as connection:
-        connection.execute("UPDATE meta_pairs SET value = 'c'")
+    with administrator(db) as one:
+        one.run("UPDATE meta_pairs SET value = 'c'")
     assert run("verify", "--db", db) == 1
     out = capsys.readouterr().out
     assert "entry 0, job j-1, edited: meta: ['a', 'b'] is missing" in out.replace("(", "[").replace(
@@ -115,16 +130,16 @@ def test_verify(db: Path, key: str, capsys) -> None:
     assert out.endswith("NOT INTACT.\n")
 
 
-def test_verify_with_a_key_that_did_not_sign(db: Path, capsys) -> None:
+def test_verify_with_a_key_that_did_not_sign(db: str, tmp_path: Path, capsys) -> None:
     stranger = SigningKey("meta-audit/0", KEY.seed).verifier
     assert run("verify", "--db", db, "--key", str(stranger)) == 1
     assert run("verify", "--db", db, "--key", "nonsense") == 2
-    assert run("verify", "--db", db.parent / "none.db") == 4
+    assert run("verify", "--db", tmp_path / "none.db") == 4
     assert run("verify", "--db", db, "--since", "9") == 1
-    assert run("verify", "--db", db, "--against", db.parent / "none") == 2
+    assert run("verify", "--db", db, "--against", tmp_path / "none") == 2
 
 
-def test_prove_and_verify_proof(db: Path, key: str, tmp_path: Path, capsys) -> None:
+def test_prove_and_verify_proof(db: str, key: str, tmp_path: Path, log: Path, capsys) -> None:
     proof = tmp_path / "proof.json"
     assert run("prove", "j-1", "--db", db, "--output", proof) == 0
     capsys.readouterr()
@@ -132,7 +147,7 @@ def test_prove_and_verify_proof(db: Path, key: str, tmp_path: Path, capsys) -> N
     shape = json.loads(capsys.readouterr().out)
     assert shape["valid"] is True
     assert shape["proofs"][0]["verdict"] == "verified"
-    assert run("verify-proof", proof, "--checkpoint", f"{db}.checkpoints") == 0
+    assert run("verify-proof", proof, "--checkpoint", log) == 0
     assert "one of those that you hold" in capsys.readouterr().out
     other = SigningKey("meta-audit/0", KEY.seed).verifier
     assert run("verify-proof", proof, "--key", str(other)) == 1
@@ -140,14 +155,14 @@ def test_prove_and_verify_proof(db: Path, key: str, tmp_path: Path, capsys) -> N
     assert run("verify-proof", proof, "--key", key) == 1
 
 
-def test_prove_every_document(db: Path, key: str, tmp_path: Path, capsys) -> None:
+def test_prove_every_document(db: str, key: str, tmp_path: Path, capsys) -> None:
     proof = tmp_path / "proof.json"
     assert run("prove", "j-1", "--all", "--db", db, "--output", proof) == 0
     assert len(json.loads(proof.read_text())) == 2
     assert run("verify-proof", proof, "--key", key) == 0
 
 
-def test_verify_proof_needs_no_store(db: Path, tmp_path: Path, capsys) -> None:
+def test_verify_proof_needs_no_store(db: str, tmp_path: Path, capsys) -> None:
     proof = tmp_path / "proof.json"
     run("prove", "j-1", "--db", db, "--output", proof)
     code = (
@@ -165,14 +180,14 @@ def test_verify_proof_needs_no_store(db: Path, tmp_path: Path, capsys) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_prove_refuses_what_was_changed(db: Path, capsys) -> None:
-    with administrator(db) as connection:
-        connection.execute("UPDATE meta_pairs SET value = 'c'")
+def test_prove_refuses_what_was_changed(db: str, capsys) -> None:
+    with administrator(db) as one:
+        one.run("UPDATE meta_pairs SET value = 'c'")
     assert run("prove", "j-1", "--db", db) == 1
     assert "not those that were signed" in capsys.readouterr().err
 
 
-def test_checkpoint(db: Path, capsys) -> None:
+def test_checkpoint(db: str, capsys) -> None:
     capsys.readouterr()
     assert run("checkpoint", "list", "--db", db, "--format", "json") == 0
     listed = json.loads(capsys.readouterr().out)

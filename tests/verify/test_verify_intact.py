@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import sqlalchemy as sa
 
 from meta_audit.verify import run as running
+from tests.clusters import need, programs
+from tests.conftest import connected
+from tests.engines import Server
+from tests.shelves import Databases, Files, Shelf, database
 from tests.verify.verify_stores import (
     KEY,
     OTHER_KEY,
     Grown,
-    copy_store,
     die_within_import,
     grow,
     run,
@@ -27,9 +32,16 @@ from tests.verify.verify_stores import (
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+def grown(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """A store with something in every table."""
-    return grow(tmp_path_factory.mktemp("grown"))
+    return grow(shelf, tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """The same in an SQLite file."""
+    folder = tmp_path_factory.mktemp("files")
+    return grow(Files(folder), folder)
 
 
 def test_a_store_of_many_imports_is_intact(grown: Grown) -> None:
@@ -58,42 +70,46 @@ def test_only_what_is_new(grown: Grown, since: int) -> None:
     assert report.verdict == "intact"
 
 
-def test_vacuum(grown: Grown, tmp_path: Path) -> None:
-    copy_store(grown.db, tmp_path / "audit.db")
-    with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
-        connection.execute("VACUUM")
-    assert verify(tmp_path / "audit.db", grown.log).verdict == "intact"
+def test_vacuum(shelf: Shelf, grown: Grown, postgres: Server) -> None:
+    db = shelf.copy(grown.db)
+    if isinstance(shelf, Databases):
+        with postgres.connect(database(db)) as connection:
+            connection.execute("VACUUM FULL")
+            connection.execute("REINDEX SCHEMA public")
+    else:
+        with closing(sqlite3.connect(db)) as connection:
+            connection.execute("VACUUM")
+    assert verify(db, grown.log).verdict == "intact"
 
 
-def test_backup_and_restore(grown: Grown, tmp_path: Path) -> None:
+def test_sqlite_backup_and_restore(files: Grown, tmp_path: Path) -> None:
     with (
-        closing(sqlite3.connect(grown.db)) as source,
+        closing(sqlite3.connect(files.db)) as source,
         closing(sqlite3.connect(tmp_path / "audit.db")) as target,
     ):
         source.backup(target)
-    assert verify(tmp_path / "audit.db", grown.log).verdict == "intact"
+    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
 
 
-def test_dump_and_load(grown: Grown, tmp_path: Path) -> None:
+def test_sqlite_dump_and_load(files: Grown, tmp_path: Path) -> None:
     with (
-        closing(sqlite3.connect(grown.db)) as source,
+        closing(sqlite3.connect(files.db)) as source,
         closing(sqlite3.connect(tmp_path / "audit.db")) as target,
     ):
         target.executescript("\n".join(source.iterdump()))
-    assert verify(tmp_path / "audit.db", grown.log).verdict == "intact"
+    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
 
 
-def test_upgrade_of_the_newest_schema(grown: Grown, tmp_path: Path, capsys) -> None:
-    copy_store(grown.db, tmp_path / "audit.db")
-    assert run("db", "upgrade", "--db", tmp_path / "audit.db") == 0
-    assert verify(tmp_path / "audit.db", grown.log).verdict == "intact"
+def test_upgrade_of_the_newest_schema(shelf: Shelf, grown: Grown, capsys) -> None:
+    db = shelf.copy(grown.db)
+    assert run("db", "upgrade", "--db", db) == 0
+    assert verify(db, grown.log).verdict == "intact"
 
 
 def test_a_killed_import_is_a_warning_until_the_next_one_ends(
-    grown: Grown, tmp_path: Path, capsys
+    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
 ) -> None:
-    db, log = tmp_path / "audit.db", tmp_path / "log"
-    copy_store(grown.db, db)
+    db, log = shelf.copy(grown.db), tmp_path / "log"
     log.write_bytes(grown.log.read_bytes())
     die_within_import(db, [b'{"ID": "j-again", "Tasks": [{"Name": "t"}]}', b"[broken"])
     report = verify(db, log)
@@ -101,66 +117,78 @@ def test_a_killed_import_is_a_warning_until_the_next_one_ends(
     assert "1 imports" in warned(report)[0]
     assert report.signed == report.entries - 2
     with signing(KEY, log):
-        run("ingest", grown.db.parent / "source/page.json", "--db", db)
+        run("ingest", grown.source / "page.json", "--db", db)
     report = verify(db, log)
     assert report.verdict == "intact"
     assert not warned(report)
 
 
-def test_an_import_stopped_by_a_signal(grown: Grown, tmp_path: Path, program) -> None:
-    db = tmp_path / "audit.db"
-    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret()}
-    arguments = ("ingest", "-", "--db", db)
-    process = program(*arguments, stdin=-1, env=environment)
+def test_an_import_stopped_by_a_signal(db_url: str, tmp_path: Path, program) -> None:
+    log = tmp_path / "checkpoints"
+    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret(), "META_AUDIT_CHECKPOINT_LOG": str(log)}
+    process = program("ingest", "-", "--db", db_url, stdin=-1, env=environment)
     process.stdin.write(b'{"ID": "j-1", "Tasks": [{"Name": "t"}]}\n')
     process.stdin.flush()
     for _ in range(100):
-        if db.exists():
-            with closing(sqlite3.connect(db)) as connection:
-                try:
-                    if connection.execute("SELECT 1 FROM imports").fetchone():
-                        break
-                except sqlite3.OperationalError:
-                    pass
+        with connected(db_url) as connection:
+            if connection.exec_driver_sql("SELECT 1 FROM imports").first():
+                break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    report = verify(db, Path(f"{db}.checkpoints"))
+    report = verify(db_url, log)
     assert report.verdict == "intact"
     assert report.checkpoints == 1
 
 
-def test_two_imports_at_once(grown: Grown, tmp_path: Path, program) -> None:
-    db = tmp_path / "audit.db"
-    source = grown.db.parent / "source"
-    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret()}
+def test_two_imports_at_once(db_url: str, files: Grown, tmp_path: Path, program) -> None:
+    log = tmp_path / "checkpoints"
+    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret(), "META_AUDIT_CHECKPOINT_LOG": str(log)}
     started = [
-        program("ingest", source / path, source, "--db", db, env=environment)
+        program("ingest", files.source / path, files.source, "--db", db_url, env=environment)
         for path in ("a.ndjson", "later.ndjson.gz")
     ]
     for process in started:
         process.communicate(timeout=60)
         assert process.returncode in (1, 3)
-    report = verify(db, Path(f"{db}.checkpoints"))
+    report = verify(db_url, log)
     assert report.damages == ()
     assert report.verdict == "intact"
     assert report.checkpoints == 2
 
 
-def test_another_key_from_some_import_on(grown: Grown, tmp_path: Path, capsys) -> None:
-    db, log = tmp_path / "audit.db", tmp_path / "log"
-    copy_store(grown.db, db)
+def test_another_key_from_some_import_on(
+    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
+) -> None:
+    db, log = shelf.copy(grown.db), tmp_path / "log"
     log.write_bytes(grown.log.read_bytes())
     with signing(OTHER_KEY, log):
-        run("ingest", grown.db.parent / "source/page.json", "--db", db)
+        run("ingest", grown.source / "page.json", "--db", db)
     report = verify(db, log)
     assert report.verdict == "intact"
     assert len(report.keys) == 2
 
 
-def test_the_corpus(bacalhau_corpus: Path, tmp_path: Path, capsys) -> None:
+def test_the_corpus(bacalhau_corpus: Path, db_url: str, capsys) -> None:
     with signing(KEY):
-        run("ingest", bacalhau_corpus, "--db", tmp_path / "audit.db")
-    report = verify(tmp_path / "audit.db", deep=True)
+        run("ingest", bacalhau_corpus, "--db", db_url)
+    report = verify(db_url, deep=True)
     assert report.damages == ()
     assert report.verdict == "intact"
+
+
+def test_postgresql_dump_and_restore(postgres: Server, tmp_path: Path, capsys) -> None:
+    need("pg_dump", "psql")
+    grown = grow(Databases(postgres), tmp_path)
+    restored = postgres.url(postgres.create())
+
+    def libpq(db: str) -> str:
+        return sa.make_url(db).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    dumped = tmp_path / "dump.sql"
+    for command in (
+        ["pg_dump", "--file", dumped, libpq(grown.db)],
+        ["psql", "--quiet", "-v", "ON_ERROR_STOP=1", "--file", dumped, libpq(restored)],
+    ):
+        subprocess.run([programs() / command[0], *command[1:]], check=True, stdout=subprocess.PIPE)
+    assert verify(restored, grown.log).verdict == "intact"

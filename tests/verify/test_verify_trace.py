@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from base64 import b64decode
 
 from tests.conftest import ROOT, Audit
-from tests.engines import empty_sqlite
-
-__all__ = ["empty_sqlite"]
+from tests.shelves import administrator
 
 
 def test_trace_names_the_checkpoint_that_covers_the_evidence(audit: Audit) -> None:
@@ -25,10 +22,8 @@ def test_trace_names_the_checkpoint_that_covers_the_evidence(audit: Audit) -> No
 
 def test_trace_says_so_where_no_checkpoint_covers_it(audit: Audit) -> None:
     audit.ingest(ROOT / "examples")
-    with sqlite3.connect(audit.db) as connection:
-        connection.execute("DROP TRIGGER tr_checkpoints_delete")
-        connection.execute("DELETE FROM checkpoints")
-    connection.close()
+    with administrator(audit.db) as one:
+        one.run("DELETE FROM checkpoints")
     assert (
         json.loads(audit.run("trace", "j-d586d2cc", "--format", "json").out)["checkpoint"] is None
     )

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,6 @@ from unittest.mock import patch
 from meta_audit import cli
 from meta_audit.cli.reading import reading
 from meta_audit.ledger.note import SigningKey, VerifierKey
-from meta_audit.schema.tables import FACT_TABLES
 from meta_audit.store.batch import Offered, build
 from meta_audit.store.imports import SourceLog, begin_import
 from meta_audit.store.opening import open_to_write
@@ -26,6 +23,7 @@ from meta_audit.store.writer import Writer
 from meta_audit.verify.report import Report
 from meta_audit.verify.run import Verification
 from tests.faults.documents import write_folder
+from tests.shelves import Shelf
 
 KEY: Final = SigningKey("meta-audit", bytes(range(32)))
 OTHER_KEY: Final = SigningKey("meta-audit", bytes(range(1, 33)))
@@ -53,9 +51,11 @@ def signing(key: SigningKey, log: Path | None = None, origin: str = ORIGIN) -> A
 class Grown:
     """A store, the file of its checkpoints, and older copies of it, the oldest first."""
 
-    db: Path
+    db: str
     log: Path
-    older: Sequence[Path]
+    older: Sequence[str]
+    source: Path
+    """The documents that it was filled from."""
 
 
 def run(*arguments: str | Path) -> int:
@@ -63,26 +63,22 @@ def run(*arguments: str | Path) -> int:
     return cli.run([str(a) for a in arguments])
 
 
-def grow(folder: Path, *, seed: int = 1) -> Grown:
+def grow(shelf: Shelf, folder: Path, *, seed: int = 1) -> Grown:
     """Make a store of five imports, one of them killed before its end."""
     source = write_folder(folder / "source", DOCUMENTS, seed)
     _write_large(source / "large.ndjson", seed)
-    db, log = folder / "audit.db", folder / "outside.checkpoints"
+    db, log = shelf.new(), folder / "outside.checkpoints"
     older = []
-
-    def keep() -> None:
-        older.append(folder / f"older{len(older)}.db")
-        copy_store(db, older[-1])
 
     with signing(KEY, log):
         for paths in (("large.ndjson", "a.ndjson"), ("broken.ndjson", "cut.ndjson.gz")):
             run("ingest", *[source / p for p in paths], "--db", db, "--format", "json")
-            keep()
+            older.append(shelf.copy(db))
         die_within_import(db, [b'{"ID": "j-killed", "Tasks": [{"Name": "t"}]}', b"{broken"])
         run("ingest", source, "--db", db, "--format", "json")
-        keep()
+        older.append(shelf.copy(db))
         run("rejections", "retry", "--coerce-scalars", "--db", db, "--format", "json")
-    return Grown(db, log, older)
+    return Grown(db, log, older, source)
 
 
 def _write_large(path: Path, seed: int) -> None:
@@ -95,13 +91,13 @@ def _write_large(path: Path, seed: int) -> None:
     path.write_text("\n".join(lines))
 
 
-def die_within_import(db: Path, contents: Sequence[bytes]) -> None:
+def die_within_import(db: str, contents: Sequence[bytes]) -> None:
     """Write a batch of an import, and never its end, as a killed process does."""
     from hashlib import sha256
 
     from meta_audit.model import Document
 
-    store = open_to_write(str(db))
+    store = open_to_write(db)
     bulk = store.bulk()
     log = SourceLog(begin_import(bulk, "killed@host", "0", "[]"))
     offered = []
@@ -117,32 +113,13 @@ def die_within_import(db: Path, contents: Sequence[bytes]) -> None:
     store.close()
 
 
-def copy_store(source: Path, target: Path) -> None:
-    """Copy a store that nobody is writing to, whole."""
-    with closing(sqlite3.connect(source)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copy(source, target)
-
-
-@contextmanager
-def administrator(db: Path) -> Any:
-    """A connection that can do everything, its triggers dropped."""
-    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        for (name,) in names.fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        yield connection
-
-
 def verify(
-    db: Path, *against: Path, pins: Sequence[VerifierKey] = (), jobs: int = 1, **options: Any
+    db: str, *against: Path, pins: Sequence[VerifierKey] = (), jobs: int = 1, **options: Any
 ) -> Report:
     """Verify a store in this process."""
     verification = Verification(
-        partial(reading, str(db)),
-        str(db),
+        partial(reading, db),
+        db,
         against=[str(path) for path in against],
         pins=pins,
         jobs=jobs,
@@ -154,9 +131,3 @@ def verify(
 def warned(report: Report) -> list[str]:
     """What the report says without calling it damage."""
     return [step.detail for step in report.steps if step.status == "warning"]
-
-
-def rows(db: Path) -> dict[str, list[Any]]:
-    """Rows of every fact table."""
-    with closing(sqlite3.connect(db)) as connection:
-        return {t: connection.execute(f"SELECT * FROM {t}").fetchall() for t in FACT_TABLES}
