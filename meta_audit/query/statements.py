@@ -44,6 +44,8 @@ def together(connection: Connection, *asked: tuple[Any, ...]) -> list[Sequence[A
             cursors = [driver.execute(_formatted(sql), values) for sql, *values in asked]
             return [cursor.fetchall() for cursor in cursors]
     except connection.dialect.loaded_dbapi.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
         raise DBAPIError(None, None, error) from error
 
 

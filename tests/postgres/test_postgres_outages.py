@@ -99,7 +99,7 @@ def stopped(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     cluster.start()
 
 
-@pytest.mark.parametrize("command", ["trace", "find", "verify"])
+@pytest.mark.parametrize("command", ["trace", "trace, later", "find", "verify"])
 def test_the_server_stops_while_it_is_read(
     cluster: Cluster,
     run: Run,
@@ -110,6 +110,7 @@ def test_the_server_stops_while_it_is_read(
     (job,) = rows(cluster, "SELECT min(job_id) FROM jobs")[0]
     where, name = {
         "trace": ("meta_audit.query.trace", "identify"),
+        "trace, later": ("meta_audit.query.trace", "together"),
         "find": ("meta_audit.query.find", "summaries"),
         "verify": ("meta_audit.verify.run", "Checkpoints"),
     }[command]
@@ -122,7 +123,7 @@ def test_the_server_stops_while_it_is_read(
 
     monkeypatch.setattr(module, name, stop)
     began = time.monotonic()
-    arguments = ["trace", job] if command == "trace" else [command]
+    arguments = ["trace", job] if command.startswith("trace") else [command]
     result = run(*arguments, "--db", store_of(cluster))
     assert result.status == cli.Exit.STORE
     assert "Is the server up?" in result.err
