@@ -67,8 +67,13 @@ def free_port() -> int:
 class Cluster:
     """One server. It listens on a socket in its folder, and on a port of 127.0.0.1."""
 
-    def __init__(self, settings: dict[str, str] | None = None, source: Cluster | None = None):
-        self.folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-", dir=_where()))
+    def __init__(
+        self,
+        settings: dict[str, str] | None = None,
+        source: Cluster | None = None,
+        where: str | None = None,
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-", dir=where or _where()))
         self.port = free_port()
         self._data, self._log = self.folder / "data", self.folder / "log"
         self._prepare()
@@ -140,6 +145,11 @@ class Cluster:
     def promote(self) -> None:
         """Make a primary of a standby."""
         self._run("pg_ctl", "-w", "-D", self._data, "promote")
+
+    @property
+    def pid(self) -> int:
+        """Process of the server."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str = "postgres", user: str = "postgres", **query: str) -> sa.URL:
         """A URL over the socket."""

@@ -30,9 +30,9 @@ _TEMPLATE: Final = f"meta_audit_{os.getpid()}_empty"
 class Server:
     """A PostgreSQL server in a temporary folder, of this process alone, or the one named."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: dict[str, str] | None = None, where: str | None = None) -> None:
         given = os.environ.get(ENVIRONMENT)
-        self._local = None if given else Cluster()
+        self._local = None if given else Cluster(settings, where=where)
         self._url = self._local.url() if self._local else sa.make_url(given or "")
         self._made: list[str] = []
         self._shared: dict[int, str] = {}
@@ -41,6 +41,13 @@ class Server:
     def is_local(self) -> bool:
         """Whether the server is this process's own, so that it may be stopped."""
         return self._local is not None
+
+    @property
+    def pid(self) -> int:
+        """Process of the local server."""
+        if self._local is None:
+            raise ValueError(f"{ENVIRONMENT} names a server that is not this process's own")
+        return self._local.pid
 
     def url(self, database: str, user: str | None = None) -> str:
         """A URL as `--db` takes it."""
