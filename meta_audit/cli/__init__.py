@@ -7,6 +7,7 @@ Commands live in modules of their own and are imported when they are called, so 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -131,9 +132,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _could_not_print(error)
 
 
+class _Warnings(logging.Handler):
+    """Prints what the layers below have to say while they work, as that they wait."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from meta_audit.render.escape import escape
+
+        click.echo(escape(record.getMessage()), err=True)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     from meta_audit.render.escape import escape
 
+    logger = logging.getLogger("meta_audit")
+    if not logger.handlers:
+        logger.addHandler(_Warnings())
     try:
         result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False)
     except click.exceptions.Abort:

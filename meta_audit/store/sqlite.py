@@ -101,7 +101,8 @@ def _use_wal(execute: Callable[[str], object]) -> None:
             return
         except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
             cause = getattr(error, "orig", error)
-            if getattr(cause, "sqlite_errorname", "") != "SQLITE_BUSY" or not patience.wait():
+            is_busy = getattr(cause, "sqlite_errorname", "") == "SQLITE_BUSY"
+            if not is_busy or not patience.wait(error):
                 raise
 
 

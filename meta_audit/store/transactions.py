@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ PATIENCE_SECONDS: Final = 120.0
 """How long something is tried again: a server restarts, or another takes its place, in less."""
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 2.0
+SILENT_SECONDS: Final = 2.0
+"""After so long it is said that something is waited for."""
+_log: Final = logging.getLogger(__name__)
 _given_up: Final = Event()
 _patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
 _nested: Final = ContextVar("nested", default=False)
@@ -67,17 +71,22 @@ class Patience:
         self._seconds = 0.0 if _nested.get() else _patience.get()
         self._ends = 0.0
         self._wait = FIRST_WAIT
+        self._is_told = False
 
-    def wait(self) -> bool:
-        """Wait a while. False, at once, where patience is at its end.
+    def wait(self, error: Exception) -> bool:
+        """Wait a while after an error. False, at once, where patience is at its end.
 
-        Time counts from the first call: what had failed may have taken long before.
+        Time counts from the first call: what had failed may have taken long before. Who waits
+        for long says so, once, as a warning of `logging`.
         """
         self._ends = self._ends or time.monotonic() + self._seconds
         pause = self._wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         if time.monotonic() + pause > self._ends:
             return False
+        if not self._is_told and time.monotonic() > self._ends - self._seconds + SILENT_SECONDS:
+            _log.warning("Waiting, up to %.0f s: %s", self._seconds, error)
+            self._is_told = True
         return not _given_up.wait(pause)
 
 
@@ -94,7 +103,7 @@ def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: No
                 return work()
         except BaseException as error:
             undo()
-            if not isinstance(error, TransientStoreError) or not waits.wait():
+            if not isinstance(error, TransientStoreError) or not waits.wait(error):
                 raise
 
 

@@ -124,6 +124,15 @@ def test_what_may_pass_is_waited_for(
         assert advice in result.err
 
 
+def test_who_waits_for_long_says_so_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 1.5)
+    monkeypatch.setattr("meta_audit.store.transactions.SILENT_SECONDS", 0.2)
+    result = run("find", "--db", f"postgresql://reader:{SECRET}@127.0.0.1:1/a")
+    waiting, error, _ = result.err.splitlines()
+    assert waiting.startswith("Waiting, up to 2 s: the store postgresql+psycopg://reader:***@")
+    assert error.startswith("Error: ")
+
+
 @pytest.mark.parametrize("how", ["fsync", "full_page_writes", "synchronous_commit", "role"])
 def test_an_unsafe_server_is_refused(cluster: Cluster, run: Run, tmp_path: Path, how: str) -> None:
     setting = "synchronous_commit" if how == "role" else how
