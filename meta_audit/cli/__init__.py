@@ -60,8 +60,8 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
     (ProcessError, Exit.INTERNAL),
 )
 
-DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What writing to a file may fail with and is no bug."""
+DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
+"""What writing to a file may fail with and is no bug; the last where it is not open."""
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
     "trace": ("meta_audit.cli.trace", "Who sent a job, and how do we know?"),
@@ -119,7 +119,22 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
+    _open_what_is_closed()
     sys.exit(run(arguments))
+
+
+def _open_what_is_closed() -> None:
+    """Where the process was started without its streams, reading and printing fail as on a disk.
+
+    Messages go nowhere. Without this, a file or a connection might stand in their places.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_WRONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -75,13 +75,13 @@ class Stopper:
 
     def __init__(self) -> None:
         self.signal = 0
-        self._writing = False
+        self._holding = False
         self._give_up: Callable[[], None] = lambda: None
 
     def handle(self, number: int, _: FrameType | None) -> None:
         """Stop now where that is safe, else after the transaction, and wait for no server."""
         self.signal = self.signal or number
-        if not self._writing:
+        if not self._holding:
             raise Interrupted
         self._give_up()
 
@@ -98,16 +98,18 @@ class Stopper:
 
     def hold(self) -> None:
         """Signals wait from here on."""
-        self._writing = True
+        self._holding = True
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def holding(self) -> Iterator[None]:
         """Signals wait until what is done here is done."""
-        self._writing = True
+        self._holding = True
         try:
             yield
         finally:
-            self._writing = False
+            self._holding = False
+        if self.signal:
+            raise Interrupted
 
 
 class Import:
@@ -217,7 +219,8 @@ class Import:
         context = multiprocessing.get_context("forkserver")
         pool = ProcessPoolExecutor(self._jobs, context, initializer=_prepare_process)
         stack.enter_context(pool)
-        pool.submit(_start)
+        with self._stopper.holding():  # a process that is left half started fails, and says so
+            pool.submit(_start)
         return pool
 
     def _take_in_parallel(
@@ -239,7 +242,9 @@ class Import:
     def _submit(self, pool: ProcessPoolExecutor, chunk: Chunk) -> Callable[[], Batch]:
         offered, chunk.offered = chunk.offered, []
         coerce = self._coerce_scalars
-        packed = pool.submit(build_packed, pack(offered), self._dictionary, coerce_scalars=coerce)
+        what = pack(offered)
+        with self._stopper.holding():
+            packed = pool.submit(build_packed, what, self._dictionary, coerce_scalars=coerce)
         return lambda: unpack(packed.result())
 
     def _write_next(self, pending: deque[_Pending]) -> None:
@@ -259,7 +264,7 @@ class Import:
         return batch
 
     def _write(self, chunk: Chunk, batch: Batch) -> None:
-        with self._stopper.writing():
+        with self._stopper.holding():
             for record in chunk.log:
                 record(self._log)
             written = self._writer.write(batch, self._log)
@@ -269,9 +274,7 @@ class Import:
             summary.skipped += chunk.skipped
             summary.add_known(chunk.known)
             summary.add(batch, written)
-        self._progress.wrote(summary)
-        if self._stopper.signal:
-            raise Interrupted
+            self._progress.wrote(summary)
 
     def _known_source(self, source: Source) -> KnownSource | None:
         """An earlier complete reading of the same bytes, in which nothing was rejected."""

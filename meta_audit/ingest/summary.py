@@ -43,12 +43,12 @@ class Summary:
 
     def add(self, batch: Batch, written: Written) -> None:
         """Count a batch that was written."""
-        self.documents += len(batch.accepted) + len(batch.rejected)
+        self.documents += len(batch)
         self.new += written.changes["new"]
         self.changed += written.changes["changed"]
         self.unchanged += written.changes["unchanged"]
-        self.rejected += len(batch.rejected)
-        self.reasons.update(d.rejection.reason for d in batch.rejected)
+        self.rejected += len(written.rejected)
+        self.reasons.update(d.rejection.reason for d in written.rejected)
         self.findings.update(written.findings)
         self.jobs += written.jobs
         self.meta_pairs += written.meta_pairs

@@ -121,6 +121,9 @@ class Batch(Struct, array_like=True):
     attribution_sets: list[list[tuple[int, int]]] = []
     """Rules and identities."""
 
+    def __len__(self) -> int:
+        return len(self.accepted) + len(self.rejected)
+
 
 def sha256_of(document: Document | Rejection) -> bytes:
     """SHA-256 of a document's bytes; a rejection brings its own."""

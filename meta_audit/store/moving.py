@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from meta_audit.store.opening import Store
 
-ROWS_AT_ONCE: Final = 20_000
+ROWS_AT_ONCE: Final = 500
+"""Few, because a document may have megabytes."""
 PAGES_AT_ONCE: Final = 4_096
 """Between these, writers of the store have their turn."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ _HOSTS: Final = re.compile(
     r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
 )
 _HOST: Final = re.compile(r"(?P<host>\[[^]]*]|[^:]*)(:(?P<port>\d*))?")
+
+# What fails while something that failed is cleaned up, as after Ctrl-C, is not for a user.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)

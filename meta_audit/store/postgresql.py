@@ -112,6 +112,12 @@ def begin_upgrade(connection: sa.Connection) -> None:
             f"the database has the encoding {encoding}",
             advice="A store needs UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
         )
+    schema = connection.exec_driver_sql("SELECT current_schema()").scalar() or "pg_temp"
+    if schema.startswith("pg_temp"):
+        raise StoreError(
+            "none of the schemas in search_path is there, or may be used",
+            advice="Make it with CREATE SCHEMA, or name another in the URL: docs/postgresql.md.",
+        )
 
 
 def has_revision(connection: sa.Connection) -> bool:

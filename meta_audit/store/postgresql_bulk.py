@@ -37,8 +37,8 @@ LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_
 BUSY_SECONDS: Final = 600
 """How long a writer waits for its turn; another ingest holds the lock for one batch."""
 KEYS_PER_QUERY: Final = 50_000
-MOST_SENDING: Final = 16
-"""Insertions on their way: more than a batch has, and few enough for the memory."""
+MOST_UNSENT: Final = 64_000_000
+"""Bytes of rows that wait to be sent: more than most batches have."""
 _NOT_AVAILABLE: Final = "55P03"
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
 _KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
@@ -61,6 +61,8 @@ class PostgresBulk:
         self._inside = False
         self._sender = ThreadPoolExecutor(1, "COPY")
         self._sending: list[Future[None]] = []
+        self._unsent = 0
+        """Bytes of what is being sent, or waits for it."""
         self._first_rows: list[_Row] = []
         """Of each insertion of the transaction."""
         self._committed: list[_Row] = []
@@ -108,8 +110,11 @@ class PostgresBulk:
 
     def rollback(self) -> None:
         """Undo the transaction."""
+        for sending in self._sending:
+            sending.cancel()
         wait(self._sending)
         self._sending.clear()
+        self._unsent = 0
         if self._status() in _OPEN:
             with suppress(psycopg.Error):
                 self._connected().execute("ROLLBACK")
@@ -140,9 +145,11 @@ class PostgresBulk:
         if not values or not values[0]:
             return
         self._first_rows.append((table, columns, [column[0] for column in values]))
-        if len(self._sending) >= MOST_SENDING:
-            self._finish_sending()
         pieces = list(encode(_kinds(table, columns), values))
+        size = sum(map(len, pieces))
+        if self._unsent + size > MOST_UNSENT:
+            self._finish_sending()
+        self._unsent += size
         self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
 
     def _copy(self, sql: str, pieces: list[bytes]) -> None:
@@ -154,8 +161,8 @@ class PostgresBulk:
             raise self._failed(error) from error
 
     def _finish_sending(self) -> None:
-        sent, self._sending = self._sending, []
-        wait(sent)
+        wait(self._sending)
+        sent, self._sending, self._unsent = self._sending, [], 0
         for sending in sent:
             sending.result()
 

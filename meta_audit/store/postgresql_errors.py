@@ -18,6 +18,7 @@ TRANSIENT: Final = (
 )
 """Beginnings of SQLSTATEs that pass."""
 ADVICE: Final = {
+    "08001": "The URL says something that libpq does not take: correct it.",
     "08004": "There is no such host: check the URL.",
     "08P01": "The URL and the server do not agree about SSL: see sslmode, and the certificates.",
     "25006": "That is a standby, or a database that is read-only: name the primary, or all hosts.",
@@ -33,6 +34,7 @@ ADVICE: Final = {
 }
 """By the beginning of the SQLSTATE."""
 _HINTS: Final = (
+    ("08001", re.compile("invalid connection option|invalid .* value:|bad value for|port number")),
     ("08P01", re.compile("SSL was required|certificate")),
     ("08004", re.compile("not known|No address associated")),
     ("53300", re.compile("too many connections|too many clients|connection slots are reserved")),
@@ -42,7 +44,7 @@ _HINTS: Final = (
     ("42501", re.compile("permission denied for database")),
 )
 """SQLSTATE of a failed connection, by the English text; of others there is none."""
-_PERMANENT: Final = ("08004", "08P01")
+_PERMANENT: Final = ("08001", "08004", "08P01")
 """Of those beginnings, what does not pass."""
 
 

@@ -54,7 +54,8 @@ class Still:
 def uri(path: str, *, immutable: bool) -> str:
     """The file for SQLite, to be read only."""
     escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{escaped}?{'immutable=1' if immutable else 'mode=ro'}"
+    host = "//" if path.startswith("/") else ""  # else a second slash would begin one
+    return f"file:{host}{escaped}?{'immutable=1' if immutable else 'mode=ro'}"
 
 
 def _is_unfinished(path: str) -> bool:

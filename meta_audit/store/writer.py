@@ -46,9 +46,16 @@ class Written:
 
     changes: Counter[str] = field(default_factory=Counter)
     """Documents: `new`, `changed`, `unchanged`."""
+    rejected: list[Rejected] = field(default_factory=list)
+    """What was rejected, and not accepted before."""
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rejected_of_sources(self) -> Counter[int]:
+        """How many documents of each source were rejected."""
+        return Counter(document.source for document in self.rejected)
 
 
 class _New(NamedTuple):
@@ -57,6 +64,8 @@ class _New(NamedTuple):
     accepted: list[int]
     """Numbers of documents."""
     rejected: list[Rejected]
+    """Those whose bytes and reason are new."""
+    all_rejected: list[Rejected]
     ledger_index: dict[int, int]
     """Of each place in the batch, in its order."""
     source_ids: dict[int, int]
@@ -85,16 +94,15 @@ class Writer:
 
     def write(self, batch: Batch, sources: SourceLog) -> Written:
         """Write a batch and what became of its sources: whole, or not at all."""
-        rejected = Counter(document.source for document in batch.rejected)
 
         def work() -> Written:
             sources.number(self._bulk)
             written = self._write(batch, sources)
-            sources.write(self._bulk, rejected)
+            sources.write(self._bulk, written.rejected_of_sources)
             return written
 
         written = in_transaction(self._bulk, work, self._forget)
-        sources.settle(rejected)
+        sources.settle(written.rejected_of_sources)
         return written
 
     def _forget(self) -> None:
@@ -111,8 +119,9 @@ class Writer:
             placer.recall(new.accepted)
         self._insert_documents(batch, new)
         placer.place(new.accepted, next_key or 1)
-        written = Written(placer.changes, placer.jobs_added)
-        written.changes["unchanged"] += len(accepted) - len(new.accepted)
+        written = Written(placer.changes, new.all_rejected, placer.jobs_added)
+        known = len(batch) - len(new.accepted) - len(new.all_rejected)
+        written.changes["unchanged"] += known
 
         self._bulk.insert("jobs", columns.JOBS, placer.new_jobs)
         self._insert_versions(batch, placer, numbers, written)
@@ -127,27 +136,30 @@ class Writer:
         return written
 
     def _new(self, batch: Batch, source_ids: dict[int, int]) -> _New:
-        accepted, rejected = batch.accepted, self._fresh_rejections(batch.rejected)
-        fresh = self._fresh(accepted.sha256)
-        places = [accepted.place[n] for n in fresh] + [r.place for r in rejected]
+        """Leave out what was accepted before, in the store or earlier in the batch."""
+        accepted = batch.accepted
+        rejections = [r.rejection.sha256 for r in batch.rejected]
+        known = self.known([*accepted.sha256, *rejections])
+        first: dict[bytes, int] = {}
+        for number, digest in enumerate(accepted.sha256):
+            if digest not in known:
+                first.setdefault(digest, number)
+        rejected = [
+            r
+            for r, digest in zip(batch.rejected, rejections, strict=True)
+            if digest not in known
+            and (digest not in first or accepted.place[first[digest]] > r.place)
+        ]
+        fresh = self._fresh_rejections(rejected)
+        places = [accepted.place[n] for n in first.values()] + [r.place for r in fresh]
         start = self._next("ledger_entries", "entry_index")
         index = {place: number for number, place in enumerate(sorted(places), start)}
-        return _New(fresh, rejected, index, source_ids)
+        return _New(list(first.values()), fresh, rejected, index, source_ids)
 
     def _next(self, table: str, column: str) -> int:
         """The number after the last one; 0 for an empty table."""
         sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
         return int(self._bulk.query(sql)[0][0])
-
-    def _fresh(self, digests: Sequence[bytes]) -> list[int]:
-        """Which documents of the batch are not in the store, nor in the batch before."""
-        known = self.known(digests)
-        fresh = []
-        for number, digest in enumerate(digests):
-            if digest not in known:
-                known.add(digest)
-                fresh.append(number)
-        return fresh
 
     def _fresh_rejections(self, rejected: list[Rejected]) -> list[Rejected]:
         sql = "SELECT sha256, reason FROM rejections WHERE sha256 AMONG KEYS"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,4 +50,26 @@ def test_nothing_can_be_said_at_all(audit: Audit, job: Path) -> None:
     assert run(audit, "ingest", job, stdout=FULL, stderr=FULL).returncode == 74
     assert run(audit, "ingest", job, stdout=FULL, stderr=subprocess.DEVNULL).returncode == 74
     assert run(audit, "nonsense", stderr=FULL).returncode == 74
+    assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
+
+
+def without(*streams: int) -> Callable[[], None]:
+    """Close streams in a process that begins."""
+
+    def close() -> None:
+        for number in streams:
+            os.close(number)
+
+    return close
+
+
+def test_streams_that_are_closed(audit: Audit, job: Path) -> None:
+    done = run(audit, "ingest", job, preexec_fn=without(1), stderr=subprocess.PIPE)
+    assert done.returncode == 74
+    assert "Error: cannot write what is to be printed" in done.stderr
+    assert run(audit, "ingest", job, preexec_fn=without(0, 1, 2)).returncode == 74
+    assert run(audit, "find", preexec_fn=without(0, 2), stdout=subprocess.PIPE).returncode == 0
+    assert (
+        run(audit, "ingest", "-", preexec_fn=without(0, 2), stdout=subprocess.PIPE).returncode == 3
+    )
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]

@@ -156,3 +156,34 @@ def test_a_folder_of_known_files_is_recorded_bit_by_bit(
     assert (summary["sources"], summary["documents"], summary["unchanged"]) == (30, 30, 30)
     assert len(written) > 5
     assert audit.rows("SELECT count(*) FROM v_sources WHERE status = 'known'") == [(30,)]
+
+
+def test_what_was_accepted_is_not_rejected_later(audit: Audit, tmp_path: Path) -> None:
+    not_text = compact({**job(99), "Meta": {"retries": 3}})
+    take(audit, tmp_path / "first.ndjson", ndjson(not_text), "--coerce-scalars")
+    others = [compact(job(n)) for n in range(40)]
+    # So many are new that reading does not look for those that are known.
+    summary = take(audit, tmp_path / "again.ndjson", ndjson(*others[:20], not_text, *others[20:]))
+    assert changes(summary) == (40, 0, 1, 0)
+    assert audit.rows("SELECT * FROM rejections") == []
+    assert audit.rows("SELECT rejected FROM source_results ORDER BY result_no") == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("names", [("a.yaml", "b.json"), ("a.json", "b.yaml")])
+@pytest.mark.parametrize("most", [1, 8_000])
+def test_bytes_that_one_format_takes_and_another_does_not(
+    audit: Audit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, str],
+    most: int,
+) -> None:
+    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", most)
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.write_text("{ID: j-1, Tasks: [{Name: t}]}")
+    summary = audit.ingest(*paths).summary
+    is_yaml_first = names[0] == "a.yaml"
+    assert changes(summary) == ((1, 0, 1, 0) if is_yaml_first else (1, 0, 0, 1))
+    assert len(audit.rows("SELECT * FROM rejection_resolutions")) == (not is_yaml_first)
+    assert audit.faults() == []

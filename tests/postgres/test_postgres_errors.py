@@ -71,6 +71,21 @@ CASES: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
         "resolve",
         "There is no such host",
     ),
+    "no such option": (
+        lambda c: c.tcp(DATABASE, "reader", SECRET) + "?nonsense=1",
+        'invalid connection option "nonsense"',
+        "libpq does not take",
+    ),
+    "no such value": (
+        lambda c: c.tcp(DATABASE, "reader", SECRET) + "?sslmode=sometimes",
+        'invalid sslmode value: "sometimes"',
+        "libpq does not take",
+    ),
+    "no such port": (
+        lambda c: f"postgresql://reader:{SECRET}@127.0.0.1:99999/{DATABASE}",
+        'invalid port number: "99999"',
+        "libpq does not take",
+    ),
 }
 
 

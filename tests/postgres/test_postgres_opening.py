@@ -175,6 +175,13 @@ def test_other_encodings_are_refused(postgres: Server) -> None:
             connection.execute("DROP DATABASE meta_audit_latin1 WITH (FORCE)")
 
 
+def test_a_schema_that_is_not_there(empty: str) -> None:
+    url = sa.make_url(empty).update_query_dict({"options": "-csearch_path=audit"})
+    with pytest.raises(StoreError, match="none of the schemas in search_path") as caught:
+        open_to_write(url.render_as_string(hide_password=False))
+    assert "CREATE SCHEMA" in caught.value.advice
+
+
 @pytest.mark.parametrize("setting", ["synchronous_commit"])
 def test_unsafe_servers_are_refused(
     postgres: Server,

@@ -216,7 +216,10 @@ def test_a_name_full_of_signs(tmp_path: Path) -> None:
     path = tmp_path / "a b?c#d%41&mode=memory.db"
     open_to_write(str(path)).close()
     assert path.exists()
-    open_to_read(str(path)).close()
+    for name in (str(path), f"/{path}"):
+        store = open_to_read(name)
+        store.engine.connect().close()
+        store.close()
     open_to_upgrade(str(path)).close()
 
 

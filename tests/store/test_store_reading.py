@@ -45,13 +45,13 @@ def run_python(code: str, *arguments: str | Path) -> subprocess.CompletedProcess
 
 
 @pytest.fixture
-def locked(audit: Audit, tmp_path: Path) -> Iterator[Path]:
+def locked(file: Audit, tmp_path: Path) -> Iterator[Path]:
     """A store with a job, in a directory of its own that may not be written."""
     (tmp_path / "job.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
-    assert audit.ingest(tmp_path / "job.json").status == 0
+    assert file.ingest(tmp_path / "job.json").status == 0
     folder = tmp_path / "theirs"
     folder.mkdir()
-    shutil.copy(audit.db, folder / "audit.db")
+    shutil.copy(file.db, folder / "audit.db")
     folder.chmod(0o555)
     yield folder / "audit.db"
     folder.chmod(0o755)
@@ -128,12 +128,12 @@ def test_the_file_of_another_program_is_left_as_it_is(
     assert list(theirs.parent.iterdir()) == [theirs]
 
 
-def test_a_store_that_is_not_in_wal_mode_is_put_into_it(audit: Audit, tmp_path: Path) -> None:
+def test_a_store_that_is_not_in_wal_mode_is_put_into_it(file: Audit, tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
-    with closing(sqlite3.connect(audit.db)) as connection:
+    with closing(sqlite3.connect(file.db)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    assert audit.ingest(tmp_path / "job.json").status == 0
-    with closing(sqlite3.connect(audit.db)) as connection:
+    assert file.ingest(tmp_path / "job.json").status == 0
+    with closing(sqlite3.connect(file.db)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
