@@ -26,9 +26,9 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert outcomes[0].entries == 0 < outcomes[2].entries < outcomes[3].entries
 
 
-def test_a_disk_that_is_read_only(tmp_path: Path, empty_store: Path) -> None:
+def test_a_disk_that_is_read_only(tmp_path: Path, empty_sqlite: Path) -> None:
     with disk(tmp_path / "disk", 2_000) as folder:
-        shutil.copy(empty_store, folder / "audit.db")
+        shutil.copy(empty_sqlite, folder / "audit.db")
         remount(folder, "ro")
         assert aftermath.verify(folder / "audit.db").status == 0
         assert [path.name for path in folder.iterdir()] == ["audit.db"]
