@@ -28,7 +28,7 @@ class StoreNumbers:
         self.terms = dictionaries.terms(batch.terms)
         self.pairs = dictionaries.pairs(batch.pairs)
         self.identities = dictionaries.identities(batch.identities)
-        self.rules = rules = dictionaries.rules(batch.rules)
+        rules = dictionaries.rules(batch.rules)
         self.sets = dictionaries.attribution_sets(
             [
                 tuple(sorted([(rules[rule], self.identities[who]) for rule, who in members]))
