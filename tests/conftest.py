@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from meta_audit import cli
 from meta_audit.query import statements
+from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.opening import open_to_read
-from meta_audit.store.signing import load_signing_key
+from tests.copies import shelf
 from tests.engines import (
     Server,
     db_url,
@@ -30,7 +31,6 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
-from tests.shelves import shelf
 
 __all__ = [
     "db_url",

@@ -51,7 +51,7 @@ def list_command(db: str | None, format_: str) -> None:
 @options.DB
 def show(number: int, db: str | None) -> None:
     """Print the signed note of checkpoint N, exactly."""
-    from meta_audit.verify.proving import note_of
+    from meta_audit.verify.prove import note_of
     from meta_audit.verify.reader import Reader
 
     write_text(read(db, lambda connection: note_of(Reader(connection), number)))
@@ -68,7 +68,7 @@ def consistency(old: int, new: int, db: str | None, format_: str) -> Exit:
     The proof is that of RFC 9162 §2.1.4; it is checked before it is shown.
     """
     from meta_audit.ledger.note import encode_base64
-    from meta_audit.verify.proving import consistency as prove_consistency
+    from meta_audit.verify.prove import consistency as prove_consistency
     from meta_audit.verify.reader import Reader
 
     proof, notes = read(db, lambda connection: prove_consistency(Reader(connection), old, new))

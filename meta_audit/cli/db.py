@@ -61,8 +61,8 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
     checkpoints go along. The copy is made in one transaction: whole, or not at all.
     """
     from meta_audit.cli.verify import verified
-    from meta_audit.store.moving import copy
     from meta_audit.store.opening import open_to_read, open_to_write
+    from meta_audit.store.transfer import copy
 
     source = open_to_read(from_)
     try:
@@ -89,8 +89,8 @@ def backup_command(file: str, db: str | None) -> None:
 
     The copy is a store like any other: check it with `meta-audit verify --db FILE`.
     """
-    from meta_audit.store.moving import backup
     from meta_audit.store.opening import open_to_read
+    from meta_audit.store.transfer import backup
 
     store = open_to_read(db)
     try:
@@ -114,7 +114,7 @@ def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool, db: 
     Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
-    from meta_audit.store.roles import Roles, apply, statements
+    from meta_audit.store.postgresql.roles import Roles, apply, statements
 
     store = open_to_upgrade(db)
     try:

@@ -9,8 +9,8 @@ import click
 from meta_audit.cli import Exit
 from meta_audit.cli.output import screen, write_csv, write_json, write_ndjson, write_text
 from meta_audit.query.results import JobSummary
+from meta_audit.render.columns import table
 from meta_audit.render.escape import escape
-from meta_audit.render.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_audit.errors import SourceError
-    from meta_audit.ingest.summary import Summary
+    from meta_audit.ingest.result import Summary
 
 
 class Quiet:

@@ -35,7 +35,7 @@ def command(
     """
     from meta_audit.query.identify import identify
     from meta_audit.query.results import Candidates
-    from meta_audit.verify.proving import prove
+    from meta_audit.verify.prove import prove
     from meta_audit.verify.reader import Reader
 
     def work(connection: Connection) -> Candidates | list[bytes]:

@@ -19,7 +19,7 @@ def read(db: str | None, work: Callable[[Connection], _Result]) -> _Result:
     Raises `StoreError`, and what the work does.
     """
     from meta_audit.store.opening import REACH_SECONDS
-    from meta_audit.store.transactions import patience, patiently
+    from meta_audit.store.retry import patience, patiently
 
     def once() -> _Result:
         with reading(db) as connection:

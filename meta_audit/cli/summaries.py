@@ -11,8 +11,8 @@ from meta_audit.cli import Exit
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
+    from meta_audit.ingest.result import Summary
     from meta_audit.ingest.run import Import
-    from meta_audit.ingest.summary import Summary
     from meta_audit.store.opening import Store
 
 

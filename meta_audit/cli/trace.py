@@ -38,7 +38,7 @@ def command(job: str, namespace: str | None, db: str | None, format_: str) -> Ex
     if format_ == "json":
         write_json(found)
     else:
-        from meta_audit.render.trace_page import trace_page
+        from meta_audit.render.trace import trace_page
 
         write_text(trace_page(found, screen()))
     return Exit.DONE

@@ -87,7 +87,7 @@ def verified(
 ) -> Report:
     """Verify a store, from the beginning again where that is cut short; what was found."""
     from meta_audit.store.opening import REACH_SECONDS, locate, shown
-    from meta_audit.store.transactions import patience, patiently
+    from meta_audit.store.retry import patience, patiently
     from meta_audit.verify.run import Verification
 
     pins = parse_keys(keys)

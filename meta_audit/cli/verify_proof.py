@@ -13,8 +13,8 @@ from meta_audit.errors import LedgerError, UsageError
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
+    from meta_audit.ledger.bundle import Result
     from meta_audit.ledger.entry import AcceptedEntry
-    from meta_audit.ledger.proof import Result
 
 VERDICTS = {
     "verified": "Verified: under the key that you trust.",
@@ -39,7 +39,7 @@ def command(file: str, *, keys: tuple[str, ...], checkpoint: str | None, format_
     holds under a key that you gave, or where you gave none and it agrees with itself; else 1.
     """
     from meta_audit.cli.verify import parse_keys
-    from meta_audit.ledger.proof import verify_bundle
+    from meta_audit.ledger.bundle import verify_bundle
 
     trusted = [str(key) for key in parse_keys(keys)]
     held = _held(checkpoint) if checkpoint else None

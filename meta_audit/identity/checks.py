@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from meta_audit.identity.base58 import MAX_CHARS as MAX_ID_CHARS
 from meta_audit.identity.client import client_id
+from meta_audit.identity.crypto_keys import is_public_key, load_client_key
 from meta_audit.identity.keys import (
     MAX_BASE64_CHARS,
     decode_base64,
@@ -25,7 +26,6 @@ from meta_audit.identity.keys import (
     parse_public_key,
     subject_public_key_info,
 )
-from meta_audit.identity.loading import is_public_key, load_client_key
 from meta_audit.identity.peer import multihash, parse_peer_id
 from meta_audit.model import Verdict
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
+from meta_audit.ingest.build import Offered, sha256_of
+from meta_audit.record.runs import KnownSource, SourceLog
 from meta_audit.sources import Found, Skipped, Source, Unreadable
-from meta_audit.store.batch import Offered, sha256_of
-from meta_audit.store.imports import KnownSource, SourceLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

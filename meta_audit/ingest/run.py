@@ -24,14 +24,14 @@ import orjson
 
 from meta_audit import __version__
 from meta_audit.errors import MetaAuditError, ProcessError, StoreError, TransientStoreError
+from meta_audit.ingest.build import build, build_packed, pack, unpack
 from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
-from meta_audit.ingest.retry import rejected_chunks
-from meta_audit.ingest.summary import Summary
-from meta_audit.sources import digest
-from meta_audit.store.batch import Batch, build, build_packed, pack, unpack
-from meta_audit.store.checkpoint_log import append_missing
-from meta_audit.store.checkpoint_log import locate as checkpoint_log_path
-from meta_audit.store.imports import (
+from meta_audit.ingest.rejected import rejected_chunks
+from meta_audit.ingest.result import Summary
+from meta_audit.record.batch import Batch
+from meta_audit.record.checkpoint_log import append_missing
+from meta_audit.record.checkpoint_log import locate as checkpoint_log_path
+from meta_audit.record.runs import (
     KnownSource,
     SourceLog,
     begin_import,
@@ -39,17 +39,18 @@ from meta_audit.store.imports import (
     has_source_of_size,
     known_source,
 )
-from meta_audit.store.ledger import Sealer
-from meta_audit.store.signing import load_signing_key
-from meta_audit.store.transactions import interruptible, patience
-from meta_audit.store.writer import Writer
+from meta_audit.record.sealing import Sealer
+from meta_audit.record.signing_key import load_signing_key
+from meta_audit.record.writer import Writer
+from meta_audit.sources import digest
+from meta_audit.store.retry import interruptible, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
+    from meta_audit.record.sealing import Sealed
     from meta_audit.sources import Found, Source
-    from meta_audit.store.ledger import Sealed
     from meta_audit.store.opening import Store
 
     _Pending = tuple[Chunk, Callable[[], Batch]]
@@ -63,7 +64,7 @@ class Interrupted(BaseException):
     """A signal asked the import to stop while nothing was being written."""
 
 
-class Progress(Reporter, Protocol):
+class ImportProgress(Reporter, Protocol):
     """Is told how the import goes on."""
 
     def wrote(self, summary: Summary) -> None:
@@ -123,7 +124,7 @@ class Import:
     def __init__(
         self,
         store: Store,
-        progress: Progress,
+        progress: ImportProgress,
         *,
         jobs: int,
         coerce_scalars: bool,

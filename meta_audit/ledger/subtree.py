@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.merkle import EMPTY_ROOT, node_hash
-from meta_audit.ledger.verify import check_lengths, verify_inclusion
+from meta_audit.ledger.merkle_proof import check_lengths, verify_inclusion
 
 
 def check_range(start: int, end: int) -> None:

@@ -6,7 +6,7 @@ anything else, and `meta_audit.parse.current` then takes the road that folds nam
 faults. Both roads give equal records and digests (tests/parse/test_parse_canonical.py).
 
 `omit_defaults` leaves the empty fields out of the digest's input; structs without a value are
-written as `{}` (`meta_audit.parse.digest`).
+written as `{}` (`meta_audit.parse.spec_digest`).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Constraint(_Usual):
     Values: list[str] = field(default_factory=list)
 
 
-class Task(_Usual):
+class UsualTask(_Usual):
     """pkg/models/task.go."""
 
     Name: str = ""
@@ -119,7 +119,7 @@ class JobState(_Usual):
     Details: dict[str, str] = field(default_factory=dict)
 
 
-class Job(_Usual):
+class UsualJob(_Usual):
     """pkg/models/job.go. `State` and times are reset before the job is hashed."""
 
     ID: str = ""
@@ -131,7 +131,7 @@ class Job(_Usual):
     Constraints: list[Constraint] = field(default_factory=list)
     Meta: dict[str, str] = field(default_factory=dict)
     Labels: dict[str, str] = field(default_factory=dict)
-    Tasks: list[Task] = field(default_factory=list)
+    Tasks: list[UsualTask] = field(default_factory=list)
     State: JobState | None = None
     Version: Counter = 0
     Revision: Counter = 0
@@ -139,9 +139,9 @@ class Job(_Usual):
     ModifyTime: Int64 = 0
 
 
-def convert(value: dict[str, Any]) -> Job | None:
+def convert(value: dict[str, Any]) -> UsualJob | None:
     """Return the job if the document is of the usual kind, None if it takes a closer look."""
     try:
-        return msgspec.convert(value, Job)
+        return msgspec.convert(value, UsualJob)
     except (ValidationError, RecursionError):
         return None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.model import JobRecord, Task
 from meta_audit.parse import canonical, states
 from meta_audit.parse.attribution import of_meta
-from meta_audit.parse.digest import spec_sha256, usual_input
 from meta_audit.parse.fields import Level, integer, items, mapping, text, wrong_type
 from meta_audit.parse.metadata import is_plain, look, place, strings
+from meta_audit.parse.spec_digest import spec_sha256, usual_input
 
 if TYPE_CHECKING:
     from meta_audit.model import Attribution, Finding, Origin
@@ -129,7 +129,9 @@ def read_state(
     return states.named(state, "StateType", where, enums), text(state, "Message", where)
 
 
-def _read(value: Fields, findings: list[Finding], *, coerce: bool) -> tuple[canonical.Job, Fields]:
+def _read(
+    value: Fields, findings: list[Finding], *, coerce: bool
+) -> tuple[canonical.UsualJob, Fields]:
     """Read a job that takes a closer look: what the record needs of it, and all its fields."""
     job = JOB.fold(value)
     meta = strings(job.get("Meta"), place(None), "meta.not_string", findings, coerce=coerce)
@@ -144,7 +146,7 @@ def _read(value: Fields, findings: list[Finding], *, coerce: bool) -> tuple[cano
             fields.get("Meta"), place(name), "meta.not_string", findings, coerce=coerce
         )
         tasks.append(
-            canonical.Task(
+            canonical.UsualTask(
                 name,
                 canonical.SpecConfig(_type(fields, "Engine")),
                 canonical.SpecConfig(_type(fields, "Publisher")),
@@ -152,7 +154,7 @@ def _read(value: Fields, findings: list[Finding], *, coerce: bool) -> tuple[cano
             )
         )
         spec_tasks.append(fields | {"Meta": task_meta})
-    read = canonical.Job(
+    read = canonical.UsualJob(
         text(job, "ID", "Job"),
         text(job, "Name", "Job"),
         text(job, "Namespace", "Job"),

@@ -107,7 +107,7 @@ class Level:
     def clean(self, value: Any) -> Any:
         """Return the struct by canonical names, without its empty fields, with all its structs.
 
-        `meta_audit.parse.digest` explains why. What is not a struct comes back as it is.
+        `meta_audit.parse.spec_digest` explains why. What is not a struct comes back as it is.
         """
         if value is None:
             value = {}

@@ -23,9 +23,9 @@ from meta_audit.parse.attribution import (
     attribute,
     of_submission,
 )
-from meta_audit.parse.digest import spec_sha256
 from meta_audit.parse.fields import Level, integer, items, mapping, shown, text
 from meta_audit.parse.metadata import annotation_labels
+from meta_audit.parse.spec_digest import spec_sha256
 
 if TYPE_CHECKING:
     from meta_audit.model import Event, Execution, Origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.query.results import Attribution
+from meta_audit.query.results import TracedAttribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def best(found: Iterable[Row], role: str) -> tuple[str | None, str | None]:
     return (row.value, row.trust) if row else (None, None)
 
 
-def in_order(found: Iterable[Row]) -> tuple[Attribution, ...]:
+def in_order(found: Iterable[Row]) -> tuple[TracedAttribution, ...]:
     """Return attributions by rank, with the fingerprint of the key that each is, or matches."""
     ranked = sorted(found, key=lambda row: row.rank)
     keys = {row: _fingerprint(row) for row in ranked if row.role in _ID_OF_KEY}
@@ -54,7 +54,9 @@ def in_order(found: Iterable[Row]) -> tuple[Attribution, ...]:
     for row, shown in keys.items():
         matched.setdefault(_ID_OF_KEY[row.role], shown)
     return tuple(
-        Attribution(*row, keys.get(row) or (row.verdict == "match" and matched.get(row.role)) or "")
+        TracedAttribution(
+            *row, keys.get(row) or (row.verdict == "match" and matched.get(row.role)) or ""
+        )
         for row in ranked
     )
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import zstandard
 
 from meta_audit.errors import NotFoundError, StoreError
-from meta_audit.evidence import decompress
 from meta_audit.query.identify import identify
 from meta_audit.query.results import Candidates, KeptDocument
 from meta_audit.query.statements import rows, snapshot
+from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import FIND_FORMAT, Found
 from meta_audit.query.statements import rows, snapshot, storable
-from meta_audit.query.summaries import summaries
-from meta_audit.schema.digest import digest, pair_digest
+from meta_audit.schema.text_digest import digest, pair_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.statements import LAST, rows, storable
-from meta_audit.query.summaries import summaries
-from meta_audit.schema.digest import digest
+from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -53,7 +53,7 @@ class Candidates(Struct, frozen=True):
     """How many are not listed; at least so many where it is high."""
 
 
-class Job(Struct, frozen=True):
+class TracedJob(Struct, frozen=True):
     """A job: its newest version, in its newest state."""
 
     job_id: str
@@ -75,7 +75,7 @@ class Job(Struct, frozen=True):
     count: int
 
 
-class Attribution(Struct, frozen=True):
+class TracedAttribution(Struct, frozen=True):
     """Who, in one role, and how we know."""
 
     role: str
@@ -87,7 +87,7 @@ class Attribution(Struct, frozen=True):
     """Of the key that is the value or was checked against it, "" where there is none."""
 
 
-class Task(Struct, frozen=True):
+class TracedTask(Struct, frozen=True):
     """A task of the newest version."""
 
     task_no: int
@@ -138,7 +138,7 @@ class Observation(Struct, frozen=True):
     entry_index: int
 
 
-class Execution(Struct, frozen=True):
+class TracedExecution(Struct, frozen=True):
     """An execution, as one document tells it."""
 
     execution_id: str
@@ -152,7 +152,7 @@ class Execution(Struct, frozen=True):
     entry_index: int
 
 
-class Event(Struct, frozen=True):
+class TracedEvent(Struct, frozen=True):
     """A line of the job's history, as one document tells it."""
 
     time: str | None
@@ -186,7 +186,7 @@ class Evidence(Struct, frozen=True):
     """The version that it shows; 0 where it tells only executions or events."""
 
 
-class Finding(Struct, frozen=True):
+class TracedFinding(Struct, frozen=True):
     """What an auditor should look at."""
 
     code: str
@@ -196,7 +196,7 @@ class Finding(Struct, frozen=True):
     entry_index: int
 
 
-class Checkpoint(Struct, frozen=True):
+class TracedCheckpoint(Struct, frozen=True):
     """The newest signed tree head of the ledger (docs/ledger.md)."""
 
     number: int
@@ -213,18 +213,18 @@ class Trace(Struct, frozen=True):
     """All that the store knows of one job."""
 
     format: str
-    job: Job
-    attributions: tuple[Attribution, ...]
-    tasks: tuple[Task, ...]
+    job: TracedJob
+    attributions: tuple[TracedAttribution, ...]
+    tasks: tuple[TracedTask, ...]
     meta: tuple[Meta, ...]
     labels: dict[str, str]
     versions: tuple[Version, ...]
     observations: tuple[Observation, ...]
-    executions: tuple[Execution, ...]
-    events: tuple[Event, ...]
+    executions: tuple[TracedExecution, ...]
+    events: tuple[TracedEvent, ...]
     evidence: tuple[Evidence, ...]
-    checkpoint: Checkpoint | None
-    findings: tuple[Finding, ...]
+    checkpoint: TracedCheckpoint | None
+    findings: tuple[TracedFinding, ...]
 
 
 class KeptDocument(Struct, frozen=True):

@@ -10,17 +10,17 @@ from meta_audit.query.identify import Identified, identify
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
-    Checkpoint,
-    Event,
     Evidence,
-    Execution,
-    Finding,
-    Job,
     Meta,
     Observation,
     Position,
-    Task,
     Trace,
+    TracedCheckpoint,
+    TracedEvent,
+    TracedExecution,
+    TracedFinding,
+    TracedJob,
+    TracedTask,
     Version,
 )
 from meta_audit.query.statements import rfc3339, snapshot, together
@@ -129,7 +129,7 @@ def _read(connection: Connection, job: Identified) -> Trace:
     tasked, meta, labels = together(
         connection, (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
     )
-    tasks = tuple(Task(*row) for row in tasked)
+    tasks = tuple(TracedTask(*row) for row in tasked)
     who: dict[int, list[Row]] = {}
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(Row(*attribution))
@@ -143,19 +143,19 @@ def _read(connection: Connection, job: Identified) -> Trace:
         labels=dict(sorted(tuple(row) for row in labels)),
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
         observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
-        executions=_told(Execution, executions, hashes, (5, 6)),
-        events=_told(Event, events, hashes, (0,)),
+        executions=_told(TracedExecution, executions, hashes, (5, 6)),
+        events=_told(TracedEvent, events, hashes, (0,)),
         evidence=tuple(s.evidence() for s in seen),
         checkpoint=_checkpoint(checkpoints, max(hashes)),
-        findings=_told(Finding, findings, hashes, ()),
+        findings=_told(TracedFinding, findings, hashes, ()),
     )
 
 
-def _checkpoint(found: Sequence[Any], entry: int) -> Checkpoint | None:
+def _checkpoint(found: Sequence[Any], entry: int) -> TracedCheckpoint | None:
     """The newest checkpoint; its third line is the root (C2SP tlog-checkpoint)."""
     for number, tree_size, note, import_id in found:
         root = b64decode(note.split("\n")[2]).hex()
-        return Checkpoint(number, tree_size, f"sha256:{root}", import_id, tree_size > entry)
+        return TracedCheckpoint(number, tree_size, f"sha256:{root}", import_id, tree_size > entry)
     return None
 
 
@@ -200,15 +200,15 @@ class _Seen:
         )
 
 
-def _job(job: Identified, newest: _Seen | None, versions: Sequence[Any]) -> Job:
+def _job(job: Identified, newest: _Seen | None, versions: Sequence[Any]) -> TracedJob:
     if newest is None:
-        return Job(
+        return TracedJob(
             job.job_id, job.namespace, "", "activity", "", 0, "", None, "", None, 0, 0, "", 0, 0
         )
     _, version, _, origin, layout, name, type_, priority, count, created_at = next(
         row for row in versions if row[0] == newest.version_no
     )
-    return Job(
+    return TracedJob(
         job_id=job.job_id,
         namespace=job.namespace,
         name=name,
@@ -245,7 +245,7 @@ def _version(row: Any, attributions: Sequence[Row]) -> Version:
     )
 
 
-def _meta(found: Sequence[Any], tasks: Sequence[Task]) -> tuple[Meta, ...]:
+def _meta(found: Sequence[Any], tasks: Sequence[TracedTask]) -> tuple[Meta, ...]:
     names = {task.task_no: task.name for task in tasks}
     return tuple(
         Meta("task" if task_no else "job", names.get(task_no), key, value, task_no)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class _Escapes:
+class _JsonEscapes:
     """For `str.translate`. Line feeds are the formatter's own: JSON has none in its strings."""
 
     def __getitem__(self, code: int) -> str | int:
@@ -29,7 +29,7 @@ class _Escapes:
         return f"\\u{0xD800 | code >> 10:04x}\\u{0xDC00 | code & 0x3FF:04x}"
 
 
-_ESCAPES: Final = _Escapes()
+_ESCAPES: Final = _JsonEscapes()
 
 
 def to_json(value: Any) -> bytes:

@@ -4,10 +4,10 @@
 blocks and one document, whatever the size of the source.
 """
 
-from meta_audit.sources.blocks import Item
+from meta_audit.cut.blocks import Item
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.find import Found, Skipped, Unreadable, find
-from meta_audit.sources.opening import digest
-from meta_audit.sources.source import Source
+from meta_audit.sources.file import Source
+from meta_audit.sources.regular_file import digest
+from meta_audit.sources.walk import Found, Skipped, Unreadable, find
 
 __all__ = ["Budget", "Found", "Item", "Skipped", "Source", "Unreadable", "digest", "find"]

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from meta_audit.cut.blocks import BLOCK_BYTES, BadEnding, Blocks, Record
 from meta_audit.errors import SourceError
-from meta_audit.sources.blocks import BLOCK_BYTES, Blocks, Damage, Record
 
 MAX_OUTPUT_BYTES: Final = 64 << 30
 """Most bytes that one compressed source may expand to, unless the caller says otherwise."""
@@ -111,7 +111,7 @@ def open_blocks(raw: Iterable[bytes], budget: Budget) -> Blocks:
 
     Raises `SourceError`, here or while the blocks are read: `archive.broken` for compressed
     data of which nothing can be read, `archive.budget` for a bomb and for compression within
-    compression. Damage later on ends the blocks and sets `Blocks.damage`.
+    compression. BadEnding later on ends the blocks and sets `Blocks.damage`.
     """
     blocks = Blocks(block for block in raw if block)
     codec = codec_of(blocks.peek(4))
@@ -130,7 +130,7 @@ def open_blocks(raw: Iterable[bytes], budget: Budget) -> Blocks:
 
 
 def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join small pieces to blocks; pass a `Damage` on after the last block."""
+    """Join small pieces to blocks; pass a `BadEnding` on after the last block."""
     parts: list[bytes] = []
     size = 0
     damage = None
@@ -141,7 +141,7 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
             if size >= BLOCK_BYTES:
                 yield b"".join(parts)
                 parts, size = [], 0
-    except Damage as caught:
+    except BadEnding as caught:
         damage = caught
     if size:
         yield b"".join(parts)
@@ -150,7 +150,7 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decompress(raw: Iterable[bytes], codec: _Codec, budget: Budget) -> Iterator[bytes]:
-    """Yield what the members or frames of `raw` hold; raise `Damage` after the last good byte."""
+    """Yield the content of all members or frames; raise `BadEnding` after the last good byte."""
     decoder: _Decoder | None = None
     consumed = produced = 0
     slices = (
@@ -180,12 +180,12 @@ def _decompress(raw: Iterable[bytes], codec: _Codec, budget: Budget) -> Iterator
             if decoder.eof:
                 decoder = None
     if decoder is not None or (data and codec.magic.startswith(data)):
-        raise Damage("truncated", f"the {codec.name} data ends too early: the file is truncated")
+        raise BadEnding("truncated", f"the {codec.name} data ends too early: the file is truncated")
     if data:
         raise _trailing(data, slices, codec)
 
 
-def _feed(decoder: _Decoder, data: bytes, codec: _Codec) -> tuple[bytes, Damage | None]:
+def _feed(decoder: _Decoder, data: bytes, codec: _Codec) -> tuple[bytes, BadEnding | None]:
     """Decompress `data`; where it is damaged, as far as it goes."""
     spare = codec.copy(decoder)
     try:
@@ -197,7 +197,7 @@ def _feed(decoder: _Decoder, data: bytes, codec: _Codec) -> tuple[bytes, Damage 
                 f"a zstd frame asks for a window above {MAX_WINDOW_BYTES} bytes",
                 advice="Compress it again with zstd --long=26 or less, or give the plain file.",
             ) from error
-        damage = Damage("truncated", f"the {codec.name} data is damaged: {error}")
+        damage = BadEnding("truncated", f"the {codec.name} data is damaged: {error}")
     output = []
     if spare is not None:
         try:
@@ -208,11 +208,11 @@ def _feed(decoder: _Decoder, data: bytes, codec: _Codec) -> tuple[bytes, Damage 
     return b"".join(output), damage
 
 
-def _trailing(data: bytes, rest: Iterable[bytes], codec: _Codec) -> Damage:
+def _trailing(data: bytes, rest: Iterable[bytes], codec: _Codec) -> BadEnding:
     """Gather what follows after compressed data and is none itself."""
     record = Record(0, 0, "json")
     record.add(data)
     for piece in rest:
         record.add(piece)
     message = f"{record.size} bytes after the end of the {codec.name} data"
-    return Damage("trailing_data", message, record)
+    return BadEnding("trailing_data", message, record)

@@ -15,8 +15,8 @@ from platformdirs import user_data_path
 
 from meta_audit.errors import StoreError, TransientStoreError, UsageError
 from meta_audit.schema import HEAD
-from meta_audit.store import sqlite
-from meta_audit.store.transactions import patience, patiently
+from meta_audit.store.retry import patience, patiently
+from meta_audit.store.sqlite import connect as sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,7 +233,7 @@ def _engine(url: sa.URL) -> Engine:
     if is_sqlite(url):
         return sqlite
     try:
-        from meta_audit.store import postgresql  # noqa: PLC0415 - optional, and slow to import
+        from meta_audit.store.postgresql import connect as postgresql  # noqa: PLC0415 - optional, and slow to import
     except ImportError as error:
         raise StoreError(
             f"PostgreSQL needs psycopg: {error}",

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import NotFoundError
 from meta_audit.ledger.merkle import Tree
-from meta_audit.verify.checkpoints import Checkpoints, check_numbers
-from meta_audit.verify.derived import check_index
-from meta_audit.verify.dictionaries import check_unused
-from meta_audit.verify.outside import check_outside, read_outside
-from meta_audit.verify.parts import Plan, Tallies
+from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
+from meta_audit.verify.checks.derived import check_index
+from meta_audit.verify.checks.leaves import Heads, Start
+from meta_audit.verify.checks.lookups import check_unused
+from meta_audit.verify.checks.outside import check_outside, read_outside
 from meta_audit.verify.reader import Reader
 from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report, Step
-from meta_audit.verify.tree import Heads, Start
 from meta_audit.verify.values import COUNTS
+from meta_audit.verify.work import Plan, Tallies
 from meta_audit.verify.workers import Alone, Part, Processes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ END: Final = 2**63 - 1
 SECRET_BITS: Final = 60
 
 
-class Progress(Protocol):
+class VerifyProgress(Protocol):
     """Is told how the verification goes on."""
 
     def __call__(self, done: int, total: int, /) -> None:
@@ -56,7 +56,7 @@ class Verification:
         pins: Sequence[VerifierKey] = (),
         jobs: int = 1,
         deep: bool = False,
-        progress: Progress = lambda _done, _total: None,
+        progress: VerifyProgress = lambda _done, _total: None,
     ) -> None:
         self._opener = opener
         self._store = store

@@ -11,14 +11,14 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
-from meta_audit.verify.derived import check_resolutions, sum_indexed
-from meta_audit.verify.dictionaries import check_dictionaries, check_unique
-from meta_audit.verify.documents import check_documents
-from meta_audit.verify.jobs import JobRange
-from meta_audit.verify.parts import Work
+from meta_audit.verify.checks.derived import check_resolutions, sum_indexed
+from meta_audit.verify.checks.evidence import check_documents
+from meta_audit.verify.checks.jobs import JobRange
+from meta_audit.verify.checks.leaves import Heads, read_leaves
+from meta_audit.verify.checks.lookups import check_dictionaries, check_unique
 from meta_audit.verify.reader import Reader
 from meta_audit.verify.report import Check
-from meta_audit.verify.tree import Heads, read_leaves
+from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from meta_audit.verify.parts import Plan
+    from meta_audit.verify.work import Plan
 
 TRIALS = 100
 

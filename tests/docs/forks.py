@@ -30,10 +30,10 @@ PRELOADED: Final = (
     "meta_audit.cli.retry",
     "meta_audit.ingest.run",
     "meta_audit.render.json",
-    "meta_audit.render.trace_page",
+    "meta_audit.render.trace",
     "meta_audit.schema.migrate",
     "meta_audit.store.opening",
-    "meta_audit.store.sqlite",
+    "meta_audit.store.sqlite.connect",
     "sqlalchemy.dialects.sqlite.pysqlite",
 )
 CLIENT: Final = """#!{python} -IS

@@ -20,7 +20,6 @@ import sqlalchemy as sa
 
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
-from meta_audit.evidence import decompress
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import (
@@ -33,7 +32,8 @@ from meta_audit.model import (
     Task,
 )
 from meta_audit.parse import parse
-from meta_audit.schema.digest import digest, pair_digest
+from meta_audit.schema.text_digest import digest, pair_digest
+from meta_audit.store.frames import decompress
 
 Rows = list[tuple[Any, ...]]
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.generate import Generator
-from tests.faults import aftermath
+from tests.faults import recovery
 from tests.faults.kill import ROOT, entries_after
 
 SEED: Final = 1
@@ -102,7 +102,7 @@ class Trial:
             (self._folder / f"{name}.ndjson").write_bytes(b"\n".join([*some, b"{}"]) + b"\n")
         self._lengths = entries_after(self._folder)
         undisturbed = work / "undisturbed.db"
-        self._whole = aftermath.whole(aftermath.ingest(self._folder, undisturbed), undisturbed)
+        self._whole = recovery.whole(recovery.ingest(self._folder, undisturbed), undisturbed)
 
     def sweep(self, first: int, last: int, step: int) -> Iterator[Outcome]:
         """Sizes up to one that holds everything, and page by page before the first that does."""
@@ -120,15 +120,15 @@ class Trial:
             db = self._disk / "audit.db"
             ran, acknowledged = self._ingest(db)
             least = self._lengths[acknowledged]
-            found = list(aftermath.problems(ran, db, self._whole, least))
+            found = list(recovery.problems(ran, db, self._whole, least))
             if ran.status != self._whole.status and not any(text in ran.err for text in FULL):
                 found.append(f"it does not say that the disk is full: {ran.err}")
-            entries = len(aftermath.look(db).leaves)
+            entries = len(recovery.look(db).leaves)
             remount(self._disk, f"size={ENLARGED}k")
-            found += aftermath.problems_again(self._folder, db, self._whole)
+            found += recovery.problems_again(self._folder, db, self._whole)
         return Outcome(size, ran.status, entries, ran.err, tuple(found))
 
-    def _ingest(self, db: Path) -> tuple[aftermath.Ran, int]:
+    def _ingest(self, db: Path) -> tuple[recovery.Ran, int]:
         module = ["tests.faults.small_chunks", self._chunk, str(BLOCK_BYTES)]
         command = ["ingest", str(self._folder), "--db", str(db), "--jobs", "0"]
         done = subprocess.run(
@@ -139,7 +139,7 @@ class Trial:
             check=False,
         )
         numbers = [int(line) for line in done.stdout.splitlines() if line.isdecimal()]
-        return aftermath.Ran(done.returncode, done.stdout, done.stderr), max(numbers, default=0)
+        return recovery.Ran(done.returncode, done.stdout, done.stderr), max(numbers, default=0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Final
 
 from meta_audit.errors import StoreError
+from meta_audit.ingest.build import sha256_of
 from meta_audit.model import Document
 from meta_audit.sources import Source, find
-from meta_audit.store.batch import sha256_of
 from meta_audit.store.opening import open_to_read
 from tests.faults import export
 from tests.faults.documents import write_folder

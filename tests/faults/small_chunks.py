@@ -16,10 +16,11 @@ from typing import Any
 
 import meta_audit.cli.ingest
 import meta_audit.schema.migrate
-import meta_audit.sources.source
-from meta_audit import cli, evidence
+import meta_audit.sources.file
+from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest import chunks
+from meta_audit.store import frames as evidence
 
 
 def _say(line: object) -> None:
@@ -31,7 +32,7 @@ def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
     chunks.CHUNK_DOCUMENTS = int(documents)  # type: ignore[misc]
     evidence.TRAINING_BYTES = 100_000  # type: ignore[misc]
-    meta_audit.sources.source.BLOCK_BYTES = int(block)  # type: ignore[misc]
+    meta_audit.sources.file.BLOCK_BYTES = int(block)  # type: ignore[misc]
 
     def wrote(_: Quiet, summary: Any) -> None:
         _say(summary.documents)

@@ -42,8 +42,8 @@ from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest import chunks
-from meta_audit.store import sqlite
-from tests.faults import aftermath
+from meta_audit.store.sqlite import connect as sqlite
+from tests.faults import recovery
 from tests.faults.kill import entries_after
 from tests.faults.traced import HUNG, Call, Traced, cannot_trace, trace
 
@@ -105,14 +105,14 @@ class Bench:
         self._half = work / "half"
         work.mkdir()
         self._prepare("new")
-        aftermath.ingest(self._folder / "a.ndjson", self._db)
+        recovery.ingest(self._folder / "a.ndjson", self._db)
         self._half.mkdir()
         for path in self._work.glob("store/*"):
             shutil.copy(path, self._half)
         shutil.copytree(self._home, self._work / "home-of-half")
         self._prepare("new")
-        ran = aftermath.ingest(self._folder, self._db)
-        self._whole = aftermath.whole(ran, self._db)
+        ran = recovery.ingest(self._folder, self._db)
+        self._whole = recovery.whole(ran, self._db)
         self._lengths = entries_after(self._folder)
 
     def calls(self, scene: str, names: Sequence[str]) -> list[Call]:
@@ -120,7 +120,7 @@ class Bench:
         self._prepare(scene)
         traced, _ = self._traced(scene, names)
         found = [*too_early(traced.calls, self._db)]
-        found += aftermath.problems(_ran(traced), self._db, self._whole, 0)
+        found += recovery.problems(_ran(traced), self._db, self._whole, 0)
         if traced.status != self._whole.status or found:
             raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {found}")
         return traced.calls
@@ -132,15 +132,15 @@ class Bench:
         traced, acknowledged = self._traced(point.scene, names, point.injection)
         last = [c for c in traced.calls if c.name == point.call.name][-1:]
         hit = any(c.injected for c in traced.calls) or (
-            traced.status == aftermath.KILLED and last[0].number == point.call.number
+            traced.status == recovery.KILLED and last[0].number == point.call.number
         )
         least = max(self._lengths[before], self._lengths[acknowledged])
         found: list[str] = []
         if traced.status == HUNG:
             found.append("it hangs")
         try:
-            found += aftermath.problems(_ran(traced), self._db, self._whole, least)
-            found += aftermath.problems_again(self._folder, self._db, self._whole)
+            found += recovery.problems(_ran(traced), self._db, self._whole, least)
+            found += recovery.problems_again(self._folder, self._db, self._whole)
         except Exception as error:  # noqa: BLE001 - a point whose check fails is one that failed
             found.append(f"check: {type(error).__name__}: {error}")
         return Outcome(point, hit, traced.status, traced.err, tuple(found))
@@ -194,9 +194,9 @@ def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
             unsynced.add(where)
 
 
-def _ran(traced: Traced) -> aftermath.Ran:
+def _ran(traced: Traced) -> recovery.Ran:
     mute = any(c.injected and c.where.endswith("traced.err") for c in traced.calls)
-    return aftermath.Ran(traced.status, traced.out, traced.err, can_speak=not mute)
+    return recovery.Ran(traced.status, traced.out, traced.err, can_speak=not mute)
 
 
 def _write_documents(folder: Path, count: int) -> Path:

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from identity_samples import DATA, SPKI, Submission
 
 from meta_audit.identity.keys import KeyType, PublicKey
+from tests.identity.samples import DATA, SPKI, Submission
 
 
 @pytest.fixture(scope="session")

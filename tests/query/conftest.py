@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from meta_audit.ingest.build import Offered, build
 from meta_audit.model import Document, Format
-from meta_audit.store.batch import Offered, build
-from meta_audit.store.imports import SourceLog, begin_import
+from meta_audit.record.runs import SourceLog, begin_import
+from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_read, open_to_write
-from meta_audit.store.writer import Writer
 
 Value = bytes | dict[str, Any] | Offered
 

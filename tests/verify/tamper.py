@@ -22,12 +22,12 @@ from typing import Any, Final, NamedTuple
 
 import zstandard
 
-from meta_audit.evidence import decompress
 from meta_audit.ledger.note import Note, SigningKey, sign_note
 from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.store.frames import decompress
+from tests.copies import INTEGRITY, Administrator, Databases, Files, Shelf, administrator
 from tests.engines import Server
-from tests.shelves import INTEGRITY, Administrator, Databases, Files, Shelf, administrator
-from tests.verify.verify_stores import (
+from tests.verify.stores import (
     KEY,
     OTHER_KEY,
     Grown,

@@ -1,0 +1,1 @@
+"""Cut bytes into records: JSON, NDJSON, YAML, pages of lists."""

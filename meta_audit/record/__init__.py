@@ -1,0 +1,1 @@
+"""Record batches in the store: rows, lookups, runs, sealed checkpoints."""

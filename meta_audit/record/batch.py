@@ -1,0 +1,93 @@
+"""A batch: documents as columns, ready to be written.
+
+A `Batch` is plain lists. It refers to terms, pairs and identities by local IDs; the writer maps
+these to the IDs of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from meta_audit.model import Rejection
+
+Pair = tuple[str, str]
+Rule = tuple[str, str, str, str]
+
+
+class Accepted(Struct, array_like=True):
+    """The columns of what is one per accepted document, with the batch's numbers."""
+
+    place: Sequence[int] = ()
+    """Place in the batch, rejected documents counted too."""
+    source: Sequence[int] = ()
+    sha256: Sequence[bytes] = ()
+    size: Sequence[int] = ()
+    content: Sequence[bytes] = ()
+    leaf_hash: Sequence[bytes] = ()
+    ordinal: Sequence[int] = ()
+    line: Sequence[int] = ()
+    job_id: Sequence[str] = ()
+    namespace: Sequence[int] = ()
+    spec_sha256: Sequence[bytes] = ()
+    """Empty for executions and events alone, which bring no version."""
+    origin: Sequence[int] = ()
+    layout: Sequence[int] = ()
+    name: Sequence[int] = ()
+    type: Sequence[int] = ()
+    priority: Sequence[int] = ()
+    count: Sequence[int] = ()
+    version: Sequence[int] = ()
+    created_at: Sequence[int | None] = ()
+    attribution_set: Sequence[int] = ()
+    state: Sequence[int] = ()
+    message: Sequence[int] = ()
+    revision: Sequence[int] = ()
+    modified_at: Sequence[int | None] = ()
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+class Rejected(Struct, frozen=True, array_like=True, gc=False):
+    """One rejected document."""
+
+    place: int
+    source: int
+    rejection: Rejection
+    content: bytes
+    leaf_hash: bytes
+
+
+class Batch(Struct, array_like=True):
+    """What a run of documents brings. Rows begin with the place of a document in `accepted`."""
+
+    dictionary: bytes
+    accepted: Accepted
+    rejected: list[Rejected] = []
+    tasks: list[int] = []
+    """Flat rows: document, task number, terms of name, engine and publisher."""
+    levels: list[int] = []
+    """Flat rows: document, task number (0: the job), how many of `meta` are its pairs."""
+    meta: list[int] = []
+    """Pairs, in the order of `levels`."""
+    searches: list[int] = []
+    """Flat rows: document, how many of `searchable` are its pairs."""
+    searchable: list[int] = []
+    """Pairs that `pair_jobs` shall find, in the order of `searches`."""
+    labels: list[int] = []
+    """Flat rows: document, pair."""
+    executions: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    findings: list[tuple[int, int, str, str, str]] = []
+    terms: list[str] = []
+    pairs: list[Pair] = []
+    identities: list[str] = []
+    rules: list[Rule] = []
+    attribution_sets: list[list[tuple[int, int]]] = []
+    """Rules and identities."""
+
+    def __len__(self) -> int:
+        return len(self.accepted) + len(self.rejected)

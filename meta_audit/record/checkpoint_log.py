@@ -1,0 +1,74 @@
+"""The file of checkpoints outside the database: appended to after each import.
+
+It holds the store's checkpoints in their order, each followed by an empty line, beginning with
+any one of them. A torn or a missing append is made good by the next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.errors import StoreError
+from meta_audit.record.durable import sync_directory
+
+if TYPE_CHECKING:
+    from meta_audit.store.engine import Bulk
+
+ENVIRONMENT: Final = "META_AUDIT_CHECKPOINT_LOG"
+_ADVICE: Final = (
+    "The import stands; its checkpoint is in the store alone. Mend that, or name another file"
+    " with --checkpoint-log: the next import writes what is missing."
+)
+
+
+def locate(given: str | None, store_file: str | None) -> Path | None:
+    """The file that is meant: as given, else from the environment, else beside the store."""
+    text = given or os.environ.get(ENVIRONMENT) or (store_file and f"{store_file}.checkpoints")
+    return Path(text).expanduser() if text else None
+
+
+def append_missing(bulk: Bulk, path: Path) -> None:
+    """Append the checkpoints of the store that the file does not hold yet, durably.
+
+    Raises `StoreError` where it cannot be written, or holds what the store does not: those of
+    another store, or newer ones than the store has, as when an old copy of it was put back.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        with os.fdopen(descriptor, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            rows = bulk.query("SELECT note FROM checkpoints ORDER BY checkpoint_id")
+            every = "".join([f"{note}\n" for (note,) in rows]).encode()
+            held = file.read()
+            file.write(_rest(every, held, path))
+            file.flush()
+            os.fsync(file.fileno())
+            if not held:
+                sync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"cannot append to the file of checkpoints {path}: {error.strerror}", advice=_ADVICE
+        ) from error
+
+
+def _rest(every: bytes, held: bytes, path: Path) -> bytes:
+    """What is to follow the bytes that the file holds."""
+    begin = every.find(held)
+    while begin > 0 and not _begins_note(every, begin):
+        begin = every.find(held, begin + 1)
+    if begin < 0:
+        raise StoreError(
+            f"the file of checkpoints {path} holds what this store does not: it belongs to"
+            " another store, was changed, or an old copy of this store was put back",
+            advice=f"Run `meta-audit verify --against {path}`. {_ADVICE}",
+        )
+    return every[begin + len(held) :]
+
+
+def _begins_note(every: bytes, at: int) -> bool:
+    """Whether a checkpoint begins here: behind signatures and an empty line."""
+    lines = every[:at].rsplit(b"\n", 3)
+    return len(lines) == 4 and lines[2:] == [b"", b""] and lines[1].startswith("\u2014 ".encode())

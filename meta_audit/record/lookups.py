@@ -1,0 +1,139 @@
+"""The numbers of pairs, identities and rules: looked up in bulk, remembered, added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from meta_audit.schema.text_digest import digest, pair_digest
+from meta_audit.store.engine import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from meta_audit.record.batch import Pair, Rule
+    from meta_audit.store.engine import Bulk
+
+Members = tuple[tuple[int, int], ...]
+"""Rule and identity of each attribution of a set, ascending."""
+REMEMBERED: Final = 100_000
+"""Values remembered of each kind; then all are forgotten and looked up again."""
+
+
+class Dictionaries:
+    """Maps values to the store's numbers, within one writer's transactions."""
+
+    def __init__(self, bulk: Bulk) -> None:
+        self._bulk = bulk
+        self._pairs: dict[Any, int] = {}
+        self._keys: dict[Any, int] = {}
+        self._identities: dict[Any, int] = {}
+        self._terms: dict[Any, int] = {}
+        self._rules: dict[Any, int] = {}
+        self._sets: dict[Any, int] = {(): 0}
+
+    def forget(self) -> None:
+        """Drop what is remembered: after a rollback it may not be true."""
+        for known in (self._pairs, self._keys, self._identities, self._terms, self._rules):
+            known.clear()
+        self._sets = {(): 0}
+
+    def pairs(self, pairs: Sequence[Pair]) -> list[int]:
+        """Numbers of the pairs, in their order."""
+        known = self._pairs
+        missing = self._missing(known, pairs)
+        if missing:
+            names = list(dict.fromkeys([key for key, _ in missing]))
+            columns = ("key_id", "digest", "key")
+            keys = dict(
+                zip(names, self._texts(self._keys, names, "meta_keys", columns), strict=True)
+            )
+            self._add(
+                known,
+                {pair_digest(key, value): (key, value) for key, value in missing},
+                "meta_pairs",
+                ("pair_id", "digest", "key_id", "value"),
+                lambda pair: (keys[pair[0]], pair[1]),
+            )
+        return [known[pair] for pair in pairs]
+
+    def identities(self, values: Sequence[str]) -> list[int]:
+        """Numbers of the identities, in their order."""
+        return self._texts(
+            self._identities, values, "identities", ("identity_id", "digest", "value")
+        )
+
+    def terms(self, values: Sequence[str]) -> list[int]:
+        """Numbers of the terms, in their order."""
+        return self._texts(self._terms, values, "terms", ("term_id", "digest", "term"))
+
+    def attribution_sets(self, sets: Sequence[Members]) -> list[int]:
+        """Numbers of the sets of (rule_id, identity_id), in their order; 0 for the empty set."""
+        known = self._sets
+        missing = self._missing(known, sets)
+        known[()] = 0
+        if missing:
+            by_digest = {
+                digest(",".join([f"{rule}:{identity}" for rule, identity in members])): members
+                for members in missing
+                if members
+            }
+            new = self._add(
+                known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ()
+            )
+            values = [(known[members], *pair) for members in new for pair in members]
+            columns = ("set_id", "rule_id", "identity_id")
+            self._bulk.insert("attribution_members", columns, rows(values))
+        return [known[members] for members in sets]
+
+    def rules(self, rules: Sequence[Rule]) -> list[int]:
+        """Numbers of the attribution rules, in their order."""
+        known = self._rules
+        if not all(rule in known for rule in rules):
+            sql = "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
+            known.update({row[:4]: row[4] for row in self._bulk.query(sql)})
+            new = []
+            for rule in rules:
+                if rule not in known:
+                    known[rule] = len(known) + 1
+                    new.append((known[rule], *rule))
+            columns = ("rule_id", "role", "basis", "trust", "verdict")
+            self._bulk.insert("attribution_rules", columns, rows(new))
+        return [known[rule] for rule in rules]
+
+    def _texts(
+        self, known: dict[Any, int], values: Sequence[str], table: str, columns: tuple[str, ...]
+    ) -> list[int]:
+        missing = self._missing(known, values)
+        if missing:
+            by_digest = {digest(value): value for value in missing}
+            self._add(known, by_digest, table, columns, lambda value: (value,))
+        return [known[value] for value in values]
+
+    def _missing(self, known: dict[Any, int], values: Sequence[Any]) -> list[Any]:
+        if len(known) > REMEMBERED:
+            known.clear()
+        return [value for value in values if value not in known]
+
+    def _add(
+        self,
+        known: dict[Any, int],
+        by_digest: dict[bytes, Any],
+        table: str,
+        columns: tuple[str, ...],
+        rest: Callable[[Any], tuple[object, ...]],
+    ) -> list[Any]:
+        """Find values by digest, insert those that are new with the next numbers; the new ones."""
+        number = columns[0]
+        last = self._bulk.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
+        if last:
+            digests = sorted(by_digest)
+            sql = f"SELECT digest, {number} FROM {table} WHERE digest AMONG KEYS"  # noqa: S608
+            for found, known_number in self._bulk.among(sql, digests):
+                known[by_digest.pop(found)] = known_number
+        new = []
+        for new_digest, value in sorted(by_digest.items()):
+            last += 1
+            known[value] = last
+            new.append((last, new_digest, *rest(value)))
+        self._bulk.insert(table, columns, rows(new))
+        return list(by_digest.values())

@@ -1,0 +1,248 @@
+"""A trace as a page that a person reads at a glance: who, how we know, what, when, where."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from meta_audit.render.layout import ELLIPSIS, Screen, cells, fields, padded, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meta_audit.query.results import Trace, TracedAttribution, TracedExecution, TracedFinding
+
+SHOWN: Final = 20
+"""Newest rows of a history that are shown."""
+META_SHOWN: Final = 200
+"""Meta pairs of one level that are shown."""
+
+TRUST: Final = {
+    "proven": "proven: a signature over the document verifies",
+    "server": "server: set by the orchestrator, not signed",
+    "claimed": "claimed: sent by the client, nothing proves it",
+    "inferred": "inferred: from the namespace, as Bacalhau up to v1.4 filled it",
+    "unsubmitted": "unsubmitted: from a spec that no orchestrator accepted",
+}
+VERDICT: Final = {
+    "match": "the ID belongs to its public key",
+    "mismatch": "THE ID DOES NOT BELONG TO THE PUBLIC KEY",
+    "no_key": "no public key to check it against",
+    "not_a_peer_id": "not a peer ID, so no key could prove it",
+    "undecodable": "its public key cannot be decoded",
+}
+ROLE: Final = {
+    "requester": "requester",
+    "requester_key": "requester's key",
+    "client": "client",
+    "client_key": "client's key",
+    "server_installation": "server installation",
+    "server_instance": "server instance",
+    "client_installation": "client installation",
+    "client_instance": "client instance",
+}
+ORIGIN: Final = {
+    "orchestrator": "a document that an orchestrator gave out",
+    "submission": "what a client sent, before any orchestrator accepted it",
+    "spec": "a spec that was never submitted: it proves nothing about anyone",
+    "event": "an event of the network (v0.x) that carried the job",
+    "activity": "executions or events alone: no document of the job itself was seen",
+}
+_STYLE: Final = {"critical": "red", "warning": "yellow", "info": "dim"}
+
+_Row = TypeVar("_Row")
+
+
+def trace_page(trace: Trace, screen: Screen) -> str:
+    """Lay out a trace. Every value in it is escaped here; long ones are cut."""
+    critical = [f for f in trace.findings if f.severity == "critical"]
+    other = [f for f in trace.findings if f.severity != "critical"]
+    sections = [
+        _job(trace, screen),
+        _section("Critical findings", _findings(critical, screen), screen),
+        _section("Who", _who(trace.attributions, screen), screen),
+        *_meta(trace, screen),
+        _section("Labels", fields(sorted(trace.labels.items()), screen), screen),
+        _section("Versions", _versions(trace, screen), screen),
+        _section("States", _states(trace, screen), screen),
+        _section("Nodes", _nodes(trace.executions, screen), screen),
+        _section("Events", _events(trace, screen), screen),
+        _section("Evidence", _evidence(trace, screen), screen),
+        _section("Findings", _findings(other, screen), screen),
+    ]
+    lines = [line for section in sections if section for line in (*section, "")]
+    if any(ELLIPSIS in line for line in lines):
+        lines.append(screen.styled(f"{ELLIPSIS} marks what was cut: --format json has all.", "dim"))
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _section(title: str, lines: Sequence[str], screen: Screen) -> list[str]:
+    return [screen.styled(title, "bold"), *lines] if lines else []
+
+
+def _time(time: str | None) -> str:
+    """To the second, for eyes."""
+    return f"{time[:10]} {time[11:19]}Z" if time else "time unknown"
+
+
+def _newest(rows: Sequence[_Row], most: int = SHOWN) -> tuple[Sequence[_Row], list[str]]:
+    """Return the last rows, and a line that says how many stand before them."""
+    left = len(rows) - most
+    return rows[-most:], [f"  {ELLIPSIS} {left:,} before these"] if left > 0 else []
+
+
+def _distinct(rows: Iterable[_Row]) -> list[_Row]:
+    return list(dict.fromkeys(rows))
+
+
+def _job(trace: Trace, screen: Screen) -> list[str]:
+    job = trace.job
+    title = f"Job {shown(job.job_id, None)}"
+    about = [("told by", ORIGIN.get(job.origin, job.origin))]
+    if job.version_no:
+        message = f": {job.state_message}" if job.state_message else ""
+        since = f", {_time(job.modified_at)}" if job.modified_at else ""
+        several = f", {len(trace.versions)} versions seen" if len(trace.versions) > 1 else ""
+        about = [
+            ("name", job.name),
+            ("namespace", job.namespace),
+            ("state", job.state and f"{job.state}{since}{message}"),
+            ("type", job.type),
+            ("created", _time(job.created_at) if job.created_at else ""),
+            ("version", f"{job.version}{several}"),
+            ("layout", f"as Bacalhau {job.layout} wrote it first"),
+            *about,
+        ]
+    return _section(
+        title, fields([(name, value) for name, value in about if value], screen), screen
+    )
+
+
+def _who(attributions: Sequence[TracedAttribution], screen: Screen) -> list[str]:
+    if not attributions:
+        return ["  not known: nothing that was seen attributes this job to anyone"]
+    column = max(len(ROLE.get(a.role, a.role)) for a in attributions)
+    indent = " " * (column + 4)
+    room = None if screen.width is None else screen.width - len(indent)
+    lines: list[str] = []
+    for _, group in groupby(attributions, key=lambda a: (a.role, a.value, a.trust, a.verdict)):
+        same = list(group)
+        who = same[0]
+        role = padded(ROLE.get(who.role, who.role), column)
+        lines.append(f"  {role}  {shown(who.value, room)}")
+        lines.append(indent + "; ".join(_how(who, screen)))
+        if who.fingerprint:
+            lines.append(f"{indent}key {who.fingerprint}")
+        basis = ", ".join(a.basis for a in same)
+        lines.append(indent + screen.styled(f"from {shown(basis, room and room - 5)}", "dim"))
+    return lines
+
+
+def _how(who: TracedAttribution, screen: Screen) -> list[str]:
+    """Say how we know. Of a key the verdict is said with the ID that it was checked with."""
+    trust, verdict = TRUST.get(who.trust, who.trust), VERDICT.get(who.verdict, who.verdict)
+    if who.role not in ("requester", "client") and who.verdict != "undecodable":
+        return [trust]
+    return [trust, screen.styled(verdict, "red") if who.verdict == "mismatch" else verdict]
+
+
+def _meta(trace: Trace, screen: Screen) -> list[list[str]]:
+    sections = []
+    for number, group in groupby(trace.meta, key=lambda pair: pair.task_no):
+        pairs = list(group)
+        name = pairs[0].task or ""
+        title = f"Meta of task {number}, {shown(name, 60)}" if number else "Meta of the job"
+        lines = fields([(p.key, p.value) for p in pairs[:META_SHOWN]], screen)
+        if len(pairs) > META_SHOWN:
+            lines.append(f"  {ELLIPSIS} {len(pairs) - META_SHOWN:,} more")
+        sections.append(_section(title, lines, screen))
+    return sections
+
+
+def _versions(trace: Trace, screen: Screen) -> list[str]:
+    if len(trace.versions) < 2:
+        return []
+    versions, lines = _newest(trace.versions)
+    changed = len({(v.requester, v.client) for v in trace.versions}) > 1
+    pairs = []
+    for v in versions:
+        newest = ", newest" if v.version_no == trace.job.version_no else ""
+        who = f", requester {v.requester}, client {v.client}" if changed else ""
+        spec = f"spec sha256:{v.spec_sha256[:12]}"
+        text = f"version {v.version}, created {_time(v.created_at)}, {spec}{newest}{who}"
+        pairs.append((f"{v.version_no}", text))
+    page = lines + fields(pairs, screen)
+    if len({v.version for v in trace.versions}) < len(trace.versions):
+        page.append("  Different specs under one Version of Bacalhau: compare their documents.")
+    return page
+
+
+def _states(trace: Trace, screen: Screen) -> list[str]:
+    seen = _distinct(
+        (o.modified_at, o.state, o.version_no, o.revision, o.message)
+        for o in trace.observations
+        if o.state or o.modified_at or o.message
+    )
+    rows, lines = _newest(seen)
+    several = len(trace.versions) > 1
+    pairs = []
+    for time, state, version_no, revision, message in rows:
+        of = f", version {version_no} here" if several else ""
+        why = f": {message}" if message else ""
+        pairs.append((_time(time), f"{state or 'not told'} (revision {revision}{of}){why}"))
+    return lines + fields(pairs, screen)
+
+
+def _nodes(executions: Sequence[TracedExecution], screen: Screen) -> list[str]:
+    """Each execution as it was told last."""
+    last = {e.execution_id: e for e in executions}
+    rows, lines = _newest(sorted(last.values(), key=lambda e: (e.created_at or "", e.node)))
+    pairs = []
+    for e in rows:
+        wanted = f", wanted {e.desired_state}" if e.desired_state else ""
+        when = f", {_time(e.modified_at or e.created_at)}" if e.modified_at or e.created_at else ""
+        why = f": {e.message}" if e.message else ""
+        state = e.state or "state not told"
+        pairs.append((e.node or "node not told", f"{state}{wanted}{when}, {e.execution_id}{why}"))
+    return lines + fields(pairs, screen, widest=64)
+
+
+def _events(trace: Trace, screen: Screen) -> list[str]:
+    told = _distinct(
+        (e.time, e.kind, e.state, e.execution_id, e.node, e.message) for e in trace.events
+    )
+    rows, lines = _newest(sorted(told, key=lambda e: e[0] or ""))
+    pairs = []
+    for time, kind, state, execution_id, node, message in rows:
+        at = f" on {node}" if node else ""
+        of = f", {execution_id}" if execution_id else ""
+        why = f": {message}" if message else ""
+        pairs.append((_time(time), f"{' '.join(filter(None, (kind, state)))}{at}{of}{why}"))
+    return lines + fields(pairs, screen)
+
+
+def _evidence(trace: Trace, screen: Screen) -> list[str]:
+    rows, lines = _newest(trace.evidence)
+    for e in rows:
+        lines.append(f"  {e.document_sha256}")
+        where = f", document {e.position.document}, line {e.position.line}"
+        import_ = f"import {e.import_id}, {_time(e.observed_at)}; ledger entry {e.entry_index}"
+        what = "" if e.version_no or trace.job.origin == "activity" else "; executions or events"
+        room = None if screen.width is None else screen.width - 6 - len(where)
+        lines.append(f"      {shown(e.source, room)}{where}")
+        lines.append(f"      {import_}; {e.size:,} bytes{what}")
+    checkpoint = trace.checkpoint
+    if checkpoint and checkpoint.covers:
+        lines.append(f"  covered by checkpoint {checkpoint.number}, {checkpoint.root[:23]}...")
+    else:
+        lines.append("  not covered by a checkpoint yet: its import is running, or was killed")
+    return lines
+
+
+def _findings(findings: Sequence[TracedFinding], screen: Screen) -> list[str]:
+    lines = []
+    for code, severity, detail in _distinct((f.code, f.severity, f.detail) for f in findings):
+        start = f"  {shown(code, None)}  "
+        room = None if screen.width is None else screen.width - cells(start)
+        lines.append(screen.styled(start, _STYLE.get(severity, "bold")) + shown(detail, room))
+    return lines

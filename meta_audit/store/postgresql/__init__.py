@@ -1,0 +1,1 @@
+"""PostgreSQL: one folder for all that is particular to it."""

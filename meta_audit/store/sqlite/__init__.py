@@ -1,0 +1,1 @@
+"""SQLite: one folder for all that is particular to it."""

@@ -1,0 +1,237 @@
+"""The store's checkpoints: form, order, signatures, roots, and the rows about runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meta_audit.errors import LedgerError
+from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
+from meta_audit.ledger.custody import Custody, Extent
+from meta_audit.ledger.note import Note, VerifierKey
+from meta_audit.schema.signed_rows import custody
+from meta_audit.schema.signed_rows import extent as read_extent
+from meta_audit.verify.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meta_audit.verify.checks.leaves import Heads
+    from meta_audit.verify.reader import Reader
+    from meta_audit.verify.report import Damages
+
+_CHECKPOINTS: Final = """
+    SELECT checkpoint_id, import_id, tree_size, frontier, note FROM checkpoints
+    ORDER BY checkpoint_id"""
+_KEYS: Final = "SELECT key_no, verifier, import_id FROM ledger_keys ORDER BY key_no"
+_NUMBERED: Final = {
+    "imports": "import_id",
+    "sources": "source_id",
+    "source_results": "result_no",
+    "compression_dictionaries": "dictionary_id",
+    "terms": "term_id",
+    "meta_keys": "key_id",
+    "meta_pairs": "pair_id",
+    "identities": "identity_id",
+    "attribution_rules": "rule_id",
+    "attribution_sets": "set_id",
+    "jobs": "job_key",
+    "ledger_keys": "key_no",
+}
+_ENDED: Final = "IN (SELECT import_id FROM import_results)"
+_UNSIGNED: Final = (
+    (
+        "import results",
+        "SELECT import_id FROM import_results"
+        " WHERE import_id NOT IN (SELECT import_id FROM checkpoints)",
+        None,
+    ),
+    (
+        "sources",
+        f"SELECT source_id FROM sources WHERE source_id > ? AND (import_id {_ENDED}"  # noqa: S608
+        " OR import_id NOT IN (SELECT import_id FROM imports))",
+        "sources",
+    ),
+    (
+        "results of sources",
+        "SELECT r.result_no FROM source_results r"  # noqa: S608
+        " LEFT JOIN sources s ON s.source_id = r.source_id"
+        f" WHERE r.result_no > ? AND (s.import_id IS NULL OR s.import_id {_ENDED})",
+        "results",
+    ),
+    (
+        "entries",
+        "SELECT e.entry_index FROM ledger_entries e"  # noqa: S608
+        " LEFT JOIN sources s ON s.source_id = e.source_id"
+        f" WHERE e.entry_index >= ? AND (s.import_id IS NULL OR s.import_id {_ENDED})",
+        "entries",
+    ),
+)
+"""What an import that has ended wrote is signed: name, rows that are not, field of the limit."""
+
+
+class Kept(NamedTuple):
+    """One checkpoint of the store, read."""
+
+    number: int
+    import_id: int
+    frontier: bytes
+    checkpoint: Checkpoint
+    custody: Custody
+    text: str
+    """What was signed."""
+
+
+class Checkpoints:
+    """The checkpoints of the store, their own form checked."""
+
+    def __init__(self, reader: Reader, damages: Damages) -> None:
+        self._reader = reader
+        self._damages = damages
+        self.kept: list[Kept] = []
+        self.signers: dict[VerifierKey, int] = {}
+        """Keys that signed, in order, with the import of the first checkpoint of each."""
+        self._notes: dict[int, str] = {}
+        for row in reader.query(_CHECKPOINTS):
+            self._read(row)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Size of the tree at each."""
+        return [kept.checkpoint.size for kept in self.kept]
+
+    @property
+    def notes(self) -> Iterable[str]:
+        """The signed note of each."""
+        return self._notes.values()
+
+    def _read(self, row: tuple[Any, ...]) -> None:
+        number, import_id, size, frontier, note = row
+        try:
+            text = Note.parse(note).text
+            checkpoint = Checkpoint.parse(text)
+            line = Custody.parse(checkpoint.extensions)
+        except LedgerError as error:
+            self._damages.add(Check.CHECKPOINTS, "edited", f"checkpoint {number}: {error}")
+            return
+        self._notes[number] = note
+        before = self.kept[-1] if self.kept else None
+        kept = Kept(number, import_id, bytes(frontier), checkpoint, line, text)
+        self.kept.append(kept)
+        if (size, import_id) != (checkpoint.size, line.import_id):
+            self._say("edited", number, "its row has another size or import than its note")
+        if number != (before.number if before else 0) + 1:
+            self._say("missing", number, "the checkpoint before it is not there")
+        if before and (
+            checkpoint.origin != before.checkpoint.origin
+            or checkpoint.size < before.checkpoint.size
+            or not _goes_on(before.custody.extent, line.extent)
+        ):
+            self._say("reordered", number, "it does not go on from the checkpoint before")
+
+    def _say(self, kind: Any, number: int, detail: str) -> None:
+        self._damages.add(Check.CHECKPOINTS, kind, f"checkpoint {number}: {detail}")
+
+    def check_signatures(self, pins: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
+        """Verify every signature, under `pins` if given, else under the keys that the store names.
+
+        The keys that count. Also checks that the store names each key that signed, and no other.
+        """
+        stored: list[tuple[int, VerifierKey, int]] = []
+        for key_no, verifier, import_id in self._reader.query(_KEYS):
+            try:
+                stored.append((key_no, VerifierKey.parse(verifier), import_id))
+            except LedgerError as error:
+                self._damages.add(Check.SIGNATURES, "edited", f"ledger_keys {key_no}: {error}")
+        keys = tuple(pins) or tuple(key for _, key, _ in stored)
+        for kept in self.kept:
+            try:
+                _, signers = open_checkpoint(self._notes[kept.number], keys)
+            except LedgerError as error:
+                detail = f"checkpoint {kept.number}: {error}"
+                self._damages.add(Check.SIGNATURES, "signature", detail)
+                continue
+            for key in signers:
+                self.signers.setdefault(key, kept.custody.import_id)
+        for key_no, key, import_id in stored:
+            if (pins and key not in pins) or self.signers.get(key) == import_id:
+                continue
+            detail = f"ledger_keys {key_no}: its first checkpoint is not that of import {import_id}"
+            self._damages.add(Check.SIGNATURES, "added", detail)
+        for key in self.signers.keys() - {key for _, key, _ in stored}:
+            detail = f"the store does not name the key {key}, which signed"
+            self._damages.add(Check.SIGNATURES, "missing", detail)
+        return keys
+
+    def check_roots(self, heads: Heads, since: int) -> None:
+        """Compare roots and frontiers with those of the leaves (all of one list: consistent)."""
+        for kept in self.kept:
+            size = kept.checkpoint.size
+            if size < since:
+                continue
+            head = heads.at.get(size)
+            if head is None:
+                detail = f"checkpoint {kept.number}: it covers {size} entries, there are fewer"
+                self._damages.add(Check.ROOTS, "missing", detail)
+            elif head.root != kept.checkpoint.root:
+                detail = f"checkpoint {kept.number}: the leaves have another root"
+                self._damages.add(Check.ROOTS, "root", detail)
+            elif head.frontier != kept.frontier:
+                detail = f"checkpoint {kept.number}: its frontier is not that of the tree"
+                self._damages.add(Check.ROOTS, "edited", detail)
+
+    def check_custody(self, heads: Heads, first: int) -> None:
+        """Compare the rows about runs with the custody lines, from the checkpoint `first` on."""
+        before = Extent()
+        sources = iter(heads.sources)
+        for kept in self.kept:
+            line = kept.custody
+            if kept.number > first:
+                found = next(sources, None)
+                if found is None or line != custody(
+                    self._reader.query, line.import_id, before, line.extent, found
+                ):
+                    detail = (
+                        f"import {line.import_id}: the rows about it, or about what was imported"
+                        f" beside it, are not those that checkpoint {kept.number} signs"
+                    )
+                    self._damages.add(Check.CUSTODY, "edited", detail)
+            before = line.extent
+
+    def check_unsigned(self) -> dict[str, int]:
+        """What is newer than the last checkpoint belongs to imports that have not ended.
+
+        Gives how many rows nobody has signed yet, by what they are.
+        """
+        last = self.kept[-1] if self.kept else None
+        extent = last.custody.extent if last else Extent()
+        size = last.checkpoint.size if last else 0
+        for what, sql, field in _UNSIGNED:
+            limit = size if field == "entries" else getattr(extent, field) if field else None
+            for (number,) in self._reader.query(
+                f"{sql} LIMIT 10", *(() if limit is None else (limit,))
+            ):
+                detail = f"{what}: number {number} is signed by no checkpoint, but its import ended"
+                entry = number if field == "entries" else None
+                self._damages.add(Check.CUSTODY, "added", detail, entry=entry)
+        now = read_extent(self._reader.query)
+        unsigned = {
+            name: getattr(now, name) - getattr(extent, name) for name in Extent.__struct_fields__
+        }
+        sql = "SELECT coalesce(max(entry_index), -1) + 1 FROM ledger_entries"
+        unsigned["entries"] = self._reader.value(sql) - size
+        return {name: count for name, count in unsigned.items() if count > 0}
+
+
+def _goes_on(before: Extent, after: Extent) -> bool:
+    return all(getattr(before, name) <= getattr(after, name) for name in Extent.__struct_fields__)
+
+
+def check_numbers(reader: Reader, damages: Damages) -> None:
+    """Tables that are numbered from 1 have no gaps."""
+    for table, column in _NUMBERED.items():
+        count, first, last = reader.query(
+            f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
+        )[0]
+        if count and (first != 1 or last != count):
+            detail = f"{table}: {count} rows are numbered from {first} to {last}"
+            damages.add(Check.DICTIONARIES, "missing", detail)

@@ -1,0 +1,312 @@
+"""Rows of a range of jobs against the leaves: writes every entry anew from the rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import msgpack
+
+from meta_audit.catalogue import FINDINGS
+from meta_audit.ledger.entry import HASH, AcceptedEntry
+from meta_audit.verify.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meta_audit.verify.work import Work
+
+Key = tuple[int, int]
+NS_PER_HOUR: Final = 3_600_000_000_000
+HOUR_OFFSET: Final = 1 << 32
+"""Added to hours, so that none is negative: Python's hashes of -1 and -2 are equal."""
+
+_RANGE: Final = "job_key >= ? AND job_key < ?"
+_JOBS: Final = f"SELECT job_key, job_id, namespace_id FROM jobs WHERE {_RANGE}"  # noqa: S608
+_VERSIONS: Final = f"""
+    SELECT job_key, version_no, spec_sha256, origin_id, layout_id, name_id, type_id, priority,
+        "count", version, created_at, attribution_set
+    FROM job_versions WHERE {_RANGE} ORDER BY job_key, version_no"""  # noqa: S608
+_TASKS: Final = f"""
+    SELECT job_key, version_no, task_no, name_id, engine_id, publisher_id
+    FROM tasks WHERE {_RANGE} ORDER BY job_key, version_no, task_no"""  # noqa: S608
+_META: Final = f"""
+    SELECT job_key, version_no, task_no, {{}} FROM meta_entries WHERE {_RANGE}
+    GROUP BY job_key, version_no, task_no"""  # noqa: S608
+_LABELS: Final = f"""
+    SELECT job_key, version_no, {{}} FROM label_entries WHERE {_RANGE}
+    GROUP BY job_key, version_no"""  # noqa: S608
+_OBSERVATIONS: Final = f"""
+    SELECT o.job_key, o.document_id, o.version_no, o.state_id, o.message_id, o.revision,
+        o.modified_at, o.source_id, o.ordinal, o.line, d.sha256, e.leaf_hash, e.source_id
+    FROM observations o
+    LEFT JOIN documents d ON d.document_id = o.document_id
+    LEFT JOIN ledger_entries e ON e.entry_index = o.document_id
+    WHERE o.{_RANGE.replace("AND job_key", "AND o.job_key")}
+    ORDER BY o.job_key, o.document_id"""  # noqa: S608
+_EXECUTIONS: Final = f"""
+    SELECT job_key, document_id, position, execution_id, node_id, state, desired_state, message,
+        created_at, modified_at
+    FROM executions WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+_EVENTS: Final = f"""
+    SELECT job_key, document_id, position, time, kind, execution_id, node_id, state, message
+    FROM job_events WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+_FINDINGS: Final = f"""
+    SELECT job_key, document_id, position, code, severity, detail
+    FROM findings WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+
+_encode = msgpack.Encoder().encode
+
+
+class _WrongRowError(Exception):
+    """A row of this entry cannot be right."""
+
+
+class _Version(NamedTuple):
+    """The fields of an entry that come from the version."""
+
+    head: tuple[Any, ...]
+    """spec, name, type, priority, count, version, created, Meta, labels, tasks, attributions."""
+    origin: str
+    layout: str
+
+
+_ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activity", "")
+
+
+class JobRange:
+    """The rows of jobs from `low` to below `high`."""
+
+    def __init__(self, work: Work, low: int, high: int) -> None:
+        self._work = work
+        self._values = values = work.values
+        query = work.reader.query
+        self._jobs = {key: (i, n) for key, i, n in query(_JOBS, low, high)}
+        self._versions: dict[Key, tuple[Any, ...]] = {}
+        self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
+        self._searchable: dict[Key, set[str]] = {}
+        """Pairs that the reverse index has of a job and an hour."""
+        self._built: dict[Key, _Version] = {}
+        self._observations = query(_OBSERVATIONS, low, high)
+        terms = {namespace for _, namespace in self._jobs.values()}
+        terms.update([row[3] for row in self._observations])
+        terms.update([row[4] for row in self._observations])
+        for key, no, *version in query(_VERSIONS, low, high):
+            self._versions[key, no] = tuple(version)
+            terms.update(version[1:5])
+        for key, no, *task in query(_TASKS, low, high):
+            self._tasks[key, no].append(task)
+            terms.update(task[1:])
+        joined = work.reader.joined("pair_id")
+        self._meta = {
+            (key, no, task_no): pairs.split(",")
+            for key, no, task_no, pairs in query(_META.format(joined), low, high)
+        }
+        self._labels = {
+            (key, no): pairs.split(",")
+            for key, no, pairs in query(_LABELS.format(joined), low, high)
+        }
+        values.need_pairs(set().union(*self._meta.values(), *self._labels.values()))
+        executions, events = query(_EXECUTIONS, low, high), query(_EVENTS, low, high)
+        values.need_terms(terms)
+        values.need_sets([version[9] for version in self._versions.values()])
+        values.need_identities([row[4] for row in executions] + [row[6] for row in events])
+        self._executions = _by_document(executions)
+        self._events = _by_document(events)
+        self._findings = _by_document(query(_FINDINGS, low, high))
+
+    def entries(self) -> dict[int, bytes]:
+        """The entries of these jobs, by index, written from the rows; without wrong ones."""
+        found = {}
+        for row in self._observations:
+            with suppress(_WrongRowError, KeyError):
+                found[row[1]] = self._entry(row)
+        return found
+
+    def check(self) -> None:
+        """Compare every entry of these jobs; then look for rows that belong to none."""
+        work = self._work
+        seen = work.seen
+        first_seen: dict[Key, int] = {}
+        unseen = dict.fromkeys(self._jobs)
+        for row in self._observations:
+            key, index, version_no = row[0], row[1], row[2]
+            unseen.pop(key, None)
+            if version_no:
+                first_seen.setdefault((key, version_no), index)
+            if 0 <= index < len(seen):
+                if seen[index]:
+                    self._damage("added", "it is observed twice", row)
+                seen[index] = 1
+            try:
+                entry = self._entry(row)
+            except _WrongRowError as error:
+                self._damage("edited", str(error), row)
+                continue
+            except KeyError as error:
+                self._damage("missing", f"a row refers to {error}, which is not there", row)
+                continue
+            if index < work.options.since:
+                continue
+            if sha256(b"\0" + entry).digest() != row[11]:
+                work.differs(row[0], index, entry)
+            elif work.options.deep:
+                work.parse_again(index, entry)
+        for key in unseen:
+            work.damages.add(
+                Check.ROWS, "added", f"job {key} is in no document", job=self._jobs[key][0]
+            )
+        self._check_versions(first_seen)
+        self._check_left_over()
+        self._sum_searchable()
+
+    def _damage(self, kind: Any, detail: str, row: tuple[Any, ...]) -> None:
+        job_id = self._jobs.get(row[0], ("",))[0]
+        self._work.damages.add(Check.ROWS, kind, detail, entry=row[1], job=job_id)
+
+    def _entry(self, row: tuple[Any, ...]) -> bytes:
+        key, index, version_no, state, message, revision, modified_at = row[:7]
+        source_id, ordinal, line, document, leaf, leaf_source = row[7:]
+        if document is None or leaf is None:
+            raise _WrongRowError(f"observation of document {index}, which is not there")
+        if source_id != leaf_source:
+            raise _WrongRowError(f"the ledger says source {leaf_source}, the row {source_id}")
+        if key not in self._jobs:
+            raise _WrongRowError(f"observation of job {key}, which is not there")
+        job_id, namespace = self._jobs[key]
+        terms = self._values.terms
+        version = self._version(key, version_no) if version_no else _ACTIVITY
+        at = (key, index)
+        spec, *head = version.head
+        return _encode(
+            AcceptedEntry(  # type: ignore[call-arg]
+                HASH,
+                bytes(document),
+                self._work.uri(source_id),
+                ordinal,
+                line,
+                job_id,
+                terms[namespace],
+                version.origin,  # type: ignore[arg-type]
+                version.layout,
+                spec,
+                *head,
+                terms[state],
+                terms[message],
+                revision,
+                modified_at,
+                self._entry_executions(at) if at in self._executions else (),
+                self._entry_events(at) if at in self._events else (),
+                self._entry_findings(at) if at in self._findings else (),
+            )
+        )
+
+    def _version(self, key: int, no: int) -> _Version:
+        built = self._built.get((key, no))
+        if built is None:
+            built = self._built[key, no] = self._build(key, no)
+        return built
+
+    def _build(self, key: int, no: int) -> _Version:
+        row = self._versions.pop((key, no), None)
+        if row is None:
+            raise _WrongRowError(f"version {no} of the job is not there")
+        spec, origin, layout, name, type_, *counts, created_at, set_id = row
+        terms, pair = self._values.terms, self._values.pairs.__getitem__
+        if set_id not in self._values.sets:
+            raise _WrongRowError(f"attribution set {set_id} is not there")
+        attributions = self._values.sets[set_id]
+        hour = (created_at or 0) // NS_PER_HOUR + HOUR_OFFSET
+        numbers = self._meta.pop((key, no, 0), ())
+        by_key = self._values.by_key
+        searchable = set(numbers).difference(*[by_key[name] for name in attributions.keys])
+        meta = sorted(map(pair, numbers))
+        tasks = []
+        for place, (task_no, *texts) in enumerate(self._tasks.pop((key, no), ()), 1):
+            if task_no != place:
+                raise _WrongRowError(f"task {task_no} stands where task {place} should")
+            of_task = self._meta.pop((key, no, task_no), ())
+            searchable.update(of_task)
+            tasks.append((*[terms[t] for t in texts], sorted(map(pair, of_task))))
+        labels = sorted(map(pair, self._labels.pop((key, no), ())))
+        if (key, hour) in self._searchable:
+            self._searchable[key, hour] |= searchable
+        else:
+            self._searchable[key, hour] = searchable
+        head = (terms[name], terms[type_], *counts, created_at, meta, labels, tasks)
+        return _Version((bytes(spec), *head, attributions.rows), terms[origin], terms[layout])
+
+    def _entry_executions(self, at: Key) -> Any:
+        identities = self._values.identities
+        return [
+            (execution_id, identities[node], *rest)
+            for execution_id, node, *rest in _placed(self._executions, at, "execution")
+        ]
+
+    def _entry_events(self, at: Key) -> Any:
+        identities = self._values.identities
+        return [
+            (time, kind, execution_id, identities[node], *rest)
+            for time, kind, execution_id, node, *rest in _placed(self._events, at, "event")
+        ]
+
+    def _entry_findings(self, at: Key) -> Any:
+        rows = _placed(self._findings, at, "finding")
+        for code, severity, _ in rows:
+            if code not in FINDINGS or FINDINGS[code].severity != severity:
+                raise _WrongRowError(f"finding {code} has severity {severity}")
+        return [(code, detail) for code, _, detail in rows]
+
+    def _check_versions(self, first_seen: dict[Key, int]) -> None:
+        """Versions are numbered from 1, in the order in which documents first showed them."""
+        before: Key = (0, 0)
+        newest = -1
+        for key, no in sorted(first_seen):
+            in_order = no == before[1] + 1 if key == before[0] else no == 1
+            index = first_seen[key, no]
+            if not in_order or (key == before[0] and index < newest):
+                job_id = self._jobs.get(key, ("",))[0]
+                detail = f"version {no} is out of order"
+                self._work.damages.add(Check.ROWS, "reordered", detail, entry=index, job=job_id)
+            before, newest = (key, no), index
+
+    def _check_left_over(self) -> None:
+        """What no entry took is a row too many."""
+        for what, rows in (
+            ("version", self._versions),
+            ("task of version", self._tasks),
+            ("Meta of version", self._meta),
+            ("label of version", self._labels),
+            ("execution of document", self._executions),
+            ("event of document", self._events),
+            ("finding of document", self._findings),
+        ):
+            for key, *rest in rows:
+                job_id = self._jobs.get(key, (f"job {key}",))[0]
+                entry = rest[0] if what.endswith("document") else None
+                detail = f"{what} {', task '.join(map(str, rest))} belongs to no entry"
+                self._work.damages.add(Check.ROWS, "added", detail, entry=entry, job=job_id)
+
+    def _sum_searchable(self) -> None:
+        secret, weights = self._work.options.secret, self._values.weights
+        sums = self._work.searchable
+        for (key, hour), pairs in self._searchable.items():
+            sums.count += len(pairs)
+            sums.total += hash((secret, hour, key)) * sum(map(weights.__getitem__, pairs))
+
+
+def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]:
+    found: defaultdict[Key, list[Any]] = defaultdict(list)
+    for key, index, *rest in rows:
+        found[key, index].append(rest)
+    return found
+
+
+def _placed(rows: defaultdict[Key, list[Any]], at: Key, what: str) -> list[Any]:
+    """Rows of a document without their positions, which go from 1 without gaps."""
+    found = rows.pop(at)
+    if [row[0] for row in found] != list(range(1, len(found) + 1)):
+        raise _WrongRowError(f"the {what}s of the document are not numbered from 1")
+    return [row[1:] for row in found]

@@ -1,0 +1,110 @@
+"""The dictionaries: digests, numbers, and rows that nobody refers to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.schema.text_digest import digest, pair_digest
+from meta_audit.verify.report import Check
+from meta_audit.verify.values import COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meta_audit.verify.reader import Reader
+    from meta_audit.verify.report import Damages
+    from meta_audit.verify.work import Tallies, Work
+
+ROWS_PER_QUERY: Final = 20_000
+UNIQUE: Final = {
+    "terms": "digest",
+    "meta_keys": "digest",
+    "meta_pairs": "digest",
+    "identities": "digest",
+    "attribution_sets": "digest",
+    "attribution_rules": "role, basis, trust, verdict",
+    "jobs": "job_id, namespace_id",
+    "rejections": "sha256, reason",
+    "import_results": "import_id",
+    "source_results": "source_id",
+    "checkpoints": "import_id",
+    "ledger_keys": "verifier",
+}
+"""Columns that no two rows share; the engine's own index may have been dropped."""
+_TEXTS: Final = {"terms": "term", "meta_keys": '"key"', "identities": "value"}
+
+
+def check_dictionaries(work: Work) -> None:
+    """Check digests and sets, and mark what sets and pairs refer to."""
+    for table, text in _TEXTS.items():
+        number = COUNTS[table]
+        sql = f"SELECT {number}, digest, {text} FROM {table}"  # noqa: S608 - own names
+        _check_digests(work, table, sql, lambda row: digest(row[2]))
+    keys = dict(work.reader.query('SELECT key_id, "key" FROM meta_keys'))
+    used_keys: set[int] = set()
+
+    def of_pair(row: tuple[int, bytes, str, int]) -> bytes:
+        used_keys.add(row[3])
+        return pair_digest(keys.get(row[3], ""), row[2])
+
+    sql = "SELECT pair_id, digest, value, key_id FROM meta_pairs"
+    _check_digests(work, "meta_pairs", sql, of_pair)
+    work.values.used["meta_keys"].mark(used_keys)
+    _check_sets(work)
+
+
+def _check_digests(work: Work, table: str, sql: str, expected: Callable[..., bytes]) -> None:
+    number = COUNTS[table]
+    for row in _all(work.reader, sql, number):
+        if expected(row) != bytes(row[1]):
+            detail = f"{table} {row[0]} has another digest than its text"
+            work.damages.add(Check.DERIVED, "edited", detail)
+
+
+def _all(reader: Reader, sql: str, number: str) -> Iterator[tuple[int, ...]]:
+    paged = f"{sql} WHERE {number} > ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
+    last = -(2**63)
+    while rows := reader.query(paged, last):
+        yield from rows
+        last = rows[-1][0]
+
+
+def _check_sets(work: Work) -> None:
+    members: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    sql = "SELECT set_id, rule_id, identity_id FROM attribution_members"
+    for set_id, rule, identity in work.reader.query(sql):
+        members[set_id].append((rule, identity))
+    for rows in members.values():
+        work.values.used["attribution_rules"].mark([rule for rule, _ in rows])
+        work.values.used["identities"].mark([identity for _, identity in rows])
+    for set_id, known in work.reader.query("SELECT set_id, digest FROM attribution_sets"):
+        text = ",".join([f"{rule}:{identity}" for rule, identity in sorted(members[set_id])])
+        if digest(text) != bytes(known):
+            detail = f"attribution set {set_id} has other members than its digest"
+            work.damages.add(Check.DERIVED, "edited", detail)
+        del members[set_id]
+    for set_id in members:
+        detail = f"members of attribution set {set_id}, which is not there"
+        work.damages.add(Check.DICTIONARIES, "added", detail)
+
+
+def check_unique(work: Work) -> None:
+    """No two rows are the same in what tells them apart."""
+    for table, columns in UNIQUE.items():
+        twice = work.reader.query(
+            f"SELECT {columns}, count(*) FROM {table} GROUP BY {columns}"  # noqa: S608
+            " HAVING count(*) > 1 LIMIT 10"
+        )
+        for row in twice:
+            detail = f"{table}: {row[-1]} rows are the same in {columns}"
+            work.damages.add(Check.DICTIONARIES, "added", detail)
+
+
+def check_unused(tallies: Tallies, damages: Damages) -> None:
+    """Every row of a dictionary is referred to by some other row."""
+    for table, marks in tallies.used.items():
+        at = marks.find(0, 1)
+        while at > 0:
+            damages.add(Check.DICTIONARIES, "added", f"{table} {at} is used by no other row")
+            at = marks.find(0, at + 1)

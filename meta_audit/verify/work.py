@@ -1,0 +1,162 @@
+"""The work of a verification, cut into parts that any process can do, in any order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from meta_audit.decode import decode
+from meta_audit.errors import RejectedError
+from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
+from meta_audit.ledger.merkle import leaf_hash
+from meta_audit.parse import parse
+from meta_audit.verify.difference import difference
+from meta_audit.verify.report import Check, Damages, Options
+from meta_audit.verify.values import Values
+
+if TYPE_CHECKING:
+    from meta_audit.verify.reader import Reader
+    from meta_audit.verify.report import Damage
+
+
+class Plan(NamedTuple):
+    """What every process must know before it begins."""
+
+    options: Options
+    entries: int
+    """Entries of the ledger."""
+    counts: dict[str, int]
+    """Rows of each dictionary (`values.COUNTS`)."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """A keyed sum over rows of pair_jobs: other rows have another sum, whatever the order.
+
+    Each row adds the weight of its pair times the hash of hour and job, both keyed with the
+    secret of the run, so that no one can have prepared rows whose sum is the same.
+    """
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, other: Sums) -> None:
+        """Take in another part."""
+        self.count += other.count
+        self.total += other.total
+
+
+@dataclass
+class Tallies:
+    """What the parts found that only all together can be judged."""
+
+    damages: list[Damage] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
+    seen: bytes = b""
+    """A byte per entry: 1 where an observation was."""
+    accepted: bytes = b""
+    """A byte per entry: 1 where a document is."""
+    used: dict[str, bytes] = field(default_factory=dict)
+    compression: set[int] = field(default_factory=set)
+    """Compression dictionaries that documents refer to."""
+    searchable: Sums = field(default_factory=Sums)
+    """`pair_jobs` as it should be."""
+    indexed: Sums = field(default_factory=Sums)
+    """`pair_jobs` as it is."""
+
+
+class Work:
+    """What one process needs, and what it has found so far."""
+
+    def __init__(self, reader: Reader, plan: Plan) -> None:
+        self.reader = reader
+        self.options = plan.options
+        self.entries = plan.entries
+        self.values = Values(reader, plan.counts, plan.options.secret)
+        self.damages = Damages()
+        self.seen = bytearray(plan.entries)
+        self.accepted = bytearray(plan.entries)
+        self.compression: set[int] = set()
+        self.searchable = Sums()
+        self.indexed = Sums()
+        self._uris: dict[int, str] = {}
+
+    def uri(self, source_id: int) -> str:
+        """Name of a source. Raises `KeyError`."""
+        if source_id not in self._uris:
+            rows = self.reader.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
+            if not rows:
+                raise KeyError(f"source {source_id}")
+            self._uris[source_id] = rows[0][0]
+        return self._uris[source_id]
+
+    def tallies(self) -> Tallies:
+        """All that was found."""
+        return Tallies(
+            self.damages.kept,
+            self.damages.counts,
+            bytes(self.seen),
+            bytes(self.accepted),
+            {table: bytes(used.marks) for table, used in self.values.used.items()},
+            self.compression,
+            self.searchable,
+            self.indexed,
+        )
+
+    def differs(self, job_key: int, index: int, entry: bytes) -> None:
+        """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
+        rows = decode_if_entry(entry)
+        leaf = self.reader.value(
+            "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
+        )
+        job = self.reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
+        detail = "its rows do not give its leaf"
+        if isinstance(rows, AcceptedEntry):
+            for said in self._readings(index, rows):
+                if leaf_hash(said) == bytes(leaf):
+                    detail = difference(decode_entry(said), rows)
+                    break
+            else:
+                detail = f"{detail}, nor does its document: the leaf or the rows were changed"
+        self.damages.add(Check.ROWS, "edited", detail, entry=index, job=job[0][0] if job else "")
+
+    def parse_again(self, index: int, entry: bytes) -> None:
+        """Whether the kept document, parsed again, gives the entry."""
+        rows = decode_if_entry(entry)
+        if isinstance(rows, AcceptedEntry) and entry not in self._readings(index, rows):
+            self.damages.add(
+                Check.DEEP,
+                "program",
+                "the document, parsed again, says something else than its rows",
+                entry=index,
+                job=rows.job_id,
+            )
+
+    def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
+        """Entries that the kept document gives: it does not tell how it was read."""
+        from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
+
+        content = content_of(self.reader, index)
+        if content is None:
+            return []
+        entries: dict[bytes, None] = {}
+        digest, where = sha256(content).digest(), (rows.source_uri, rows.ordinal, rows.line)
+        for format_ in ("json", "yaml"):
+            for coerce in (False, True):
+                try:
+                    record = parse(decode(content, format_), content, coerce_scalars=coerce)
+                except RejectedError:
+                    continue
+                entries[accepted_entry(digest, record, *where)] = None
+        return list(entries)
+
+
+def decode_if_entry(entry: bytes) -> Any:
+    """Read an entry written from rows; None where the rows make none."""
+    from meta_audit.errors import LedgerError  # noqa: PLC0415
+
+    try:
+        return decode_entry(entry)
+    except LedgerError:
+        return None

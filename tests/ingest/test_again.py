@@ -1,0 +1,189 @@
+"""The same again, in other bytes, in a new state, with a new spec: nothing is overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Audit
+from tests.ingest.documents import as_yaml, compact, job, lower_case, ndjson, pretty
+
+RUNS = ("imports", "import_results", "sources", "source_results", "checkpoints", "ledger_keys")
+"""Tables that record every run, whatever it brings."""
+
+
+def take(audit: Audit, path: Path, content: bytes, *options: str) -> dict[str, Any]:
+    """Ingest one file; nothing that was in the store may be gone or different."""
+    before = audit.raw()
+    path.write_bytes(content)
+    summary = audit.ingest(path, *options).summary
+    after = audit.raw()
+    assert all(rows <= after[name] for name, rows in before.items())
+    assert audit.faults() == []
+    return summary
+
+
+def changes(summary: dict[str, Any]) -> tuple[int, int, int, int]:
+    return (
+        summary["new"],
+        summary["changed"],
+        summary["unchanged"],
+        summary["rejected"],
+    )
+
+
+@pytest.mark.parametrize("name", ["again.ndjson", "other.ndjson"])
+def test_the_same_bytes_change_nothing(audit: Audit, tmp_path: Path, name: str) -> None:
+    content = ndjson(*[compact(job(n)) for n in range(5)], b'{"ID":"j-1","ID":"j-2"}')
+    first = take(audit, tmp_path / "again.ndjson", content)
+    assert changes(first) == (5, 0, 0, 1)
+    before = audit.raw()
+    again = take(audit, tmp_path / name, content)
+    assert changes(again) == (0, 0, 5, 1)
+    after = audit.raw()
+    assert {k: v for k, v in after.items() if k not in RUNS} == {
+        k: v for k, v in before.items() if k not in RUNS
+    }
+    assert len(after["imports"]) == len(before["imports"]) + 1
+
+
+def test_a_known_source_is_not_read_again(audit: Audit, tmp_path: Path) -> None:
+    content = ndjson(*[compact(job(n)) for n in range(5)])
+    take(audit, tmp_path / "a.ndjson", content)
+    assert changes(take(audit, tmp_path / "b.ndjson", content)) == (0, 0, 5, 0)
+    assert audit.rows("SELECT status, documents FROM source_results ORDER BY source_id") == [
+        ("complete", 5),
+        ("known", 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (pretty, "job.json"),
+        (as_yaml, "job.yaml"),
+        (lambda value: as_yaml(lower_case(value)), "lower.yaml"),
+        (lambda value: compact({"Items": [value], "NextToken": ""}), "page.json"),
+        (lambda value: b"[" + pretty(value) + b"]", "list.json"),
+    ],
+    ids=["pretty", "yaml", "lower-case yaml", "page", "list"],
+)
+def test_other_bytes_are_the_same_version(
+    audit: Audit, tmp_path: Path, form: Callable[[Any], bytes], name: str
+) -> None:
+    take(audit, tmp_path / "first.json", compact(job()))
+    versions = audit.rows("SELECT * FROM job_versions")
+    summary = take(audit, tmp_path / name, form(job()))
+    assert changes(summary) == (0, 0, 1, 0)
+    assert audit.rows("SELECT * FROM job_versions") == versions
+    seen = audit.rows("SELECT count(*), count(DISTINCT document_sha256) FROM v_observations")
+    # An element of a compact page is the very bytes of the first: known evidence.
+    assert seen == ([(1, 1)] if name == "page.json" else [(2, 2)])
+
+
+def test_a_new_state_is_an_observation(audit: Audit, tmp_path: Path) -> None:
+    take(audit, tmp_path / "a.json", compact(job()))
+    summary = take(audit, tmp_path / "b.json", compact(job(state="Completed")))
+    assert changes(summary) == (0, 1, 0, 0)
+    assert (summary["jobs"], summary["meta_pairs"]) == (0, 0)
+    assert audit.rows("SELECT version_no, state FROM v_observations ORDER BY entry_index") == [
+        (1, "Running"),
+        (1, "Completed"),
+    ]
+    assert audit.rows("SELECT state FROM v_jobs") == [("Completed",)]
+
+
+def test_a_new_spec_is_a_version(audit: Audit, tmp_path: Path) -> None:
+    take(audit, tmp_path / "a.json", compact(job()))
+    changed = job(image="alpine:2", Meta={"number": "other", "added": "1"}, Version=2)
+    summary = take(audit, tmp_path / "b.json", compact(changed))
+    assert changes(summary) == (0, 1, 0, 0)
+    assert audit.rows(
+        "SELECT version_no, \"key\", value FROM v_meta WHERE level = 'job' ORDER BY 1, 2"
+    ) == [
+        (1, "bacalhau.org/requester.id", "n-1"),
+        (1, "number", "1"),
+        (2, "added", "1"),
+        (2, "number", "other"),
+    ]
+    back = take(audit, tmp_path / "c.json", pretty(job()))
+    assert changes(back) == (0, 0, 1, 0)
+    assert audit.rows("SELECT version_no FROM v_observations ORDER BY entry_index") == [
+        (1,),
+        (2,),
+        (1,),
+    ]
+
+
+def test_one_id_in_two_namespaces_is_two_jobs(audit: Audit, tmp_path: Path) -> None:
+    content = ndjson(compact(job()), compact(job(Namespace="other")))
+    assert changes(take(audit, tmp_path / "a.ndjson", content)) == (2, 0, 0, 0)
+
+
+def test_an_unsubmitted_spec_again_is_the_same_job(audit: Audit, tmp_path: Path) -> None:
+    spec = {k: job()[k] for k in ("Name", "Type", "Count", "Meta", "Tasks")}
+    assert changes(take(audit, tmp_path / "a.yaml", as_yaml(spec))) == (1, 0, 0, 0)
+    assert changes(take(audit, tmp_path / "b.json", compact(spec))) == (0, 0, 1, 0)
+    assert audit.rows("SELECT count(*) FROM jobs") == [(1,)]
+
+
+def test_executions_and_history_alone_connect_to_their_job(audit: Audit, tmp_path: Path) -> None:
+    job_id = job()["ID"]
+    take(audit, tmp_path / "job.json", compact(job()))
+    items = [{"ID": "e-1", "JobID": job_id, "NodeID": "n-7", "ComputeState": {"StateType": 7}}]
+    take(audit, tmp_path / "executions.json", compact({"Items": items, "NextToken": ""}))
+    assert audit.rows("SELECT job_id, node FROM v_executions") == [(job_id, "n-7")]
+
+
+def test_a_folder_of_known_files_is_recorded_bit_by_bit(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is held in memory for every file of a folder, not even of one that is all known."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number}.json").write_bytes(compact(job(number)))
+    audit.ingest(folder)
+    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_LOG", 12)
+    written = []
+    monkeypatch.setattr(
+        "meta_audit.cli.progress.Quiet.wrote", lambda _, summary: written.append(summary.documents)
+    )
+    summary = audit.ingest(folder).summary
+    assert (summary["sources"], summary["documents"], summary["unchanged"]) == (30, 30, 30)
+    assert len(written) > 5
+    assert audit.rows("SELECT count(*) FROM v_sources WHERE status = 'known'") == [(30,)]
+
+
+def test_what_was_accepted_is_not_rejected_later(audit: Audit, tmp_path: Path) -> None:
+    not_text = compact({**job(99), "Meta": {"retries": 3}})
+    take(audit, tmp_path / "first.ndjson", ndjson(not_text), "--coerce-scalars")
+    others = [compact(job(n)) for n in range(40)]
+    # So many are new that reading does not look for those that are known.
+    summary = take(audit, tmp_path / "again.ndjson", ndjson(*others[:20], not_text, *others[20:]))
+    assert changes(summary) == (40, 0, 1, 0)
+    assert audit.rows("SELECT * FROM rejections") == []
+    assert audit.rows("SELECT rejected FROM source_results ORDER BY result_no") == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("names", [("a.yaml", "b.json"), ("a.json", "b.yaml")])
+@pytest.mark.parametrize("most", [1, 8_000])
+def test_bytes_that_one_format_takes_and_another_does_not(
+    audit: Audit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, str],
+    most: int,
+) -> None:
+    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", most)
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.write_text("{ID: j-1, Tasks: [{Name: t}]}")
+    summary = audit.ingest(*paths).summary
+    is_yaml_first = names[0] == "a.yaml"
+    assert changes(summary) == ((1, 0, 1, 0) if is_yaml_first else (1, 0, 0, 1))
+    assert len(audit.rows("SELECT * FROM rejection_resolutions")) == (not is_yaml_first)
+    assert audit.faults() == []

@@ -1,0 +1,116 @@
+"""SIGINT and SIGTERM to a real process that reads a stream which drips."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Audit, Program
+from tests.ingest.documents import compact, job, ndjson
+
+STARTED = 30.0
+"""Seconds that a process may take to begin."""
+
+
+def wait_for_import(audit: Audit, process: subprocess.Popen[bytes]) -> None:
+    """Wait until an import has begun."""
+    deadline = time.monotonic() + STARTED
+    while time.monotonic() < deadline and process.poll() is None:
+        if audit.rows("SELECT 1 FROM imports"):
+            return
+        time.sleep(0.02)
+    raise AssertionError(process.communicate())
+
+
+@contextmanager
+def dripping(
+    program: Program, audit: Audit, *documents: bytes
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """An ingest that has begun, and the end of the pipe that still feeds it."""
+    reading, writing = os.pipe()
+    process = program("ingest", "-", "--db", audit.db, "--format", "json", stdin=reading)
+    os.close(reading)
+    try:
+        os.write(writing, ndjson(*documents))
+        wait_for_import(audit, process)
+        time.sleep(0.1)
+        yield process, writing
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_cleanly(program: Program, audit: Audit, number: int, status: int) -> None:
+    with dripping(program, audit, compact(job(1))) as (process, _):
+        process.send_signal(number)
+        out, err = process.communicate(timeout=STARTED)
+    assert process.returncode == status
+    assert json.loads(out)["status"] == "interrupted"
+    assert err.endswith(b"Interrupted: run the same command again to complete the import.\n")
+    assert b"Traceback" not in err
+    assert audit.rows("SELECT status FROM v_imports") == [("interrupted",)]
+    assert audit.faults() == []
+
+
+def test_the_same_command_again_completes(
+    program: Program, audit: Audit, another: Audit, tmp_path: Path
+) -> None:
+    documents = [compact(job(n)) for n in range(40)]
+    (tmp_path / "first.ndjson").write_bytes(ndjson(*documents[:20]))
+    os.mkfifo(tmp_path / "fifo")
+    arguments = ("ingest", "first.ndjson", "-", "--format", "json", "--db", audit.db)
+    process = program(*arguments, stdin=os.open(tmp_path / "fifo", os.O_RDWR))
+    wait_for_import(audit, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=STARTED)
+    assert process.returncode == 143
+
+    (tmp_path / "rest.ndjson").write_bytes(ndjson(*documents[20:]))
+    for store in (audit, another):
+        with (tmp_path / "rest.ndjson").open("rb") as rest:
+            again = program(*arguments[:-1], store.db, stdin=rest)
+            out, _ = again.communicate(timeout=STARTED)
+        assert again.returncode == 0
+        assert json.loads(out)["documents"] == 40
+    assert audit.rows("SELECT status FROM v_imports ORDER BY import_id") == [
+        ("interrupted",),
+        ("complete",),
+    ]
+    assert audit.export() == another.export()
+
+
+def test_signals_again_and_again_change_nothing(program: Program, audit: Audit) -> None:
+    with dripping(program, audit, compact(job(1))) as (process, _):
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+    assert audit.rows("SELECT status FROM v_imports") == [("interrupted",)]
+
+
+def test_a_signal_while_a_batch_is_written_waits_for_it(
+    program: Program, audit: Audit, tmp_path: Path
+) -> None:
+    """Whatever moment is hit: whole batches are in, and the import says that it was stopped."""
+    (tmp_path / "a.ndjson").write_bytes(ndjson(*[compact(job(n)) for n in range(4_000)]))
+    process = program("ingest", "a.ndjson", "--db", audit.db)
+    wait_for_import(audit, process)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=STARTED)
+    assert process.returncode in (0, 143)
+    expected = "complete" if process.returncode == 0 else "interrupted"
+    assert audit.rows("SELECT status FROM v_imports") == [(expected,)]
+    assert audit.rows("SELECT count(*) FROM documents") in ([(0,)], [(4_000,)])
+    assert audit.faults() == []

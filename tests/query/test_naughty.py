@@ -1,0 +1,38 @@
+"""Every naughty string as a Meta key and value: exact in JSON, harmless in text."""
+
+import json
+
+import msgspec
+
+from meta_audit.query.find import find
+from meta_audit.query.results import Trace
+from meta_audit.query.trace import trace
+from meta_audit.render.escape import is_safe
+from meta_audit.render.json import to_json
+from meta_audit.render.layout import Screen
+from meta_audit.render.trace import trace_page
+from meta_audit.search import Pair, Search, format_term, parse_term
+
+
+def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naughty_strings) -> None:
+    strings = sorted({s for s in naughty_strings if "\0" not in s})
+    meta = dict(zip(strings, reversed(strings), strict=True))
+    store.take(
+        job("j-1", meta=meta, Labels=meta),
+        *(job(f"j-task-{n}", task_meta={s: s}, Name=s) for n, s in enumerate(strings)),
+    )
+    connection = store.connection
+    found = trace(connection, "j-1")
+    assert isinstance(found, Trace)
+    written = to_json(found).decode()
+    assert is_safe(written.replace("\n", ""))
+    read = json.loads(written)
+    assert {m["key"]: m["value"] for m in read["meta"] if m["level"] == "job"} == meta
+    assert read["labels"] == meta
+    assert msgspec.json.decode(written, type=Trace) == found
+    for screen in (Screen(), Screen(80)):
+        assert is_safe(trace_page(found, screen).replace("\n", ""))
+    for number, string in enumerate(strings):
+        term = parse_term(format_term(Pair(string, string)))
+        listed = {f.job_id for f in find(connection, Search((term,)), 5).jobs}
+        assert f"j-task-{number}" in listed

@@ -1,0 +1,177 @@
+"""Migrations: one head, up and down with data in, and no drift between them and the tables."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from meta_audit.schema import HEAD, migrate
+from meta_audit.schema.tables import metadata
+from meta_audit.store.opening import locate, open_to_write
+from tests.conftest import Audit
+from tests.copies import Shelf
+from tests.faults.documents import write_folder
+
+ALLOWED_IMPORTS = {"sqlalchemy", "alembic", "__future__"}
+
+
+@pytest.fixture
+def empty(shelf: Shelf) -> Iterator[sa.Connection]:
+    """A connection to a store without tables."""
+    db = shelf.new()
+    engine = sa.create_engine(locate(db))
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+    shelf.drop(db)
+
+
+@pytest.fixture(scope="module")
+def script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(migrate.configuration())
+
+
+def test_there_is_one_head_and_the_code_knows_it(script: ScriptDirectory) -> None:
+    assert script.get_heads() == [HEAD]
+    assert script.get_bases() == ["0001"]
+
+
+def test_revisions_sort_by_name(script: ScriptDirectory) -> None:
+    """Whether a store is older or newer is told by comparing names."""
+    names = [revision.revision for revision in script.walk_revisions()]
+    assert names == sorted(names, reverse=True)
+    assert all(len(name) == len(HEAD) for name in names)
+
+
+def test_a_migration_knows_no_live_models(script: ScriptDirectory) -> None:
+    for revision in script.walk_revisions():
+        tree = ast.parse(Path(revision.path).read_text())
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [a.name for a in node.names]
+            )
+        }
+        assert imported <= ALLOWED_IMPORTS
+
+
+_DEFINITIONS = """
+    SELECT 'relation', relname::text, concat(relkind, CASE relkind WHEN 'v' THEN
+        pg_get_viewdef(oid) END)
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S'
+    UNION ALL SELECT 'column', concat(relname, '.', attname),
+        concat(format_type(atttypid, atttypmod), ' ', attnotnull, ' ', attcollation)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S' AND attnum > 0
+    UNION ALL SELECT 'constraint', concat(conrelid::regclass, '.', conname),
+        pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT 'index', relname::text, pg_get_indexdef(c.oid)
+    FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'i'
+    UNION ALL SELECT 'trigger', concat(tgrelid::regclass, '.', tgname), pg_get_triggerdef(oid)
+    FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'function', oid::regprocedure::text, prosrc
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace"""
+"""But for sequences: the migration makes some, and no number comes from them."""
+
+
+def schema(connection: sa.Connection) -> dict[tuple[str, str], list[str]]:
+    """Everything that is defined, as the engine keeps it, its lines in order of their text."""
+    if connection.dialect.name == "sqlite":
+        sql = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    else:
+        sql = _DEFINITIONS
+    return {
+        (kind, name): sorted(line.strip().rstrip(",") for line in text.splitlines())
+        for kind, name, text in connection.exec_driver_sql(sql)
+    }
+
+
+def of_store(found: dict[tuple[str, str], list[str]]) -> set[tuple[str, str]]:
+    """What is not Alembic's own."""
+    return {(kind, name) for kind, name in found if "alembic_version" not in name}
+
+
+def test_no_drift(empty: sa.Connection, shelf: Shelf) -> None:
+    """Columns, types, keys, constraints and indexes, their names, and options of the tables."""
+    migrate.upgrade(empty)
+    drawn = sa.create_engine(locate(shelf.new()))
+    with drawn.begin() as connection:
+        metadata.create_all(connection)
+        expected = schema(connection)
+    drawn.dispose()
+    migrated = schema(empty)
+    views = sa.inspect(empty).get_view_names()
+    ours = of_store(migrated) - {
+        (kind, name)
+        for kind, name in migrated
+        if kind in ("view", "trigger", "function") or name.split(".")[0] in views
+    }
+    assert {key: migrated[key] for key in ours} == expected
+
+
+def test_every_table_of_sqlite_is_strict(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/empty.db")
+    with engine.connect() as connection:
+        migrate.upgrade(connection)
+        rows = connection.exec_driver_sql(
+            "SELECT name, strict FROM pragma_table_list WHERE type = 'table'"
+        )
+        loose = {name for name, strict in rows if not strict}
+    engine.dispose()
+    assert loose <= {"alembic_version", "sqlite_schema", "sqlite_temp_schema"}
+
+
+def test_comments_are_in_the_store(empty: sa.Connection) -> None:
+    migrate.upgrade(empty)
+    found = {
+        (relation, column): comment
+        for relation, column, comment in empty.exec_driver_sql(
+            'SELECT relation, "column", comment FROM schema_comments'
+        )
+    }
+    inspector = sa.inspect(empty)
+    views = inspector.get_view_names()
+    expected = {(t.name, ""): t.comment for t in metadata.tables.values()}
+    expected |= {(t.name, c.name): c.comment for t in metadata.tables.values() for c in t.columns}
+    assert {key: text for key, text in found.items() if key[0] not in views} == expected
+    assert {key for key in found if key[0] in views} == {
+        (view, column)
+        for view in views
+        for column in ("", *(c["name"] for c in inspector.get_columns(view)))
+    }
+    assert all(found.values())
+
+
+def test_up_down_up_with_data_in(own: Audit, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "documents", 250, 3)
+    own.ingest(folder)
+    before = own.export()
+    store = open_to_write(str(own.db))
+    with store.engine.connect() as connection:
+        made = schema(connection)
+        connection.exec_driver_sql("BEGIN")
+        migrate.downgrade(connection, "base")
+        assert not of_store(schema(connection))
+        migrate.upgrade(connection)
+        connection.commit()
+        assert schema(connection) == made
+    store.close()
+    own.ingest(folder)
+    assert own.export() == before
+
+
+def test_upgrading_twice_does_nothing(empty: sa.Connection) -> None:
+    migrate.upgrade(empty)
+    made = schema(empty)
+    migrate.upgrade(empty)
+    assert schema(empty) == made

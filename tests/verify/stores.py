@@ -1,0 +1,133 @@
+"""A store with something in every table, of several imports, and copies of it as it grew."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+from meta_audit import cli
+from meta_audit.cli.reading import reading
+from meta_audit.ingest.build import Offered, build
+from meta_audit.ledger.note import SigningKey, VerifierKey
+from meta_audit.record.runs import SourceLog, begin_import
+from meta_audit.record.writer import Writer
+from meta_audit.store.opening import open_to_write
+from meta_audit.verify.report import Report
+from meta_audit.verify.run import Verification
+from tests.copies import Shelf
+from tests.faults.documents import write_folder
+
+KEY: Final = SigningKey("meta-audit", bytes(range(32)))
+OTHER_KEY: Final = SigningKey("meta-audit", bytes(range(1, 33)))
+DOCUMENTS: Final = 160
+LARGE: Final = 120
+LARGE_BYTES: Final = 10_000
+"""So many, so large: enough for a compression dictionary to be trained."""
+ORIGIN: Final = "0123456789abcdef"
+
+
+@contextmanager
+def signing(key: SigningKey, log: Path | None = None, origin: str = ORIGIN) -> Any:
+    """Sign with a key, for a log of known origin."""
+    given = {"META_AUDIT_SIGNING_KEY": key.secret()}
+    if log:
+        given["META_AUDIT_CHECKPOINT_LOG"] = str(log)
+    with (
+        patch.dict(os.environ, given),
+        patch("meta_audit.record.sealing.token_hex", lambda _: origin),
+    ):
+        yield
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A store, the file of its checkpoints, and older copies of it, the oldest first."""
+
+    db: str
+    log: Path
+    older: Sequence[str]
+    source: Path
+    """The documents that it was filled from."""
+
+
+def run(*arguments: str | Path) -> int:
+    """Run the program in this process."""
+    return cli.run([str(a) for a in arguments])
+
+
+def grow(shelf: Shelf, folder: Path, *, seed: int = 1) -> Grown:
+    """Make a store of five imports, one of them killed before its end."""
+    source = write_folder(folder / "source", DOCUMENTS, seed)
+    _write_large(source / "large.ndjson", seed)
+    db, log = shelf.new(), folder / "outside.checkpoints"
+    older = []
+
+    with signing(KEY, log):
+        for paths in (("large.ndjson", "a.ndjson"), ("broken.ndjson", "cut.ndjson.gz")):
+            run("ingest", *[source / p for p in paths], "--db", db, "--format", "json")
+            older.append(shelf.copy(db))
+        die_within_import(db, [b'{"ID": "j-killed", "Tasks": [{"Name": "t"}]}', b"{broken"])
+        run("ingest", source, "--db", db, "--format", "json")
+        older.append(shelf.copy(db))
+        run("rejections", "retry", "--coerce-scalars", "--db", db, "--format", "json")
+    return Grown(db, log, older, source)
+
+
+def _write_large(path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    lines = []
+    for number in range(LARGE):
+        params = {"Pad": chance.randbytes(LARGE_BYTES // 2).hex()}
+        task = {"Name": "t", "Engine": {"Type": "wasm", "Params": params}}
+        lines.append(json.dumps({"ID": f"j-large-{number}", "Tasks": [task]}))
+    path.write_text("\n".join(lines))
+
+
+def die_within_import(db: str, contents: Sequence[bytes]) -> None:
+    """Write a batch of an import, and never its end, as a killed process does."""
+    from hashlib import sha256
+
+    from meta_audit.model import Document
+
+    store = open_to_write(db)
+    bulk = store.bulk()
+    log = SourceLog(begin_import(bulk, "killed@host", "0", "[]"))
+    offered = []
+    for number, content in enumerate(contents, 1):
+        log.begin(number, f"killed{number}.json")
+        log.count(number, 1)
+        if number == 1:
+            log.end(number, "complete", "", len(content), sha256(content).digest())
+        document = Document(content, 1, 1, "json")
+        offered.append(Offered(document, sha256(content).digest(), number, f"killed{number}.json"))
+    Writer(bulk).write(build(offered, b"", coerce_scalars=False), log)
+    bulk.close()
+    store.close()
+
+
+def verify(
+    db: str, *against: Path, pins: Sequence[VerifierKey] = (), jobs: int = 1, **options: Any
+) -> Report:
+    """Verify a store in this process."""
+    verification = Verification(
+        partial(reading, db),
+        db,
+        against=[str(path) for path in against],
+        pins=pins,
+        jobs=jobs,
+        **options,
+    )
+    return verification.run()
+
+
+def warned(report: Report) -> list[str]:
+    """What the report says without calling it damage."""
+    return [step.detail for step in report.steps if step.status == "warning"]

@@ -1,0 +1,194 @@
+"""No false alarms: whatever is done to a store that changes no fact."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import sqlalchemy as sa
+
+from meta_audit.verify import run as running
+from tests.clusters import need, programs
+from tests.conftest import connected
+from tests.copies import Databases, Files, Shelf, database
+from tests.engines import Server
+from tests.verify.stores import (
+    KEY,
+    OTHER_KEY,
+    Grown,
+    die_within_import,
+    grow,
+    run,
+    signing,
+    verify,
+    warned,
+)
+
+
+@pytest.fixture(scope="module")
+def grown(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """A store with something in every table."""
+    return grow(shelf, tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """The same in an SQLite file."""
+    folder = tmp_path_factory.mktemp("files")
+    return grow(Files(folder), folder)
+
+
+def test_a_store_of_many_imports_is_intact(grown: Grown) -> None:
+    report = verify(grown.db, grown.log, deep=True)
+    assert report.damages == ()
+    assert report.verdict == "intact"
+    assert not warned(report)
+    assert report.signed == report.entries
+    assert all(step.status == "ok" for step in report.steps)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_so_is_each_older_copy(grown: Grown, number: int) -> None:
+    assert verify(grown.older[number]).verdict == "intact"
+
+
+def test_processes_find_the_same(grown: Grown) -> None:
+    with patch.object(running, "SMALL", 1), patch.object(running, "JOBS_PER_PART", 50):
+        report = verify(grown.db, grown.log, jobs=2)
+    assert report.verdict == "intact"
+
+
+@pytest.mark.parametrize("since", [1, 2, 3, 4])
+def test_only_what_is_new(grown: Grown, since: int) -> None:
+    report = verify(grown.db, grown.log, since=since)
+    assert report.verdict == "intact"
+
+
+def test_vacuum(shelf: Shelf, grown: Grown, postgres: Server) -> None:
+    db = shelf.copy(grown.db)
+    if isinstance(shelf, Databases):
+        with postgres.connect(database(db)) as connection:
+            connection.execute("VACUUM FULL")
+            connection.execute("REINDEX SCHEMA public")
+    else:
+        with closing(sqlite3.connect(db)) as connection:
+            connection.execute("VACUUM")
+    assert verify(db, grown.log).verdict == "intact"
+
+
+def test_sqlite_backup_and_restore(files: Grown, tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(files.db)) as source,
+        closing(sqlite3.connect(tmp_path / "audit.db")) as target,
+    ):
+        source.backup(target)
+    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
+
+
+def test_sqlite_dump_and_load(files: Grown, tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(files.db)) as source,
+        closing(sqlite3.connect(tmp_path / "audit.db")) as target,
+    ):
+        target.executescript("\n".join(source.iterdump()))
+    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
+
+
+def test_upgrade_of_the_newest_schema(shelf: Shelf, grown: Grown, capsys) -> None:
+    db = shelf.copy(grown.db)
+    assert run("db", "upgrade", "--db", db) == 0
+    assert verify(db, grown.log).verdict == "intact"
+
+
+def test_a_killed_import_is_a_warning_until_the_next_one_ends(
+    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
+) -> None:
+    db, log = shelf.copy(grown.db), tmp_path / "log"
+    log.write_bytes(grown.log.read_bytes())
+    die_within_import(db, [b'{"ID": "j-again", "Tasks": [{"Name": "t"}]}', b"[broken"])
+    report = verify(db, log)
+    assert report.verdict == "intact"
+    assert "1 imports" in warned(report)[0]
+    assert report.signed == report.entries - 2
+    with signing(KEY, log):
+        run("ingest", grown.source / "page.json", "--db", db)
+    report = verify(db, log)
+    assert report.verdict == "intact"
+    assert not warned(report)
+
+
+def test_an_import_stopped_by_a_signal(db_url: str, tmp_path: Path, program) -> None:
+    log = tmp_path / "checkpoints"
+    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret(), "META_AUDIT_CHECKPOINT_LOG": str(log)}
+    process = program("ingest", "-", "--db", db_url, stdin=-1, env=environment)
+    process.stdin.write(b'{"ID": "j-1", "Tasks": [{"Name": "t"}]}\n')
+    process.stdin.flush()
+    for _ in range(100):
+        with connected(db_url) as connection:
+            if connection.exec_driver_sql("SELECT 1 FROM imports").first():
+                break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    report = verify(db_url, log)
+    assert report.verdict == "intact"
+    assert report.checkpoints == 1
+
+
+def test_two_imports_at_once(db_url: str, files: Grown, tmp_path: Path, program) -> None:
+    log = tmp_path / "checkpoints"
+    environment = {"META_AUDIT_SIGNING_KEY": KEY.secret(), "META_AUDIT_CHECKPOINT_LOG": str(log)}
+    started = [
+        program("ingest", files.source / path, files.source, "--db", db_url, env=environment)
+        for path in ("a.ndjson", "later.ndjson.gz")
+    ]
+    for process in started:
+        process.communicate(timeout=60)
+        assert process.returncode in (1, 3)
+    report = verify(db_url, log)
+    assert report.damages == ()
+    assert report.verdict == "intact"
+    assert report.checkpoints == 2
+
+
+def test_another_key_from_some_import_on(
+    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
+) -> None:
+    db, log = shelf.copy(grown.db), tmp_path / "log"
+    log.write_bytes(grown.log.read_bytes())
+    with signing(OTHER_KEY, log):
+        run("ingest", grown.source / "page.json", "--db", db)
+    report = verify(db, log)
+    assert report.verdict == "intact"
+    assert len(report.keys) == 2
+
+
+def test_the_corpus(bacalhau_corpus: Path, db_url: str, capsys) -> None:
+    with signing(KEY):
+        run("ingest", bacalhau_corpus, "--db", db_url)
+    report = verify(db_url, deep=True)
+    assert report.damages == ()
+    assert report.verdict == "intact"
+
+
+def test_postgresql_dump_and_restore(postgres: Server, tmp_path: Path, capsys) -> None:
+    need("pg_dump", "psql")
+    grown = grow(Databases(postgres), tmp_path)
+    restored = postgres.url(postgres.create())
+
+    def libpq(db: str) -> str:
+        return sa.make_url(db).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    dumped = tmp_path / "dump.sql"
+    for command in (
+        ["pg_dump", "--file", dumped, libpq(grown.db)],
+        ["psql", "--quiet", "-v", "ON_ERROR_STOP=1", "--file", dumped, libpq(restored)],
+    ):
+        subprocess.run([programs() / command[0], *command[1:]], check=True, stdout=subprocess.PIPE)
+    assert verify(restored, grown.log).verdict == "intact"
