@@ -16,6 +16,8 @@ MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""
 MAX_NAME: Final = 512
 """Most characters of a job ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
+MAX_DUPLICATES: Final = 100
+"""Most keys of one document that may stand twice."""
 KEPT_OF_TOO_LARGE: Final = 65_536
 """Bytes kept as evidence of a document above `MAX_DOCUMENT_BYTES`."""
 
@@ -74,6 +76,24 @@ class Scalar(Struct, frozen=True):
 
     text: str
     value: bool | int | float | None
+
+
+class Duplicate(Struct, frozen=True):
+    """A key that stands more than once in one mapping."""
+
+    path: tuple[str | int, ...]
+    """Keys and list positions (from 0), from the root of the document down to the key itself."""
+    line: int
+    """Line of its second occurrence, from 1."""
+
+
+class Decoded(Struct, frozen=True):
+    """The value of one document. Of a key that stands twice the last value is taken."""
+
+    value: object
+    """`dict` (string keys), `list`, `str`, `int`, `float`, `bool`, `None` and `Scalar`."""
+    duplicates: tuple[Duplicate, ...] = ()
+    """Every key that stands twice, at every place where it can be reached."""
 
 
 class Task(Struct, frozen=True):
