@@ -23,7 +23,6 @@ from meta_audit.decode.text import (
     check_size,
     control_error,
     line_at,
-    line_of,
     quote,
     template_hint,
     to_text,
@@ -153,7 +152,7 @@ def _raw_decode(decoder: json.JSONDecoder, text: str, start: int) -> tuple[objec
         if character and character < " " and character not in _SPACE[1:]:
             raise control_error(character, error.lineno, language="json") from error
         message = f"{error.msg}, at column {error.colno}"
-        message += template_hint(line_of(text, error.lineno))
+        message += template_hint(text, error.lineno)
         raise RejectedError("json.syntax", message, line=error.lineno) from error
     except _ConstantError as error:
         raise RejectedError(

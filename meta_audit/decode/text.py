@@ -65,10 +65,9 @@ def line_at(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 
-def line_of(text: str, number: int) -> str:
-    """Return a line by its number from 1, or nothing."""
-    lines = text.splitlines()
-    return lines[number - 1] if 0 < number <= len(lines) else ""
+def lines_at(text: str, first: int, last: int) -> str:
+    """Return lines by their numbers from 1, as far as there are such lines."""
+    return "\n".join(text.splitlines()[max(first - 1, 0) : last])
 
 
 def quote(text: str) -> str:
@@ -82,9 +81,12 @@ def show_path(path: tuple[str | int, ...]) -> str:
     return "$" + "".join(steps)
 
 
-def template_hint(line: str) -> str:
-    """Return advice for a line of a Go template that is not rendered; nothing for another."""
-    return _TEMPLATE_HINT if "{{" in line else ""
+def template_hint(text: str, line: int) -> str:
+    """Return advice where a Go template that is not rendered may be to blame for an error.
+
+    A parser notices an action (`{{ … }}`) in its own line or at the start of the next.
+    """
+    return _TEMPLATE_HINT if "{{" in lines_at(text, line - 1, line) else ""
 
 
 def deep_error(line: int) -> RejectedError:

@@ -15,7 +15,7 @@ from meta_audit.decode.text import (
     check_size,
     control_error,
     line_at,
-    line_of,
+    lines_at,
     template_hint,
     to_text,
 )
@@ -61,7 +61,7 @@ def decode_yaml(content: bytes, *, loader: Any = LOADER) -> Decoded:
         # The last two: PyYAML's own scanner, on escapes such as \UFFFFFFFF.
         raise RejectedError("yaml.syntax", str(error)) from error
     except RejectedError as error:
-        hint = template_hint(line_of(text, error.line)) if error.reason == "yaml.key" else ""
+        hint = template_hint(text, error.line) if error.reason == "yaml.key" else ""
         if not hint:
             raise
         raise RejectedError(error.reason, f"{error}{hint}", line=error.line) from error
@@ -87,11 +87,11 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RejectedError:
         return RejectedError(reason, message, line=number)
     message = f"{error.context}: {problem}" if error.context else problem
     if mark:
-        line = line_of(text, number)
+        line = lines_at(text, number, number)
         message += f", at column {mark.column + 1}"
         if "\t" in line[: len(line) - len(line.lstrip())]:
             message += "; a tab cannot indent YAML, use spaces"
         if reason == "text.encoding" and _SURROGATE.search(line):
             message += "; YAML has no surrogate pairs, and Bacalhau refuses them as well"
-        message += template_hint(line)
+        message += template_hint(text, number)
     return RejectedError(reason, message, line=number)
