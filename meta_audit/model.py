@@ -94,6 +94,8 @@ class Decoded(Struct, frozen=True):
     """`dict` (string keys), `list`, `str`, `int`, `float`, `bool`, `None` and `Scalar`."""
     duplicates: tuple[Duplicate, ...] = ()
     """Every key that stands twice, at every place where it can be reached."""
+    format: Format = "json"
+    """`yaml`: Bacalhau reads it by its YAML road, which converts numbers and booleans."""
 
 
 class Task(Struct, frozen=True):

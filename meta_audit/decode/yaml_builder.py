@@ -102,7 +102,7 @@ class YamlBuilder:
                 "trailing_data", "a second YAML document begins here", line=_line_of(event)
             )
         duplicates = (Duplicate(tuple(reversed(f.steps)), f.line) for f in self._found)
-        return Decoded(value, tuple(duplicates))
+        return Decoded(value, tuple(duplicates), "yaml")
 
     def _node(self, event: Any, depth: int) -> object:
         """Build what begins with `event`, inside `depth` mappings and lists."""

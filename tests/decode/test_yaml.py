@@ -68,7 +68,7 @@ def rejection(content: bytes) -> RejectedError:
 )
 def test_accepts(content: bytes, value: object) -> None:
     assert yaml_value(content) == value
-    assert decode(content, "yaml") == Decoded(value)
+    assert decode(content, "yaml") == Decoded(value, format="yaml")
 
 
 @pytest.mark.parametrize(
