@@ -17,7 +17,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from meta_audit.decode.scalars import plain, plain_key
+from meta_audit.decode.scalars import plain, plain_key, tagged
 from meta_audit.decode.text import (
     deep_error,
     duplicates_error,
@@ -38,8 +38,9 @@ from meta_audit.model import (
 )
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_STRING_TAGS: Final = frozenset(("!", "tag:yaml.org,2002:str"))
-"""`!` and `!!str`: the scalar is a string, whatever it looks like. Nothing is constructed."""
+_CORE: Final = "tag:yaml.org,2002:"
+_STRING_TAGS: Final = frozenset(("!", f"{_CORE}str"))
+_COLLECTION_TAGS: Final = {MappingStartEvent: f"{_CORE}map", SequenceStartEvent: f"{_CORE}seq"}
 _MERGE: Final = "<<"
 
 
@@ -185,16 +186,29 @@ class YamlBuilder:
         self._count(event, len(text))
         if event.tag is not None:
             if event.tag not in _STRING_TAGS:
-                raise _tag_error(event)
+                return self._tagged(event)
         elif event.implicit[0]:
             return plain(text)
         if self._escapes and _SURROGATE.search(text):
             raise surrogate_error(_line_of(event))
         return text
 
+    def _tagged(self, event: Any) -> object:
+        """Resolve a scalar with one of YAML's own tags. Nothing is ever constructed."""
+        prefix, _, kind = event.tag.rpartition(":")
+        if f"{prefix}:" != _CORE:
+            raise _tag_error(event)
+        try:
+            return tagged(kind, event.value)
+        except UnicodeDecodeError as error:
+            message = "the bytes of a !!binary scalar are not UTF-8"
+            raise RejectedError("text.encoding", message, line=_line_of(event)) from error
+        except ValueError as error:
+            raise _tag_error(event) from error
+
     def _collection(self, event: Any, depth: int) -> object:
         self._count(event, 0)
-        if event.tag is not None:
+        if event.tag is not None and event.tag != _COLLECTION_TAGS[type(event)]:
             raise _tag_error(event)
         self._descend(event, depth)
         if type(event) is MappingStartEvent:
@@ -278,5 +292,7 @@ def _line_of(event: Any) -> int:
 
 def _tag_error(event: Any) -> RejectedError:
     return RejectedError(
-        "yaml.tag", f"the tag {quote(event.tag)}; tags are never constructed", line=_line_of(event)
+        "yaml.tag",
+        f"the tag {quote(event.tag)} does not fit the value, or is none of YAML's own",
+        line=_line_of(event),
     )

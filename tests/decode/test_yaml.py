@@ -57,6 +57,13 @@ def rejection(content: bytes) -> RejectedError:
         (b"a: &a 1\nb: &a 2\nc: *a", {"a": 1, "b": 2, "c": 2}),
         (b"- &a {x: &a 1}\n- *a", [{"x": 1}, 1]),
         (b"a: !!str 12\nb: ! 017\n!!str 1: x", {"a": "12", "b": "017", "1": "x"}),
+        (b"a: !!binary |\n  aGVs\n  bG8=\n", {"a": "hello"}),
+        (b"a: !!int '3'\nb: !!float 3", {"a": 3, "b": Scalar("3", 3.0)}),
+        (
+            b"a: !!bool on\nb: !!null ~\nc: !!timestamp 2024-1-2",
+            {"a": Scalar("on", True), "b": None, "c": "2024-1-2"},
+        ),
+        (b"!!map {a: !!seq [1]}", {"a": [1]}),
         (b"%YAML 1.1\n---\na: 2024-01-01", {"a": "2024-01-01"}),
         (b"null", None),
         (b"~", None),
@@ -98,9 +105,15 @@ def test_accepts(content: bytes, value: object) -> None:
         (b"a: &a [{b: 1}]\n<<: *a", "yaml.merge", 2),
         (b"a: !!python/object/apply:os.system [x]", "yaml.tag", 1),
         (b"a: 1\nb: !foo x", "yaml.tag", 2),
-        (b"a: !!binary aGVsbG8=", "yaml.tag", 1),
-        (b"a: !!int '3'", "yaml.tag", 1),
-        (b"!!map {a: 1}", "yaml.tag", 1),
+        (b"a: !!binary aGVsbG8", "yaml.tag", 1),
+        (b"a: !!binary aGV sbG8=", "yaml.tag", 1),
+        (b"a: !!binary /w==", "text.encoding", 1),
+        (b"a: !!int x", "yaml.tag", 1),
+        (b"a: !!int 1.5", "yaml.tag", 1),
+        (b"a: !!null x", "yaml.tag", 1),
+        (b"a: !!timestamp x", "yaml.tag", 1),
+        (b"a: !!set {x}", "yaml.tag", 1),
+        (b"a: !!map [x]", "yaml.tag", 1),
         (b"a: !e!x y", "yaml.tag", 1),
         (b"&a [*a]", "yaml.alias_budget", 1),
         (b"a: &a\n  b: {c: *a}", "yaml.alias_budget", 2),
@@ -153,9 +166,9 @@ def test_tags_in_messages_are_escaped() -> None:
 )
 @pytest.mark.parametrize("count", [1_000, 25_000, 1_000_000])
 def test_deep_nesting_is_refused_at_once(piece: bytes, count: int) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert rejection(piece * count).reason in {"too_deep", "yaml.syntax"}
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_deep_block_mappings_are_refused() -> None:
@@ -201,12 +214,12 @@ def merges(levels: int, width: int) -> bytes:
 
 
 def test_bombs_are_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for content in (laughs(9, 9), laughs(30, 2), merges(9, 9), merges(30, 2)):
         assert rejection(content).reason == "yaml.alias_budget"
     long_scalar = b"a: &a " + b"x" * 1_000_000 + b"\nb: [" + b"*a," * 11 + b"]"
     assert rejection(long_scalar).reason == "yaml.alias_budget"
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_alias_budget_is_exact() -> None:
@@ -317,14 +330,14 @@ def test_other_keys_are_not_taken_for_templates() -> None:
     ids=lambda content: repr(content[:20]),
 )
 def test_long_things_take_linear_time(content: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     message = ""
     try:
         yaml_value(content)
     except RejectedError as error:
         message = str(error)
     assert len(message) < 1000
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_python_parser_serves_where_libyaml_is_missing() -> None:
