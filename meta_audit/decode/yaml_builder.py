@@ -245,10 +245,19 @@ class YamlBuilder:
         return mapping
 
     def _merge(self, mapping: dict[str, object], depth: int) -> None:
-        """Take the keys of a mapping, or of each of a list of them, of which the first wins."""
+        """Take the keys of a mapping, or of each of a list of them, of which the first wins.
+
+        With text for a value `<<` is a key like any other: go-yaml writes it without quotes,
+        so that Bacalhau prints a Meta key `<<` in this way.
+        """
         known = len(self._found)
         event = self._next()
         value = self._node(event, depth)
+        if isinstance(value, str):
+            if _MERGE in mapping:
+                self._find(_Found(_line_of(event), [_MERGE]))
+            mapping[_MERGE] = value
+            return
         sources: list[object] = [value]
         if isinstance(value, list) and type(event) is SequenceStartEvent:  # Not an alias of one.
             sources = value
