@@ -169,12 +169,6 @@ class YamlBuilder:
         for found in self._found[known:]:
             found.steps.append(step)
 
-    def _count(self, event: Any, size: int) -> None:
-        self._nodes += 1
-        self._size += size
-        if self._nodes - self._alias_nodes > MAX_NODES:
-            raise nodes_error(_line_of(event))
-
     def _descend(self, event: Any, depth: int) -> None:
         if depth > self._deepest:
             if depth > MAX_DEPTH:
@@ -183,7 +177,10 @@ class YamlBuilder:
 
     def _scalar(self, event: Any) -> object:
         text: str = event.value
-        self._count(event, len(text))
+        self._nodes += 1
+        self._size += len(text)
+        if self._nodes - self._alias_nodes > MAX_NODES:
+            raise nodes_error(_line_of(event))
         if event.tag is not None:
             if event.tag not in _STRING_TAGS:
                 return self._tagged(event)
@@ -207,7 +204,9 @@ class YamlBuilder:
             raise _tag_error(event) from error
 
     def _collection(self, event: Any, depth: int) -> object:
-        self._count(event, 0)
+        self._nodes += 1
+        if self._nodes - self._alias_nodes > MAX_NODES:
+            raise nodes_error(_line_of(event))
         if event.tag is not None and event.tag != _COLLECTION_TAGS[type(event)]:
             raise _tag_error(event)
         self._descend(event, depth)
@@ -226,7 +225,9 @@ class YamlBuilder:
 
     def _mapping(self, depth: int) -> dict[str, object]:
         mapping: dict[str, object] = {}
-        written: dict[str, bool] = {}  # A key that came by a merge may be written; true if twice.
+        written: set[str] = set()  # A key that came by a merge may be written as well.
+        found = self._found
+        start = len(found)
         event = self._next()
         while type(event) is not MappingEndEvent:
             if type(event) is ScalarEvent and event.value == _MERGE and _is_plain(event):
@@ -234,12 +235,12 @@ class YamlBuilder:
             else:
                 value = self._node(event, depth)
                 key = value if isinstance(value, str) else _key(value, event)
-                if written.get(key) is False:
+                if key in written and all(f.steps != [key] for f in found[start:]):
                     self._find(_Found(_line_of(event), [key]))
-                written[key] = key in written
-                known = len(self._found)
+                written.add(key)
+                known = len(found)
                 mapping[key] = self._node(self._next(), depth)
-                if len(self._found) > known:
+                if len(found) != known:
                     self._lift(known, key)
             event = self._next()
         return mapping
