@@ -41,6 +41,8 @@ _TIMESTAMP: Final = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:[Zz]|[ ]?[+-][0-9:]+)?)?"
 )
 """A date or time; whether there is such a day is for nobody to say here."""
+_HIDDEN: Final = re.compile("[\0\uffff]")
+"""Refused in `!!binary`: elsewhere the bytes of a document show whether it holds them."""
 _NOT_FINITE: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
 """Names of Go: names of YAML."""
 _FIRST_WITH_EXPONENT: Final = 1e21
@@ -118,7 +120,10 @@ def tagged(kind: str, text: str) -> str | int | float | Scalar | None:
     one, where `!!binary` holds anything but UTF-8.
     """
     if kind == "binary":
-        return b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
+        content = b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
+        if _HIDDEN.search(content):
+            raise ValueError(kind)
+        return content
     value = _resolve(text)
     if kind == "float" and type(value) is int:
         return Scalar(text, float(value))

@@ -109,6 +109,8 @@ def test_accepts(content: bytes, value: object) -> None:
         (b"a: !!binary aGVsbG8", "yaml.tag", 1),
         (b"a: !!binary aGV sbG8=", "yaml.tag", 1),
         (b"a: !!binary /w==", "text.encoding", 1),
+        (b"a: !!binary YQA=", "yaml.tag", 1),
+        (b"a: !!binary 77+/", "yaml.tag", 1),
         (b"a: !!int x", "yaml.tag", 1),
         (b"a: !!int 1.5", "yaml.tag", 1),
         (b"a: !!null x", "yaml.tag", 1),
@@ -364,12 +366,17 @@ def test_python_parser_serves_where_libyaml_is_missing() -> None:
         assert caught.value.reason == reason
 
 
-YAML_SAFE = st.characters(exclude_categories=["Cs", "Cc", "Cn"], exclude_characters="\u2028\u2029")
-"""Characters that YAML takes raw in double quotes and does not fold as a line break."""
-
+YAML_SAFE = st.characters(
+    exclude_categories=["Cs", "Cc", "Cn"],
+    exclude_characters="\u2028\u2029",
+    include_characters="".join(map(chr, range(32))),
+)
+"""Characters that YAML takes in double quotes, raw or escaped, and does not fold as a line break."""
+TEXTS = st.text(YAML_SAFE, max_size=50)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXTS
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(YAML_SAFE, max_size=50),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(YAML_SAFE, max_size=50), inner),
+    SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
     max_leaves=20,
 )
 
@@ -390,3 +397,52 @@ def test_json_is_read_alike_as_yaml(value: object) -> None:
 def test_json_numbers_are_read_alike_as_yaml(value: float) -> None:
     content = json.dumps([value]).encode()
     assert yaml_value(content) == json_value(content)
+
+
+class Pairs(list[tuple[str, object]]):
+    """A mapping in which a key may stand twice."""
+
+    def text(self) -> str:
+        return "{" + ", ".join(f"{json.dumps(key)}: {written(item)}" for key, item in self) + "}"
+
+
+def written(value: object) -> str:
+    if isinstance(value, Pairs):
+        return value.text()
+    if isinstance(value, list):
+        return "[" + ",\n".join(map(written, value)) + "]"
+    return json.dumps(value)
+
+
+def repeated(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    """Find the paths of keys that stand twice in the plainest way."""
+    pairs = (
+        value if isinstance(value, Pairs) else enumerate(value if isinstance(value, list) else ())
+    )
+    found: set[tuple[str | int, ...]] = set()
+    seen = set()
+    for step, item in pairs:
+        if step in seen:
+            found.add((*path, step))
+        seen.add(step)
+        found |= repeated(item, (*path, step))
+    return found
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.integers(0, 9),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.lists(st.tuples(st.sampled_from("abc"), inner), max_size=5).map(Pairs)
+        ),
+        max_leaves=30,
+    )
+)
+def test_duplicates_are_found_alike_in_json_and_yaml(value: object) -> None:
+    content = written(value).encode()
+    as_json, as_yaml = decode(content, "json"), decode(content, "yaml")
+    assert as_json.value == as_yaml.value == json.loads(content)
+    assert set(as_json.duplicates) == set(as_yaml.duplicates)
+    assert {each.path for each in as_json.duplicates} == repeated(value)
