@@ -371,7 +371,7 @@ YAML_SAFE = st.characters(
     exclude_characters="\u2028\u2029",
     include_characters="".join(map(chr, range(32))),
 )
-"""Characters that YAML takes in double quotes, raw or escaped, and does not fold as a line break."""
+"""Characters that YAML takes in double quotes, raw or escaped, and does not take for a break."""
 TEXTS = st.text(YAML_SAFE, max_size=50)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXTS
 VALUES = st.recursive(
