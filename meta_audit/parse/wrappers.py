@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from meta_audit.decode.text import show_path
 from meta_audit.errors import RejectedError
-from meta_audit.model import MAX_NAME, JobRecord
+from meta_audit.model import MAX_NAME, Decoded, JobRecord
 from meta_audit.parse import activity, current, legacy, states, times
 from meta_audit.parse.fields import Level, integer, mapping, squash, text, wrong_type
 from meta_audit.parse.refusals import not_a_job
@@ -48,6 +49,13 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     `RejectedError` (`not_a_job`, `field.type`, `case_collision`, `number.range`,
     `meta.not_string`, `label.not_string`, `field.too_long`).
     """
+    if isinstance(value, Decoded):
+        for duplicate in value.duplicates:
+            place = show_path(duplicate.path)
+            raise RejectedError(
+                "duplicate_key", f"the key {place} stands twice", line=duplicate.line
+            )
+        value = value.value
     record = _parse(value, content, coerce_scalars)
     for field, length in (("ID", len(record.job_id)), ("Namespace", len(record.namespace))):
         if length > MAX_NAME:
