@@ -158,13 +158,15 @@ class Finding(Struct, frozen=True):
 class JobRecord(Struct, frozen=True):
     """What one document says of one job: a version of it, seen in a state.
 
-    Every text is written as `nul.escape_nul` gives it. With `origin` `activity` the document carries executions or events of a job and not the
-    job itself: `spec_sha256` is empty and there is no version.
+    Every text is written as `nul.escape_nul` gives it. With `origin` `activity` the document
+    carries executions or events of a job and not the job itself: `spec_sha256` is empty and
+    there is no version.
     """
 
     origin: Origin
     layout: str
-    """The Bacalhau version that first wrote this layout, as `v1.0.4`."""
+    """The Bacalhau version that first wrote this layout, as `v1.0.4`. `legacy v1.0.4` is a job of
+    v1.0.4 - v1.4 as the legacy API shows it, which says less of the job than the API itself."""
     job_id: str
     """Of a spec or submission that states none: `sha256:` and the hex of `spec_sha256`."""
     namespace: str

@@ -46,7 +46,7 @@ _HAPPENED: Final = Level("Event", "Message Topic Timestamp Details")
 _ITEMS: Final = Level("page", "Items NextToken")
 _NODES: Final = Level("JobState", "Nodes")
 _NODE: Final = Level("Node", "Shards")
-_SHARDS: Final = Level(
+STATE: Final = Level(
     "State", "JobID Shards Executions State Version CreateTime UpdateTime TimeoutAt"
 )
 
@@ -115,10 +115,10 @@ def v1_state(
 
     Up to v0.3.29 they stand by shard. Raises `RejectedError`.
     """
-    state = _SHARDS.fold(_mapping(value, "State"))
+    state = STATE.fold(_mapping(value, "State"))
     found = list(items(state, "Executions", "State"))
     for shard in mapping(state, "Shards", "State").values():
-        fields = _SHARDS.fold(_mapping(shard, "Shard"))
+        fields = STATE.fold(_mapping(shard, "Shard"))
         found += items(fields, "Executions", "Shard")
     return state, executions(found, job_id, "v0.3.22", findings)
 

@@ -223,9 +223,7 @@ def as_claimed(attributions: tuple[Attribution, ...]) -> tuple[Attribution, ...]
     return tuple(replace(a, trust="claimed") if a.trust == "server" else a for a in attributions)
 
 
-def _somebody(
-    named: Iterable[tuple[Rule, str]], findings: list[Finding]
-) -> list[tuple[Rule, str]]:
+def _somebody(named: Iterable[tuple[Rule, str]], findings: list[Finding]) -> list[tuple[Rule, str]]:
     """Keep the values that can name somebody."""
     kept = []
     for rule, value in named:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.model import Finding, JobRecord, Task
+from meta_audit.model import JobRecord, Task
 from meta_audit.parse import canonical, states
 from meta_audit.parse.attribution import as_claimed, of_meta
-from meta_audit.parse.fields import Level, integer, items, mapping, shown, text, wrong_type
+from meta_audit.parse.fields import Level, integer, items, mapping, text, wrong_type
 from meta_audit.parse.metadata import (
     is_plain,
     look,
     look_at_labels,
     note_snake_case,
     place,
+    states_id,
     strings,
 )
 from meta_audit.parse.spec_digest import spec_sha256, usual_input
@@ -22,7 +23,7 @@ from meta_audit.parse.times import since_1970
 
 if TYPE_CHECKING:
     from meta_audit.execution_state import Enum
-    from meta_audit.model import Attribution, Origin
+    from meta_audit.model import Attribution, Finding, Origin
     from meta_audit.parse.fields import Fields
 
 _SPEC_CONFIG: Final = Level("SpecConfig", "Type Params")
@@ -87,7 +88,8 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
     else:
         digest, plain = spec_sha256(origin, JOB, spec), False
 
-    report = look(job.Meta, None, "reserved.unsubmitted" if unsubmitted else None, findings, plain=plain)
+    forged = "reserved.unsubmitted" if unsubmitted else None
+    report = look(job.Meta, None, forged, findings, plain=plain)
     tasks = []
     for task in job.Tasks:
         if task.Meta:
@@ -97,12 +99,13 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
     layout = "v1.0.4"
     attributions: tuple[Attribution, ...] = ()
     if unsubmitted:
-        if job.ID:
-            findings.append(Finding("spec.states_id", f"{origin} with the ID {shown(job.ID)}"))
+        findings += states_id(origin, job.ID)
     else:
         layout, attributions, more = of_meta(job.Meta, report, job.Namespace)
         findings += more
-        if spec is not None and note_snake_case(findings, (JOB, value), (_STATE, spec.get("State"))):
+        if spec is not None and note_snake_case(
+            findings, (JOB, value), (_STATE, spec.get("State"))
+        ):
             attributions = as_claimed(attributions)
     return JobRecord(
         origin,
@@ -128,9 +131,7 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
     )
 
 
-def read_state(
-    fields: Fields, name: str, label: str, enums: tuple[Enum, ...]
-) -> tuple[str, str]:
+def read_state(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> tuple[str, str]:
     """Return the type and message of a `models.State`; a bare name or number is taken too.
 
     Raises `RejectedError` (`field.type`).

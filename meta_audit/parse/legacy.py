@@ -18,6 +18,7 @@ from meta_audit.parse.attribution import (
     EVENT,
     FLAT,
     METADATA,
+    NO_VALUE,
     STATUS,
     Rule,
     as_claimed,
@@ -30,8 +31,7 @@ from meta_audit.parse.metadata import (
     look,
     look_at_labels,
     note_snake_case,
-    place,
-    strings,
+    states_id,
 )
 from meta_audit.parse.spec_digest import spec_sha256
 
@@ -144,7 +144,6 @@ def parse_job(
     named = _named(job, metadata, status)
     stated_id = text(metadata, "ID", "Metadata") or text(job, "ID", "Job")
     client = next((value for rule, value in named if rule.role == "client"), "")
-
     created_at = times.moment(metadata, "CreatedAt", "Metadata") or times.moment(
         job, "CreatedAt", "Job"
     )
@@ -167,8 +166,8 @@ def parse_job(
         origin = "orchestrator"
         attributions, more = attribute(named)
         places = ((JOB, value), (_METADATA, job.get("Metadata")), (_STATUS, job.get("Status")))
-        holders = ((_REQUESTER, holder.get("Requester")) for holder in (metadata, status))
-        if note_snake_case(findings, *places, *holders):
+        requesters = ((_REQUESTER, of.get("Requester")) for of in (metadata, status))
+        if note_snake_case(findings, *places, *requesters):
             attributions = as_claimed(attributions)
         around = {"Requester": _REQUESTER.clean(status.get("Requester"))}
         holder = status or job
@@ -188,14 +187,9 @@ def parse_job(
             for rule, value in named
             if rule.role == "requester"
         )
-        if stated_id:
-            detail = f"{origin} with the ID {shown(stated_id)}"
-            findings.append(Finding("spec.states_id", detail))
+        findings += states_id(origin, stated_id)
     findings += more
-    look_at_labels(labels, findings)
-    if isinstance(job.get("Meta"), dict):  # No layout before v1.0.4 has it: Bacalhau drops it.
-        meta = strings(job["Meta"], place(None), "meta.not_string", findings, coerce=True)
-        look(meta, None, "reserved.unsubmitted", findings)
+    _look_at_texts(job, labels, findings)
 
     hashed = job | {
         "Spec": spec | {"Annotations": labels},
@@ -207,7 +201,7 @@ def parse_job(
         origin,
         _layout(metadata, status, spec),
         stated_id or "sha256:" + digest.hex(),
-        client,
+        "" if client in NO_VALUE else client,
         digest,
         type="ops" if _targets_all(deal) else "batch",
         count=integer(deal, "Concurrency", "Deal"),
@@ -238,7 +232,16 @@ def _named(job: Fields, metadata: Fields, status: Fields) -> list[tuple[Rule, st
 
 
 def _names_requester(named: list[tuple[Rule, str]]) -> bool:
-    return any(rule.role == "requester" for rule, _ in named)
+    return any(rule.role == "requester" and value not in NO_VALUE for rule, value in named)
+
+
+def _look_at_texts(job: Fields, labels: dict[str, str], findings: list[Finding]) -> None:
+    """Note odd labels, and Meta, which Bacalhau drops: these layouts do not have it."""
+    look_at_labels(labels, findings)
+    meta = job.get("Meta")
+    if isinstance(meta, dict):
+        texts = {key: item for key, item in meta.items() if isinstance(item, str)}
+        look(texts, None, "reserved.unsubmitted", findings)
 
 
 def _layout(metadata: Fields, status: Fields, spec: Fields) -> str:

@@ -1,7 +1,8 @@
 """Read Meta and labels, Go's `map[string]string`, and note what an auditor should look at.
 
-Bacalhau refuses a value that is not text and takes null as `""` (`encoding/json` into
-`map[string]string`). Keys are never folded or normalised; what looks alike is a finding.
+From v1.4 on Bacalhau refuses a value that is not text; v1.0.4 - v1.3.2 converted numbers and
+booleans of YAML (`stored_text`). Null is `""` (`encoding/json` into `map[string]string`). Keys
+are never folded or normalised; what looks alike is a finding.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.decode.scalars import stored_text
 from meta_audit.errors import RejectedError
 from meta_audit.identity.confusables import (
     has_invisible,
@@ -22,7 +24,7 @@ from meta_audit.parse.fields import kind_of, literal, shown, wrong_type
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from meta_audit.model import JobRecord
+    from meta_audit.model import JobRecord, Origin
     from meta_audit.parse.fields import Level
 
 _CACHED_REPORTS: Final = 4_096
@@ -38,7 +40,7 @@ def strings(
 ) -> dict[str, str]:
     """Return a mapping of text to text; null values are `""`, with a finding.
 
-    `coerce` takes a scalar by its literal text, with a finding. Raises `RejectedError`:
+    `coerce` takes a scalar as v1.0.4 - v1.3.2 stored it, with a finding. Raises `RejectedError`:
     `field.type` when it is no mapping, and `reason` for a value that is not text.
     """
     if value is None:
@@ -54,14 +56,18 @@ def strings(
             out[key] = ""
             nulls.append(f"{where}: key {shown(key)}")
         elif coerce and not isinstance(item, dict | list):
-            out[key] = literal(item)
-            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}")
+            out[key] = stored_text(item)
+            written = literal(item)
+            said = f" for {shown(written)}" if written != out[key] else ""
+            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}{said}")
         else:
-            advice = "" if isinstance(item, dict | list) else "; put it in quotes"
-            raise RejectedError(
-                reason,
-                f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}{advice}",
-            )
+            message = f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}"
+            if not isinstance(item, dict | list):
+                message += (
+                    f"; Bacalhau v1.0.4 - v1.3.2 stored {shown(stored_text(item))}, later versions"
+                    " refuse it; put it in quotes, or take it as stored with --coerce-scalars"
+                )
+            raise RejectedError(reason, message)
     note(findings, "meta.null", nulls)
     note(findings, "meta.coerced", coerced)
     return out
@@ -139,9 +145,7 @@ def look(
     return report
 
 
-def look_at_labels(
-    labels: dict[str, str], findings: list[Finding], *, plain: bool = False
-) -> None:
+def look_at_labels(labels: dict[str, str], findings: list[Finding], *, plain: bool = False) -> None:
     """Note what an auditor should look at in labels. `plain` as for `look`."""
     if not plain and labels:
         odd = (f"label {shown(k)}" for k, v in labels.items() if has_invisible(f"{k} {v}"))
@@ -166,6 +170,11 @@ def note_snake_case(findings: list[Finding], *structs: tuple[Level, Any]) -> boo
     names = [name for names in found for name in names]
     note(findings, "field.snake_case", [", ".join(map(shown, names[:8]))] if names else [])
     return bool(names)
+
+
+def states_id(origin: Origin, job_id: str) -> list[Finding]:
+    """Return the finding that a spec or submission states an ID, if it does."""
+    return [Finding("spec.states_id", f"{origin} with the ID {shown(job_id)}")] if job_id else []
 
 
 def place(task: str | None) -> str:

@@ -46,9 +46,7 @@ def since_1970(value: int, where: str, findings: list[Finding]) -> int | None:
     return value or None
 
 
-def integer_moment(
-    fields: Fields, name: str, label: str, findings: list[Finding]
-) -> int | None:
+def integer_moment(fields: Fields, name: str, label: str, findings: list[Finding]) -> int | None:
     """Return a field that holds integer nanoseconds, None when it is absent, null or 0."""
     return since_1970(integer(fields, name, label), f"{label}.{name}", findings)
 
