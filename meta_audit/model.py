@@ -29,6 +29,16 @@ LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "execution
 
 Format = Literal["json", "yaml"]
 Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]
+ORIGIN_RANK: Final[dict[Origin, int]] = {
+    "orchestrator": 4,
+    "event": 3,
+    "submission": 2,
+    "spec": 1,
+    "activity": 0,
+}
+"""Whose word counts for a job: a version of a lower rank never hides one of a higher rank,
+whatever its times. Clients may choose the ID of a service job, so a spec can name any job."""
+
 Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
 Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
 Role = Literal[

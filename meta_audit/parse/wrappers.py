@@ -186,7 +186,8 @@ class _Document:
         inner = _Document(spec, b"", self.coerce)
         if _is_job(inner.seen) or _is_legacy(inner.seen) or _is_bare_spec(inner.seen):
             return inner.record()
-        raise not_a_job(self.value)
+        message = "a Kubernetes object without a job under spec; feed the job itself"
+        raise RejectedError("not_a_job", message)
 
     def _job_state(self) -> JobRecord:
         """`{state: {JobID, Executions, State}}` of `/requester/states`, v0.3.22 - v1.4."""

@@ -50,5 +50,5 @@ def _field(name: str, item: Any, findings: list[Finding]) -> Any:
 
 
 def _note(findings: list[Finding], name: str, item: Any, read: str) -> None:
-    detail = f"{name}: {shown(literal(item))} is read as {shown(read)}"
+    detail = f"{name}: {literal(item)[:80]} is read as {shown(read)}"
     findings.append(Finding("field.converted", detail))
