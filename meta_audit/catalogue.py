@@ -42,13 +42,33 @@ REASONS: Final[dict[str, str]] = {
 """Reason of a rejection: its meaning."""
 
 FINDINGS: Final[dict[str, FindingKind]] = {
+    "text.nul": FindingKind("warning", "a NUL character in text, which cuts text in many programs"),
+    "field.duplicate": FindingKind(
+        "warning", "the same key twice in one mapping; the last one is taken, as Bacalhau does"
+    ),
+    "field.converted": FindingKind(
+        "info", "a YAML number or boolean of another type than its field, read as Bacalhau does"
+    ),
+    "field.snake_case": FindingKind(
+        "info", "field names in snake case: a program printed them, not Bacalhau; trust is claimed"
+    ),
+    "time.unit": FindingKind("warning", "a time that is not in nanoseconds, read in its own unit"),
+    "state.unknown": FindingKind(
+        "info", "a state's number that means different states in different versions, or none"
+    ),
+    "template.unrendered": FindingKind(
+        "warning", "a template ({{…}}) that was not rendered, in a name, namespace, Meta or label"
+    ),
+    "spec.states_id": FindingKind(
+        "info", "a spec or submission that states a job ID, which clients may choose"
+    ),
     "meta.null": FindingKind("info", "a null Meta value, taken as the empty string"),
     "meta.coerced": FindingKind("warning", "a Meta value that was not a string, taken as text"),
     "meta.confusable_key": FindingKind(
         "warning", "Meta keys that look alike: same letters after Unicode normalisation or folding"
     ),
     "meta.invisible": FindingKind(
-        "warning", "invisible, bidirectional or control characters in a Meta key or value"
+        "warning", "invisible, bidirectional or control characters in Meta or a label"
     ),
     "reserved.task": FindingKind(
         "critical", "a bacalhau.org/ key in a task's Meta: anyone can write it; a sign of spoofing"
@@ -63,6 +83,12 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "identity.undecodable_key": FindingKind("warning", "a public key that cannot be decoded"),
     "identity.conflict": FindingKind(
         "critical", "one document names two different values for the same role"
+    ),
+    "identity.no_value": FindingKind(
+        "warning", "a printed None, null or the like in place of an identity: nobody is named"
+    ),
+    "identity.two_jobs": FindingKind(
+        "critical", "one ID of two jobs: orchestrators state different create times or requesters"
     ),
     "activity.other_job": FindingKind(
         "warning", "an execution or event in a job's document that names another job; not taken"
