@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from meta_audit.store.session import Session
 
 from meta_audit.record import lookups as dictionaries
 from meta_audit.record.lookups import Dictionaries
 from meta_audit.store.opening import open_to_write
+from meta_audit.store.session import Session
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=12)
