@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from base64 import b64decode
 from decimal import Decimal
 from typing import Final
 
@@ -34,6 +35,14 @@ _WORDS: Final[dict[str, bool | float | None]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_KINDS: Final = {"bool": bool, "int": int, "float": float, "null": type(None), "timestamp": str}
+"""YAML's tags for scalars, except `!!str`, which takes any text: what `_resolve` gives for them."""
+_TIMESTAMP: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:[Zz]|[ ]?[+-][0-9:]+)?)?"
+)
+"""A date or time; whether there is such a day is for nobody to say here."""
+_HIDDEN: Final = re.compile("[\0\uffff]")
+"""Refused in `!!binary`: elsewhere the bytes of a document show whether it holds them."""
 _NOT_FINITE: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
 """Names of Go: names of YAML."""
 _FIRST_WITH_EXPONENT: Final = 1e21
@@ -104,6 +113,27 @@ def plain_key(text: str) -> str | None:
     return _NOT_FINITE.get(written, written)
 
 
+def tagged(kind: str, text: str) -> str | int | float | Scalar | None:
+    """Resolve a scalar with the tag `!!kind`, as go-yaml v2 does whether it is quoted or not.
+
+    Raises `ValueError` where the text is none of that kind, and `UnicodeDecodeError`, which is
+    one, where `!!binary` holds anything but UTF-8.
+    """
+    if kind == "binary":
+        content = b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
+        if _HIDDEN.search(content):
+            raise ValueError(kind)
+        return content
+    value = _resolve(text)
+    if kind == "float" and type(value) is int:
+        return Scalar(text, float(value))
+    if kind not in _KINDS or type(value) is not _KINDS[kind]:
+        raise ValueError(kind)
+    if kind == "timestamp" and not _TIMESTAMP.fullmatch(text):
+        raise ValueError(kind)
+    return plain(text)
+
+
 def stored_text(value: bool | float | Scalar) -> str:
     """Give the text that Bacalhau v1.0.4-v1.3.2 stored where a number or boolean stood for text.
 
@@ -111,7 +141,9 @@ def stored_text(value: bool | float | Scalar) -> str:
     `31`, `on` is `true`, and a float is written as the nearest *float32*, so that `3.14159265`
     is `3.1415927`. v1.4 and later refuse such a value.
     """
-    resolved = _resolve(value.text) if isinstance(value, Scalar) else value
+    resolved: object = value
+    if isinstance(value, Scalar):
+        resolved = _resolve(value.text) if value.value is None else value.value
     if isinstance(resolved, bool):
         return "true" if resolved else "false"
     return _format_float32(resolved) if isinstance(resolved, float) else str(resolved)

@@ -17,7 +17,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from meta_audit.decode.scalars import plain, plain_key
+from meta_audit.decode.scalars import plain, plain_key, tagged
 from meta_audit.decode.text import (
     deep_error,
     duplicates_error,
@@ -38,8 +38,9 @@ from meta_audit.model import (
 )
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_STRING_TAGS: Final = frozenset(("!", "tag:yaml.org,2002:str"))
-"""`!` and `!!str`: the scalar is a string, whatever it looks like. Nothing is constructed."""
+_CORE: Final = "tag:yaml.org,2002:"
+_STRING_TAGS: Final = frozenset(("!", f"{_CORE}str"))
+_COLLECTION_TAGS: Final = {MappingStartEvent: f"{_CORE}map", SequenceStartEvent: f"{_CORE}seq"}
 _MERGE: Final = "<<"
 
 
@@ -168,12 +169,6 @@ class YamlBuilder:
         for found in self._found[known:]:
             found.steps.append(step)
 
-    def _count(self, event: Any, size: int) -> None:
-        self._nodes += 1
-        self._size += size
-        if self._nodes - self._alias_nodes > MAX_NODES:
-            raise nodes_error(_line_of(event))
-
     def _descend(self, event: Any, depth: int) -> None:
         if depth > self._deepest:
             if depth > MAX_DEPTH:
@@ -182,19 +177,37 @@ class YamlBuilder:
 
     def _scalar(self, event: Any) -> object:
         text: str = event.value
-        self._count(event, len(text))
+        self._nodes += 1
+        self._size += len(text)
+        if self._nodes - self._alias_nodes > MAX_NODES:
+            raise nodes_error(_line_of(event))
         if event.tag is not None:
             if event.tag not in _STRING_TAGS:
-                raise _tag_error(event)
+                return self._tagged(event)
         elif event.implicit[0]:
             return plain(text)
         if self._escapes and _SURROGATE.search(text):
             raise surrogate_error(_line_of(event))
         return text
 
+    def _tagged(self, event: Any) -> object:
+        """Resolve a scalar with one of YAML's own tags. Nothing is ever constructed."""
+        prefix, _, kind = event.tag.rpartition(":")
+        if f"{prefix}:" != _CORE:
+            raise _tag_error(event)
+        try:
+            return tagged(kind, event.value)
+        except UnicodeDecodeError as error:
+            message = "the bytes of a !!binary scalar are not UTF-8"
+            raise RejectedError("text.encoding", message, line=_line_of(event)) from error
+        except ValueError as error:
+            raise _tag_error(event) from error
+
     def _collection(self, event: Any, depth: int) -> object:
-        self._count(event, 0)
-        if event.tag is not None:
+        self._nodes += 1
+        if self._nodes - self._alias_nodes > MAX_NODES:
+            raise nodes_error(_line_of(event))
+        if event.tag is not None and event.tag != _COLLECTION_TAGS[type(event)]:
             raise _tag_error(event)
         self._descend(event, depth)
         if type(event) is MappingStartEvent:
@@ -212,7 +225,9 @@ class YamlBuilder:
 
     def _mapping(self, depth: int) -> dict[str, object]:
         mapping: dict[str, object] = {}
-        written: dict[str, bool] = {}  # A key that came by a merge may be written; true if twice.
+        written: set[str] = set()  # A key that came by a merge may be written as well.
+        found = self._found
+        start = len(found)
         event = self._next()
         while type(event) is not MappingEndEvent:
             if type(event) is ScalarEvent and event.value == _MERGE and _is_plain(event):
@@ -220,21 +235,30 @@ class YamlBuilder:
             else:
                 value = self._node(event, depth)
                 key = value if isinstance(value, str) else _key(value, event)
-                if written.get(key) is False:
+                if key in written and all(f.steps != [key] for f in found[start:]):
                     self._find(_Found(_line_of(event), [key]))
-                written[key] = key in written
-                known = len(self._found)
+                written.add(key)
+                known = len(found)
                 mapping[key] = self._node(self._next(), depth)
-                if len(self._found) > known:
+                if len(found) != known:
                     self._lift(known, key)
             event = self._next()
         return mapping
 
     def _merge(self, mapping: dict[str, object], depth: int) -> None:
-        """Take the keys of a mapping, or of each of a list of them, of which the first wins."""
+        """Take the keys of a mapping, or of each of a list of them, of which the first wins.
+
+        With text for a value `<<` is a key like any other: go-yaml writes it without quotes,
+        so that Bacalhau prints a Meta key `<<` in this way.
+        """
         known = len(self._found)
         event = self._next()
         value = self._node(event, depth)
+        if isinstance(value, str):
+            if _MERGE in mapping:
+                self._find(_Found(_line_of(event), [_MERGE]))
+            mapping[_MERGE] = value
+            return
         sources: list[object] = [value]
         if isinstance(value, list) and type(event) is SequenceStartEvent:  # Not an alias of one.
             sources = value
@@ -278,5 +302,7 @@ def _line_of(event: Any) -> int:
 
 def _tag_error(event: Any) -> RejectedError:
     return RejectedError(
-        "yaml.tag", f"the tag {quote(event.tag)}; tags are never constructed", line=_line_of(event)
+        "yaml.tag",
+        f"the tag {quote(event.tag)} does not fit the value, or is none of YAML's own",
+        line=_line_of(event),
     )

@@ -52,11 +52,19 @@ def rejection(content: bytes) -> RejectedError:
         (b"<<: {a: 1, b: 2}\na: 3", {"a": 3, "b": 2}),
         (b"a: 3\n<<: {a: 1, b: 2}", {"a": 1, "b": 2}),  # As go-yaml v2; YAML 1.1 has a: 3.
         (b"x: &x {a: 1}\nz: {<<: [*x, {a: 2, c: 3}]}", {"x": {"a": 1}, "z": {"a": 1, "c": 3}}),
+        (b"<<: a\nb: {<<: '1'}", {"<<": "a", "b": {"<<": "1"}}),
         (b'"<<": 1\nb: <<', {"<<": 1, "b": "<<"}),
         (b"a: &n 017\n*n : *n", {"a": Scalar("017", 15), "15": Scalar("017", 15)}),
         (b"a: &a 1\nb: &a 2\nc: *a", {"a": 1, "b": 2, "c": 2}),
         (b"- &a {x: &a 1}\n- *a", [{"x": 1}, 1]),
         (b"a: !!str 12\nb: ! 017\n!!str 1: x", {"a": "12", "b": "017", "1": "x"}),
+        (b"a: !!binary |\n  aGVs\n  bG8=\n", {"a": "hello"}),
+        (b"a: !!int '3'\nb: !!float 3", {"a": 3, "b": Scalar("3", 3.0)}),
+        (
+            b"a: !!bool on\nb: !!null ~\nc: !!timestamp 2024-1-2",
+            {"a": Scalar("on", True), "b": None, "c": "2024-1-2"},
+        ),
+        (b"!!map {a: !!seq [1]}", {"a": [1]}),
         (b"%YAML 1.1\n---\na: 2024-01-01", {"a": "2024-01-01"}),
         (b"null", None),
         (b"~", None),
@@ -98,9 +106,17 @@ def test_accepts(content: bytes, value: object) -> None:
         (b"a: &a [{b: 1}]\n<<: *a", "yaml.merge", 2),
         (b"a: !!python/object/apply:os.system [x]", "yaml.tag", 1),
         (b"a: 1\nb: !foo x", "yaml.tag", 2),
-        (b"a: !!binary aGVsbG8=", "yaml.tag", 1),
-        (b"a: !!int '3'", "yaml.tag", 1),
-        (b"!!map {a: 1}", "yaml.tag", 1),
+        (b"a: !!binary aGVsbG8", "yaml.tag", 1),
+        (b"a: !!binary aGV sbG8=", "yaml.tag", 1),
+        (b"a: !!binary /w==", "text.encoding", 1),
+        (b"a: !!binary YQA=", "yaml.tag", 1),
+        (b"a: !!binary 77+/", "yaml.tag", 1),
+        (b"a: !!int x", "yaml.tag", 1),
+        (b"a: !!int 1.5", "yaml.tag", 1),
+        (b"a: !!null x", "yaml.tag", 1),
+        (b"a: !!timestamp x", "yaml.tag", 1),
+        (b"a: !!set {x}", "yaml.tag", 1),
+        (b"a: !!map [x]", "yaml.tag", 1),
         (b"a: !e!x y", "yaml.tag", 1),
         (b"&a [*a]", "yaml.alias_budget", 1),
         (b"a: &a\n  b: {c: *a}", "yaml.alias_budget", 2),
@@ -153,9 +169,9 @@ def test_tags_in_messages_are_escaped() -> None:
 )
 @pytest.mark.parametrize("count", [1_000, 25_000, 1_000_000])
 def test_deep_nesting_is_refused_at_once(piece: bytes, count: int) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert rejection(piece * count).reason in {"too_deep", "yaml.syntax"}
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_deep_block_mappings_are_refused() -> None:
@@ -201,12 +217,12 @@ def merges(levels: int, width: int) -> bytes:
 
 
 def test_bombs_are_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for content in (laughs(9, 9), laughs(30, 2), merges(9, 9), merges(30, 2)):
         assert rejection(content).reason == "yaml.alias_budget"
     long_scalar = b"a: &a " + b"x" * 1_000_000 + b"\nb: [" + b"*a," * 11 + b"]"
     assert rejection(long_scalar).reason == "yaml.alias_budget"
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_alias_budget_is_exact() -> None:
@@ -246,6 +262,7 @@ def test_many_nodes_are_refused_before_memory_is_used() -> None:
         (b"? &k a\n: 1\n? *k\n: 2", {"a": 2}, [(("a",), 3)]),
         (b"a: 1\n<<: {a: 2}\na: 3", {"a": 3}, [(("a",), 3)]),
         (b"a: 1\n<<: {a: 2}", {"a": 2}, []),
+        (b"a:\n  <<: b\n  <<: c", {"a": {"<<": "c"}}, [(("a", "<<"), 3)]),
         (
             b"T:\n- x\n- M: {k: 1,\n   k: 2}",
             {"T": ["x", {"M": {"k": 2}}]},
@@ -317,14 +334,14 @@ def test_other_keys_are_not_taken_for_templates() -> None:
     ids=lambda content: repr(content[:20]),
 )
 def test_long_things_take_linear_time(content: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     message = ""
     try:
         yaml_value(content)
     except RejectedError as error:
         message = str(error)
     assert len(message) < 1000
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_python_parser_serves_where_libyaml_is_missing() -> None:
@@ -349,12 +366,17 @@ def test_python_parser_serves_where_libyaml_is_missing() -> None:
         assert caught.value.reason == reason
 
 
-YAML_SAFE = st.characters(exclude_categories=["Cs", "Cc", "Cn"], exclude_characters="\u2028\u2029")
-"""Characters that YAML takes raw in double quotes and does not fold as a line break."""
-
+YAML_SAFE = st.characters(
+    exclude_categories=["Cs", "Cc", "Cn"],
+    exclude_characters="\u2028\u2029",
+    include_characters="".join(map(chr, range(32))),
+)
+"""Characters that YAML takes in double quotes, raw or escaped, and does not take for a break."""
+TEXTS = st.text(YAML_SAFE, max_size=50)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXTS
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(YAML_SAFE, max_size=50),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(YAML_SAFE, max_size=50), inner),
+    SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
     max_leaves=20,
 )
 
@@ -375,3 +397,52 @@ def test_json_is_read_alike_as_yaml(value: object) -> None:
 def test_json_numbers_are_read_alike_as_yaml(value: float) -> None:
     content = json.dumps([value]).encode()
     assert yaml_value(content) == json_value(content)
+
+
+class Pairs(list[tuple[str, object]]):
+    """A mapping in which a key may stand twice."""
+
+    def text(self) -> str:
+        return "{" + ", ".join(f"{json.dumps(key)}: {written(item)}" for key, item in self) + "}"
+
+
+def written(value: object) -> str:
+    if isinstance(value, Pairs):
+        return value.text()
+    if isinstance(value, list):
+        return "[" + ",\n".join(map(written, value)) + "]"
+    return json.dumps(value)
+
+
+def repeated(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    """Find the paths of keys that stand twice in the plainest way."""
+    pairs = (
+        value if isinstance(value, Pairs) else enumerate(value if isinstance(value, list) else ())
+    )
+    found: set[tuple[str | int, ...]] = set()
+    seen = set()
+    for step, item in pairs:
+        if step in seen:
+            found.add((*path, step))
+        seen.add(step)
+        found |= repeated(item, (*path, step))
+    return found
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.integers(0, 9),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.lists(st.tuples(st.sampled_from("abc"), inner), max_size=5).map(Pairs)
+        ),
+        max_leaves=30,
+    )
+)
+def test_duplicates_are_found_alike_in_json_and_yaml(value: object) -> None:
+    content = written(value).encode()
+    as_json, as_yaml = decode(content, "json"), decode(content, "yaml")
+    assert as_json.value == as_yaml.value == json.loads(content)
+    assert set(as_json.duplicates) == set(as_yaml.duplicates)
+    assert {each.path for each in as_json.duplicates} == repeated(value)
