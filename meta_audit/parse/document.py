@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from meta_audit.decode.text import show_path
 from meta_audit.errors import RejectedError
 from meta_audit.execution_state import is_unknown
-from meta_audit.model import MAX_NAME, Decoded, Finding
-from meta_audit.nul import NUL, escape_nul
+from meta_audit.model import Decoded, Finding
+from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import yaml_road
 from meta_audit.parse.fields import squash
 from meta_audit.parse.metadata import note, note_templates
@@ -47,7 +47,7 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     signature is over bytes, not over values. `coerce_scalars` takes Meta values and labels that
     are not text as Bacalhau v1.0.4 - v1.3.2 stored them. Raises `RejectedError` (`not_a_job`,
     `field.type`, `case_collision`, `duplicate_key`, `number.range`, `meta.not_string`,
-    `label.not_string`, `field.too_long`).
+    `label.not_string`).
     """
     decoded = value if isinstance(value, Decoded) else Decoded(value)
     tree: Any = decoded.value
@@ -65,10 +65,8 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
-    for field, length in (("ID", len(record.job_id)), ("Namespace", len(record.namespace))):
-        if length > MAX_NAME:
-            message = f"{field} of the job has {length} characters; at most {MAX_NAME} are taken"
-            raise RejectedError("field.too_long", message)
+    if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
+        record = _shortened(record, findings)
     return replace(record, findings=(*record.findings, *findings)) if findings else record
 
 
@@ -122,6 +120,16 @@ def _is_decisive(path: tuple[str | int, ...]) -> bool:
         if name in _TEXT_MAPS:
             return True
     return names[-1] in _NEVER_TWICE
+
+
+def _shortened(record: JobRecord, findings: list[Finding]) -> JobRecord:
+    """Return a record whose ID and namespace an index takes."""
+    for field, name in (("ID", record.job_id), ("Namespace", record.namespace)):
+        if len(name) > MAX_NAME:
+            findings.append(Finding("field.shortened", f"{field}: {len(name):,} characters"))
+    return replace(
+        record, job_id=shorten_name(record.job_id), namespace=shorten_name(record.namespace)
+    )
 
 
 def _note_states(record: JobRecord, findings: list[Finding]) -> None:
