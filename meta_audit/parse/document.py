@@ -13,6 +13,7 @@ from meta_audit.execution_state import is_unknown
 from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, yaml_road
+from meta_audit.parse.attribution import as_claimed
 from meta_audit.parse.metadata import note, note_templates
 from meta_audit.parse.wrappers import record_of
 
@@ -53,7 +54,11 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
         _note_states(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
-    return replace(record, findings=(*record.findings, *findings)) if findings else record
+    if not findings:
+        return record
+    if any(finding.code == "field.duplicate" for finding in findings):  # Bacalhau writes none.
+        record = replace(record, attributions=as_claimed(record.attributions))
+    return replace(record, findings=(*record.findings, *findings))
 
 
 def _record(
