@@ -14,8 +14,6 @@ MAX_NODES: Final = 200_000
 """Most keys, list elements and scalars of one document."""
 MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""
-MAX_NAME: Final = 512
-"""Most characters of a job ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
 MAX_DUPLICATES: Final = 100
 """Most keys of one document that may stand twice."""
 KEPT_OF_TOO_LARGE: Final = 65_536
