@@ -14,7 +14,8 @@ from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, yaml_road
 from meta_audit.parse.attribution import as_claimed
-from meta_audit.parse.metadata import note, note_templates
+from meta_audit.parse.fields import shown
+from meta_audit.parse.metadata import MOST_FINDINGS, few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     `label.not_string`).
     """
     decoded = value if isinstance(value, Decoded) else Decoded(value)
+    try:
+        return _parse(decoded, content, coerce_scalars)
+    except RecursionError:  # of a value that no decoder gave
+        raise RejectedError("too_deep", "nested too deeply to be read") from None
+
+
+def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
     tree: Any = decoded.value
     findings: list[Finding] = []
     if _may_hold_nul(content):
@@ -45,18 +53,18 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
         note(findings, "field.duplicate", duplicates.places(decoded.duplicates))
     if decoded.format == "yaml":
         tree = yaml_road.convert(tree, findings)
-    record = _record(tree, content, coerce_scalars, findings)
+    record = _record(tree, content, coerce, findings)
     if b"{{" in content:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
-    if not findings:
+    if not findings and len(record.findings) <= MOST_FINDINGS:
         return record
     if any(finding.code == "field.duplicate" for finding in findings):  # Bacalhau writes none.
         record = replace(record, attributions=as_claimed(record.attributions))
-    return replace(record, findings=(*record.findings, *findings))
+    return replace(record, findings=few([*record.findings, *findings]))
 
 
 def _record(
@@ -118,7 +126,7 @@ def _note_states(record: JobRecord, findings: list[Finding]) -> None:
     """Note states that are numbers without a known meaning."""
     found = [f"job: {record.state}"] if is_unknown(record.state) else []
     for execution in record.executions:
-        named = f"execution {execution.execution_id[:80]}"
+        named = f"execution {shown(execution.execution_id)}"
         both = (execution.state, execution.desired_state)
         found += [f"{named}: {state}" for state in both if is_unknown(state)]
     for event in record.events:
