@@ -1,4 +1,4 @@
-"""Parse one document: what is true of every kind, before and after its kind is known."""
+"""Parse one document: the rules that hold for every kind of document."""
 
 from __future__ import annotations
 

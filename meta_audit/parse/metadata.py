@@ -87,7 +87,7 @@ def annotation_labels(
 
 
 class KeyReport:
-    """What the keys of one Meta say, whatever their values. Shown keys are quoted."""
+    """Report on the keys of one Meta, whatever their values. Shown keys are quoted."""
 
     __slots__ = ("confusables", "invisible", "lookalikes", "odd", "reserved")
 

@@ -1,4 +1,4 @@
-"""What a document that is not a job looks like, and what to feed instead."""
+"""Say what a document that is not a job looks like, and what to feed instead."""
 
 from __future__ import annotations
 
