@@ -1,4 +1,4 @@
-"""The one catalogue of names: why a document is rejected, and what an auditor should look at."""
+"""Name every reason to reject a document, and everything that an auditor should look at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parse one document: what is true of every kind, before and after its kind is known."""
+"""Parse one document: the rules that hold for every kind of document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, yaml_road
 from meta_audit.parse.attribution import as_claimed
-from meta_audit.parse.metadata import note, note_templates
+from meta_audit.parse.fields import shown
+from meta_audit.parse.metadata import MOST_FINDINGS, few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _ESCAPED: Final = re.compile(
     rb"\\(?:0|x00|u0000|U00000000|u[fF]{4}|U0000[fF]{4})"  # as JSON and YAML write them
 )
-_RAW: Final = (b"\0", b"\xef\xbf\xbf", b"\xff\xff")
-"""NUL, and U+FFFF in UTF-8 and UTF-16."""
 
 
 def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> JobRecord:
@@ -37,6 +36,13 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     `label.not_string`).
     """
     decoded = value if isinstance(value, Decoded) else Decoded(value)
+    try:
+        return _parse(decoded, content, coerce_scalars)
+    except RecursionError:  # of a value that no decoder gave
+        raise RejectedError("too_deep", "nested too deeply to be read") from None
+
+
+def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
     tree: Any = decoded.value
     findings: list[Finding] = []
     if _may_hold_nul(content):
@@ -47,18 +53,18 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
         note(findings, "field.duplicate", duplicates.places(decoded.duplicates))
     if decoded.format == "yaml":
         tree = yaml_road.convert(tree, findings)
-    record = _record(tree, content, coerce_scalars, findings)
+    record = _record(tree, content, coerce, findings)
     if b"{{" in content:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
-    if not findings:
+    if not findings and len(record.findings) <= MOST_FINDINGS:
         return record
     if any(finding.code == "field.duplicate" for finding in findings):  # Bacalhau writes none.
         record = replace(record, attributions=as_claimed(record.attributions))
-    return replace(record, findings=(*record.findings, *findings))
+    return replace(record, findings=few([*record.findings, *findings]))
 
 
 def _record(
@@ -80,7 +86,9 @@ def _record(
 
 def _may_hold_nul(content: bytes) -> bool:
     """Tell cheaply if a document can hold NUL or U+FFFF."""
-    if any(form in content for form in _RAW):
+    if b"\0" in content or b"\xff" in content:  # UTF-16 has both in nearly every document.
+        return True
+    if b"\xef" in content and b"\xef\xbf\xbf" in content:
         return True
     return b"\\" in content and _ESCAPED.search(content) is not None
 
@@ -118,7 +126,7 @@ def _note_states(record: JobRecord, findings: list[Finding]) -> None:
     """Note states that are numbers without a known meaning."""
     found = [f"job: {record.state}"] if is_unknown(record.state) else []
     for execution in record.executions:
-        named = f"execution {execution.execution_id[:80]}"
+        named = f"execution {shown(execution.execution_id)}"
         both = (execution.state, execution.desired_state)
         found += [f"{named}: {state}" for state in both if is_unknown(state)]
     for event in record.events:
