@@ -80,7 +80,7 @@ _ASCII_TWINS: Final = str.maketrans({"i": "l", "1": "l", "|": "l", "!": "l", "0"
 
 
 def has_invisible(text: str) -> bool:
-    """Whether the text holds a character that cannot be seen, or that reorders what can.
+    """Tell if the text holds a character that cannot be seen, or that reorders what can.
 
     C0 (but tab, LF, CR, which honest multi-line values hold), C1, bidirectional controls,
     zero-width and other ignorable characters. Not: variation selectors U+FE00 to U+FE0F, which
@@ -109,12 +109,12 @@ def skeleton(key: str) -> str:
 
 
 def is_reserved(key: str) -> bool:
-    """Whether Bacalhau reserves the key for itself."""
+    """Tell if Bacalhau reserves the key for itself."""
     return key.startswith(RESERVED_PREFIX)
 
 
 def imitates_reserved(key: str) -> bool:
-    """Whether the key is not reserved but begins as if it were, to somebody who reads it.
+    """Tell if the key is not reserved but begins as if it were, to somebody who reads it.
 
     Beyond `skeleton`, white space and diacritics do not count, and neither does what looks
     alike within ASCII (`bacaIhau.0rg/`). Only the first `MAX_FOLDED_CHARS` are looked at.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import RejectedError
+from meta_audit.model import LIST_FIELDS
 from meta_audit.parse.fields import kind_of, shown, squash
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
 )
 """Folded names that a kind has, the more telling first."""
 
-_CONTAINERS: Final = ("items", "jobs", "events", "history", "executions")
-
 
 def not_a_job(value: Any, where: str = "") -> RejectedError:
     """Build the `not_a_job` rejection: what the document looks like, and what to feed instead."""
@@ -53,9 +52,9 @@ def _describe(value: Any) -> str:
     if not value:
         return "an empty mapping"
     seen = {squash(name).replace("_", ""): item for name, item in value.items()}
-    for name in _CONTAINERS:
-        if isinstance(seen.get(name), list):
-            return f"this looks like a page of {len(seen[name])} {name}; one document holds one job"
+    for name, item in seen.items():
+        if name in LIST_FIELDS and isinstance(item, list):
+            return f"this looks like a page of {len(item)} {name}; one document holds one job"
     for names, message in _KINDS:
         if names <= seen.keys():
             return f"this looks like {message}"
