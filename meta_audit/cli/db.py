@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.output import write_bytes
+from meta_audit.cli.progress import Line, progress
 from meta_audit.render.escape import escape
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
-
-@click.group(short_help="The store itself: where it is, its schema.")
+@click.group(cls=LazyGroup)
+@options.common
 def command() -> None:
-    """The store itself: where it is, its schema."""
+    """Manage the store: its path, its schema, copies of it, and roles on PostgreSQL."""
 
 
 @command.command()
-@options.DB
-def path(db: str | None) -> None:
-    """Print where the store is, or would be made."""
+@options.common
+def path() -> None:
+    """Print the path or URL of the store, also if it does not exist yet."""
     from meta_audit.store.opening import locate, shown
 
-    click.echo(escape(shown(locate(db))))
+    click.echo(escape(shown(locate(options.db()))))
 
 
 @command.command(name="upgrade")
-@options.DB
-def upgrade_command(db: str | None) -> None:
-    """Bring a store of an older schema to this program's."""
+@options.common
+def upgrade_command() -> None:
+    """Change the schema of an older store to the one that this program uses."""
     from meta_audit.schema import HEAD
     from meta_audit.store.opening import open_to_upgrade, revision, upgrade
 
-    store = open_to_upgrade(db)
+    store = open_to_upgrade(options.db())
     try:
         before = revision(store)
         if before < HEAD:
@@ -50,49 +47,54 @@ def upgrade_command(db: str | None) -> None:
         click.echo(f"{escape(store.shown)}: schema {before or 'none'} -> {after}")
 
 
-@command.command(name="copy", short_help="Copy a whole store into an empty one, and verify it.")
+@command.command(name="copy")
 @click.argument("from_", metavar="FROM")
 @click.argument("to", metavar="TO")
 @options.ALLOW_UNSAFE_SERVER
+@options.verbosity
 def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
-    """Copy the store FROM into TO, an empty or new one, and verify the copy.
+    """Copy the store FROM into TO, a new or empty store, and verify the copy.
 
-    Each is a path or a URL: SQLite to PostgreSQL, back again, or within one engine. Ledger and
-    checkpoints go along. The copy is made in one transaction: whole, or not at all.
+    FROM and TO are paths or URLs, of SQLite or PostgreSQL. The ledger and the checkpoints are
+    copied too. The copy is made in one transaction: it is complete, or TO stays empty.
     """
     from meta_audit.cli.verify import verified
+    from meta_audit.render.layout import count
     from meta_audit.store.opening import open_to_read, open_to_write
     from meta_audit.store.transfer import copy
 
+    if options.db() is not None:
+        raise click.UsageError("`db copy` takes no --db: name both stores, FROM and TO")
     source = open_to_read(from_)
     try:
         target = open_to_write(to, allow_unsafe_server=allow_unsafe_server)
         try:
-            with _counting() as copied:
-                counts = copy(source, target, copied)
+            with progress("copying") as line:
+                counts = copy(source, target, _Copied(line))
         finally:
             target.close()
     finally:
         source.close()
-    rows = sum(counts.values())
-    click.echo(f"Copied {rows:,} rows from {escape(source.shown)} to {escape(target.shown)}.")
-    report = verified(to, against=())
-    click.echo(f"The copy is {report.verdict}: {report.entries:,} entries of the ledger checked.")
+    rows = count(sum(counts.values()), "row")
+    click.echo(f"Copied {rows} from {escape(source.shown)} to {escape(target.shown)}.")
+    report = verified(to)
+    entries = count(report.entries, "entry")
+    click.echo(f"The copy is {report.verdict}: {entries} of the ledger checked.")
     return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
 
 
-@command.command(name="backup", short_help="Copy an SQLite store while others write to it.")
+@command.command(name="backup")
 @click.argument("file", metavar="FILE")
-@options.DB
-def backup_command(file: str, db: str | None) -> None:
-    """Copy an SQLite store into a new FILE, while others may write to it.
+@options.common
+def backup_command(file: str) -> None:
+    """Copy an SQLite store into a new FILE, even while others write to it.
 
     The copy is a store like any other: check it with `meta-audit verify --db FILE`.
     """
     from meta_audit.store.opening import open_to_read
     from meta_audit.store.transfer import backup
 
-    store = open_to_read(db)
+    store = open_to_read(options.db())
     try:
         size = backup(store, file)
     finally:
@@ -100,23 +102,23 @@ def backup_command(file: str, db: str | None) -> None:
     click.echo(f"Backed up {escape(store.shown)} to {escape(file)}: {size:,} bytes.")
 
 
-@command.command(name="roles", short_help="Who may change and who may read, on PostgreSQL.")
+@command.command(name="roles")
 @click.option("--owner", default="meta_audit_owner", show_default=True, help="Upgrades the store.")
 @click.option("--importer", default="meta_audit_importer", show_default=True, help="Adds facts.")
 @click.option("--auditor", default="meta_audit_auditor", show_default=True, help="Only reads.")
-@click.option("--apply", "apply_", is_flag=True, help="Run the SQL, instead of printing it.")
-@options.DB
-def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool, db: str | None) -> None:
-    """Print the SQL that makes three roles of a PostgreSQL store, or run it.
+@click.option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
+@options.common
+def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> None:
+    """Print the SQL that makes the roles of a PostgreSQL store, or run it.
 
-    The owner has the tables and upgrades them; the importer may insert facts, and neither update
-    nor delete them; the auditor may read. None of them can log in: grant them to those who can.
-    Run this again after an upgrade (docs/postgresql.md).
+    The owner owns the tables and upgrades them. The importer may insert facts, but not update
+    or delete them. The auditor may only read. None of them can log in: grant them to users who
+    can. Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
     from meta_audit.store.postgresql.roles import Roles, apply, statements
 
-    store = open_to_upgrade(db)
+    store = open_to_upgrade(options.db())
     try:
         sql = statements(store, Roles(owner, importer, auditor))
         if apply_:
@@ -126,24 +128,17 @@ def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool, db: 
     if apply_:
         click.echo(f"{escape(store.shown)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
     else:
-        click.echo("".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT")), nl=False)
+        text = "".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT"))
+        write_bytes(text.encode())
 
 
-@contextmanager
-def _counting() -> Iterator[Callable[[str, int], None]]:
-    """On a terminal, show which table is being copied."""
-    if not sys.stderr.isatty():
-        yield lambda _table, _rows: None
-        return
-    total = 0
+class _Copied:
+    """Show which table is being copied."""
 
-    def show(table: str, rows: int) -> None:
-        nonlocal total
-        total += rows
-        sys.stderr.write(f"\r\x1b[K{total:,} rows, {table}")
-        sys.stderr.flush()
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._rows = 0
 
-    try:
-        yield show
-    finally:
-        sys.stderr.write("\r\x1b[K")
+    def __call__(self, table: str, rows: int) -> None:
+        self._rows += rows
+        self._line.show(f"{self._rows:,} rows, {table}")

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 
+class ReadStore:
+    """Stands for the store until there is one that reads."""
+
+    def __init__(self, db: str | None) -> None:
+        self.db = db
+
+    def read(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do work on a connection."""
+        return read(self.db, work)
+
+
 def read(db: str | None, work: Callable[[Connection], _Result]) -> _Result:
     """Do work on a connection, again from its beginning where it failed for a reason that passes.
 

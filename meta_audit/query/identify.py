@@ -69,14 +69,18 @@ def identify(connection: Connection, job: str, namespace: str | None) -> Identif
     if not storable(job):
         raise _not_found(job, namespace, ())
     found = _with_id(connection, job)
+    at_least = False
     if not found:
-        found = _jobs(_beginning(connection, job) + _named(connection, job))
+        listed = [*_beginning(connection, job), _named(connection, job)]
+        at_least = any(len(some) >= COUNTED for some in listed)
+        found = _jobs(row for some in listed for row in some)
     fitting = [row for row in found if namespace is None or row.namespace == namespace]
     if not fitting:
         raise _not_found(job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(connection, [row.job_key for row in fitting[:SHOWN]])
-        return Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown))
+        more = len(fitting) - len(shown)
+        return Candidates(CANDIDATES_FORMAT, job, shown, more, at_least)
     (meant,) = fitting
     return _with_activity(connection, meant)
 
@@ -85,15 +89,14 @@ def _with_id(connection: Connection, job_id: str) -> list[_Row]:
     return _jobs(_Row(*row) for row in rows(connection, _EXACT, job_id))
 
 
-def _beginning(connection: Connection, text: str) -> list[_Row]:
+def _beginning(connection: Connection, text: str) -> list[list[_Row]]:
     prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
     beginnings = [prefix + text for prefix in prefixes]
     return [
-        _Row(*row)
+        [_Row(*row) for row in rows(connection, _BEGINNING, beginning, beginning + LAST)]
         for beginning in beginnings
-        for row in rows(connection, _BEGINNING, beginning, beginning + LAST)
     ]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT: Final = "META_AUDIT_CHECKPOINT_LOG"
 _ADVICE: Final = (
-    "The import stands; its checkpoint is in the store alone. Mend that, or name another file"
+    "The import is saved; its checkpoint is in the store alone. Fix the file, or name another"
     " with --checkpoint-log: the next import writes what is missing."
 )
 
@@ -37,6 +37,11 @@ def append_missing(bulk: Bulk, path: Path) -> None:
     another store, or newer ones than the store has, as when an old copy of it was put back.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise StoreError(
+                f"cannot append to the file of checkpoints {path}: not a regular file",
+                advice=_ADVICE,
+            )
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

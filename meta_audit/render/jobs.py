@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.query.results import Candidates, Found, JobSummary
 from meta_audit.render.columns import table
 from meta_audit.render.escape import escape
-from meta_audit.render.layout import count, time
+from meta_audit.render.layout import count, short_time
 from meta_audit.render.page import Listing, Result
 
 if TYPE_CHECKING:
@@ -82,6 +82,6 @@ def bounded(number: int, *, at_least: bool) -> str:
 
 
 def _row(job: JobSummary) -> list[str]:
-    created = time(job.created_at) if job.created_at else "-"
+    created = short_time(job.created_at) if job.created_at else "-"
     rest = (job.name, job.type, job.state, job.namespace, job.client, job.requester)
     return [created, job.job_id, *(value or "-" for value in rest)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _JsonEscapes:
-    """Map code points, for `str.translate`. Line feeds are the formatter's own, never a string's."""
+    """Map code points, for `str.translate`. Only the formatter writes line feeds."""
 
     def __getitem__(self, code: int) -> str | int:
         char = chr(code)
@@ -35,7 +35,7 @@ _ESCAPES: Final = _JsonEscapes()
 
 def render(page: Page[Any], screen: Screen) -> bytes:  # noqa: ARG001 - as every renderer
     """Return the whole content of a page as one JSON text."""
-    return to_json(page.value())
+    return to_json(page.value(), indent=page.indent)
 
 
 def to_json(value: Any, *, indent: int = 2) -> bytes:

@@ -92,7 +92,7 @@ def fields(
     return lines
 
 
-def time(rfc3339: str | None) -> str:
+def short_time(rfc3339: str | None) -> str:
     """Return a time to the second; `time unknown` for None."""
     return f"{rfc3339[:10]} {rfc3339[11:19]}Z" if rfc3339 else "time unknown"
 

@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 class Page(Generic[Result]):
     """Show one kind of result. A subclass says how it is laid out as text."""
 
+    indent: ClassVar[int] = 2
+    """Of JSON; 0 writes it on one line."""
+
     result: Result
 
     def text(self, screen: Screen) -> str:

@@ -121,6 +121,10 @@ class Report(Struct, frozen=True):
     """The first ones, by entry."""
     damage_count: int
     seconds: float
+    against: tuple[str, ...] = ()
+    """Files of checkpoints that the store was compared with."""
+    not_checked: tuple[str, ...] = ()
+    """What was left out, in words; empty where all was checked."""
 
 
 class Options(NamedTuple):

@@ -128,7 +128,20 @@ class Verification:
             tuple(damages.first()),
             sum(damages.counts.values()),
             round(time.monotonic() - began, 3),
+            tuple(self._against),
+            self._not_checked(),
         )
+
+    def _not_checked(self) -> tuple[str, ...]:
+        """Say in words what was left out."""
+        left_out = []
+        if self._since:
+            left_out.append(f"entries up to checkpoint {self._since} (--since)")
+        if not self._against:
+            left_out.append("checkpoints held outside the store (--against)")
+        if not self._deep:
+            left_out.append("what the kept documents say when they are parsed again (--deep)")
+        return tuple(left_out)
 
     def _start(self, checkpoints: Checkpoints) -> Start:
         if not self._since:
