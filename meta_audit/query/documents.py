@@ -1,4 +1,4 @@
-"""The kept original bytes, by hash or by job; checked against their hash before they go out."""
+"""The kept original bytes, by hash or by job, checked against their hash."""
 
 from __future__ import annotations
 
@@ -71,8 +71,7 @@ def kept_document(
             job = identify(connection, what, namespace)
         except NotFoundError as error:
             if not hashes:
-                hint = "; of a hash, 8 digits are needed" if _SHORT_HASH.fullmatch(what) else ""
-                raise NotFoundError(f"{error}{hint}", advice=error.advice) from error
+                raise _no_document(what, error) from error
         if len(hashes) > 1 or (hashes and job):
             raise _ambiguous(what, hashes, with_job=job is not None)
         if job is None:
@@ -134,6 +133,17 @@ def _damaged(digest: bytes, why: str) -> StoreError:
         f"the document {bytes(digest).hex()} is damaged in the store: {why}",
         advice="Restore the store from a backup, and find out who or what changed it.",
     )
+
+
+def _no_document(what: str, error: NotFoundError) -> NotFoundError:
+    """Add to an error about a job that there is no document of this hash either."""
+    if _SHORT_HASH.fullmatch(what):
+        return NotFoundError(f"{error}. A SHA-256 needs 8 digits or more", advice=error.advice)
+    if _HASH.fullmatch(what):
+        return NotFoundError(
+            f"no document has the SHA-256 {what}, and {error}", advice=error.advice
+        )
+    return error
 
 
 def _ambiguous(what: str, hashes: list[bytes], *, with_job: bool) -> NotFoundError:

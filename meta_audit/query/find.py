@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import FIND_FORMAT, Found
 from meta_audit.query.statements import rows, snapshot, storable
+from meta_audit.query.unknown import check_search
 from meta_audit.schema.text_digest import digest, pair_digest
 
 if TYPE_CHECKING:
@@ -66,16 +67,22 @@ _EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", "1 = 1", (), hour
 
 
 def find(connection: Connection, search: Search, limit: int) -> Found:
-    """Return the newest jobs that match, at most `limit`, by the time of their creation."""
+    """Return the newest jobs that match, at most `limit`, by the time of their creation.
+
+    Raises `NotFoundError` where the search names a key, an ID or a namespace that is unknown.
+    """
     with snapshot(connection):
         criteria = _criteria(connection, search)
         if criteria is None:
+            check_search(connection, search)
             return Found(FIND_FORMAT, (), more=False)
         led_by = _rarest(connection, criteria)
         checks = [c for c in criteria if c is not led_by]
         keys: set[int] = set()
         for lead in led_by.leads:
             keys.update(_newest(_driver(connection, lead, checks), limit + 1))
+        if not keys:
+            check_search(connection, search)
         found = summaries(connection, sorted(keys, reverse=True))
     found = tuple(sorted(found, key=lambda job: job.created_at or "", reverse=True))
     return Found(FIND_FORMAT, found[:limit], more=len(found) > limit)

@@ -1,4 +1,4 @@
-"""Which job is meant: an ID, the beginning of one, or a name.
+"""Find the job that a text means: an ID, the beginning of one, or a name.
 
 An exact ID wins. Otherwise everything that fits is a candidate, so that a job named like
 another's short ID can never pass for it.
@@ -12,6 +12,7 @@ from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.statements import LAST, rows, storable
+from meta_audit.query.unknown import other_meaning
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def identify(connection: Connection, job: str, namespace: str | None) -> Identif
     if not job:
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
-        raise _not_found(job, namespace, ())
+        raise _not_found(connection, job, namespace, ())
     found = _with_id(connection, job)
     at_least = False
     if not found:
@@ -76,7 +77,7 @@ def identify(connection: Connection, job: str, namespace: str | None) -> Identif
         found = _jobs(row for some in listed for row in some)
     fitting = [row for row in found if namespace is None or row.namespace == namespace]
     if not fitting:
-        raise _not_found(job, namespace, found)
+        raise _not_found(connection, job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(connection, [row.job_key for row in fitting[:SHOWN]])
         more = len(fitting) - len(shown)
@@ -123,15 +124,18 @@ def _with_activity(connection: Connection, meant: _Row) -> Identified:
     return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)
 
 
-def _not_found(job: str, namespace: str | None, elsewhere: Iterable[_Row]) -> NotFoundError:
-    if namespace is None:
-        return NotFoundError(
-            f"no job has the ID or name {job}, or an ID that begins so",
-            advice="`meta-audit find` lists jobs; what could not be taken in is listed by "
-            "`meta-audit rejections list`.",
-        )
+def _not_found(
+    connection: Connection, job: str, namespace: str | None, elsewhere: Iterable[_Row]
+) -> NotFoundError:
     others = sorted({row.namespace for row in elsewhere})
+    if others:
+        shown = ", ".join(others[:SHOWN])
+        return NotFoundError(
+            f"no job {job} in the namespace {namespace}", advice=f"There is one in: {shown}"
+        )
     return NotFoundError(
-        f"no job {job} in the namespace {namespace}",
-        advice=f"There is one in: {', '.join(others[:SHOWN])}" if others else "",
+        f"no job matches {job} by ID, beginning of an ID, or name",
+        advice=other_meaning(connection, job)
+        or "`meta-audit find` lists jobs; `meta-audit rejections list` lists documents that could"
+        " not be taken.",
     )

@@ -9,6 +9,7 @@ from msgspec import Struct
 from meta_audit.errors import NotFoundError
 from meta_audit.query.results import REJECTIONS_FORMAT, Position, Rejections, RejectionSummary
 from meta_audit.query.statements import rfc3339, rows, snapshot, storable
+from meta_audit.query.unknown import check_filter
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,7 +26,7 @@ _ONE: Final = f"{_SELECT} WHERE r.rejection_id = ?"
 
 
 class Filter(Struct, frozen=True):
-    """Which rejections are wanted; all of it must fit."""
+    """Choose rejections; all of it must fit."""
 
     reason: str | None = None
     """Name from the catalogue, or its beginning up to a dot (`meta` for `meta.not_string`)."""
@@ -33,19 +34,24 @@ class Filter(Struct, frozen=True):
     """Text that the source's name contains."""
     import_id: int | None = None
     resolved: bool = False
-    """Whether those are wanted, too, whose bytes were accepted later."""
+    """Whether to include those whose bytes were accepted later."""
 
 
 def list_rejections(connection: Connection, wanted: Filter, limit: int) -> Rejections:
-    """Return the first rejections that fit, at most `limit`, and how many there are."""
-    if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
-        return Rejections(REJECTIONS_FORMAT, (), 0)
-    where, parameters = _where(wanted)
+    """Return the first rejections that fit, at most `limit`, and how many there are.
+
+    Raises `NotFoundError` for a reason, source or import that is unknown.
+    """
     with snapshot(connection):
+        if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
+            check_filter(connection, wanted)
+        where, parameters = _where(wanted)
         found = rows(
             connection, f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit
         )
         total = rows(connection, f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
+        if not total:
+            check_filter(connection, wanted)
     return Rejections(REJECTIONS_FORMAT, tuple(map(_summary, found)), total)
 
 

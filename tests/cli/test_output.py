@@ -41,7 +41,7 @@ def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path, format_: str) 
         assert done.returncode == 74
         assert done.stderr.splitlines()[-2:] == [
             "Error: cannot write the output: No space left on device",
-            "Completed work is saved. Fix this, then run the command again.",
+            "Completed work is saved. Fix the problem, then run the command again.",
         ]
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
 
