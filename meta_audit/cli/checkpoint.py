@@ -12,7 +12,7 @@ from meta_audit.cli.output import write, write_bytes
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from meta_audit.cli.reading import ReadStore
+    from meta_audit.store.opening import Store
 
 
 @click.group(cls=LazyGroup)
@@ -29,7 +29,7 @@ def command() -> None:
 @command.command(name="list")
 @options.TEXT_OR_JSON
 @options.reads_store
-def list_command(store: ReadStore, format_: str) -> Exit:
+def list_command(store: Store, format_: str) -> Exit:
     """List the checkpoints, oldest first."""
     from meta_audit.query.checkpoints import list_checkpoints
     from meta_audit.render.checkpoints import CheckpointsPage
@@ -41,14 +41,14 @@ def list_command(store: ReadStore, format_: str) -> Exit:
 @command.command()
 @click.argument("number", type=click.IntRange(1), metavar="N")
 @options.reads_store
-def show(store: ReadStore, number: int) -> Exit:
+def show(store: Store, number: int) -> Exit:
     """Print the signed note of checkpoint N, exactly.
 
     Collect notes in a file with >>, and give the file to `meta-audit verify --against`.
     """
     from meta_audit.query.checkpoints import signed_note
 
-    write_bytes(store.read(lambda connection: signed_note(connection, number)).encode())
+    write_bytes(store.read(lambda session: signed_note(session, number)).encode())
     return Exit.DONE
 
 
@@ -57,7 +57,7 @@ def show(store: ReadStore, number: int) -> Exit:
 @click.argument("new", type=click.IntRange(1))
 @options.TEXT_OR_JSON
 @options.reads_store
-def consistency(store: ReadStore, old: int, new: int, format_: str) -> Exit:
+def consistency(store: Store, old: int, new: int, format_: str) -> Exit:
     """Prove that nothing before checkpoint OLD changed up to checkpoint NEW.
 
     The proof shows that the ledger of OLD is the beginning of the ledger of NEW (RFC 9162
@@ -65,16 +65,15 @@ def consistency(store: ReadStore, old: int, new: int, format_: str) -> Exit:
     """
     from meta_audit.render.checkpoints import ConsistencyPage
     from meta_audit.verify.prove import consistency as prove_consistency
-    from meta_audit.verify.reader import Reader
 
-    proof = store.read(lambda connection: prove_consistency(Reader(connection), old, new))
+    proof = store.read(lambda session: prove_consistency(session, old, new))
     write(ConsistencyPage(proof), format_)
     return Exit.DONE
 
 
 @command.command()
 @options.reads_store
-def key(store: ReadStore) -> Exit:
+def key(store: Store) -> Exit:
     """Print the verifier keys of the store, name+hash+key, newest last.
 
     Give them to anyone who will verify, and keep a copy elsewhere. A key that is read from the

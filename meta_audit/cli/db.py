@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.groups import LazyGroup
-from meta_audit.cli.output import write_bytes
+from meta_audit.cli.output import done, write_bytes
 from meta_audit.cli.progress import Line, progress
 from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from meta_audit.store.opening import Store
 
 
 @click.group(cls=LazyGroup)
@@ -21,7 +28,7 @@ def command() -> None:
 @options.common
 def path() -> None:
     """Print the path or URL of the store, also if it does not exist yet."""
-    from meta_audit.store.opening import locate, shown
+    from meta_audit.store.location import locate, shown
 
     click.echo(escape(shown(locate(options.db()))))
 
@@ -31,20 +38,17 @@ def path() -> None:
 def upgrade_command() -> None:
     """Change the schema of an older store to the one that this program uses."""
     from meta_audit.schema import HEAD
-    from meta_audit.store.opening import open_to_upgrade, revision, upgrade
+    from meta_audit.store.opening import open_to_upgrade
 
-    store = open_to_upgrade(options.db())
-    try:
-        before = revision(store)
+    with closing(open_to_upgrade(options.db())) as store:
+        before = store.revision()
         if before < HEAD:
-            upgrade(store)
-        after = revision(store)
-    finally:
-        store.close()
+            store.upgrade()
+        after = store.revision()
     if before == after:
-        click.echo(f"{escape(store.shown)} has schema {after}: nothing to do.")
+        done(f"{escape(store.name)} has schema {after}: nothing to do.")
     else:
-        click.echo(f"{escape(store.shown)}: schema {before or 'none'} -> {after}")
+        done(f"{escape(store.name)}: schema {before or 'none'} -> {after}")
 
 
 @command.command(name="copy")
@@ -58,48 +62,44 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
     FROM and TO are paths or URLs, of SQLite or PostgreSQL. The ledger and the checkpoints are
     copied too. The copy is made in one transaction: it is complete, or TO stays empty.
     """
-    from meta_audit.cli.verify import verified
     from meta_audit.render.layout import count
     from meta_audit.store.opening import open_to_read, open_to_write
     from meta_audit.store.transfer import copy
+    from meta_audit.verify.run import verify
 
     if options.db() is not None:
         raise click.UsageError("`db copy` takes no --db: name both stores, FROM and TO")
-    source = open_to_read(from_)
-    try:
-        target = open_to_write(to, allow_unsafe_server=allow_unsafe_server)
-        try:
-            with progress("copying") as line:
-                counts = copy(source, target, _Copied(line))
-        finally:
-            target.close()
-    finally:
-        source.close()
-    rows = count(sum(counts.values()), "row")
-    click.echo(f"Copied {rows} from {escape(source.shown)} to {escape(target.shown)}.")
-    report = verified(to)
+    with (
+        closing(open_to_read(from_)) as source,
+        closing(open_to_write(to, allow_unsafe_server=allow_unsafe_server)) as target,
+    ):
+        with progress("copying") as line:
+            counts = copy(source, target, _Copied(line))
+        rows = count(sum(counts.values()), "row")
+        done(f"Copied {rows} from {escape(source.name)} to {escape(target.name)}.")
+    with closing(open_to_read(to)) as copied, progress("verifying") as line:
+        report = verify(copied, against=(), progress=partial(line.show, "verifying"))
     entries = count(report.entries, "entry")
-    click.echo(f"The copy is {report.verdict}: {entries} of the ledger checked.")
-    return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
+    said = f"The copy is {report.verdict}: {entries} of the ledger checked."
+    if report.verdict == "intact":
+        done(said)
+        return Exit.DONE
+    click.echo(said)
+    return Exit.FINDINGS
 
 
 @command.command(name="backup")
 @click.argument("file", metavar="FILE")
-@options.common
-def backup_command(file: str) -> None:
+@options.reads_store
+def backup_command(store: Store, file: str) -> None:
     """Copy an SQLite store into a new FILE, even while others write to it.
 
     The copy is a store like any other: check it with `meta-audit verify --db FILE`.
     """
-    from meta_audit.store.opening import open_to_read
     from meta_audit.store.transfer import backup
 
-    store = open_to_read(options.db())
-    try:
-        size = backup(store, file)
-    finally:
-        store.close()
-    click.echo(f"Backed up {escape(store.shown)} to {escape(file)}: {size:,} bytes.")
+    size = backup(store, file)
+    done(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
 
 
 @command.command(name="roles")
@@ -116,17 +116,15 @@ def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> N
     can. Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
-    from meta_audit.store.postgresql.roles import Roles, apply, statements
+    from meta_audit.store.postgresql.roles import Roles
 
-    store = open_to_upgrade(options.db())
-    try:
-        sql = statements(store, Roles(owner, importer, auditor))
+    with closing(open_to_upgrade(options.db())) as store:
+        session = store.session()
+        sql = store.backend.role_statements(session, Roles(owner, importer, auditor))
         if apply_:
-            apply(store, sql)
-    finally:
-        store.close()
+            session.transaction(lambda: [session.query(statement) for statement in sql])
     if apply_:
-        click.echo(f"{escape(store.shown)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
+        done(f"{escape(store.name)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
     else:
         text = "".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT"))
         write_bytes(text.encode())

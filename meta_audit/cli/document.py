@@ -12,8 +12,8 @@ from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape, escape_lines
 
 if TYPE_CHECKING:
-    from meta_audit.cli.reading import ReadStore
     from meta_audit.query.results import KeptDocument
+    from meta_audit.store.opening import Store
 
 
 @click.command()
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="FILE", help="Write the bytes to this file.")
 @click.option("--raw", is_flag=True, help="Print the exact bytes even to a terminal.")
 @options.reads_store
-def command(
-    store: ReadStore, what: str, namespace: str | None, output: str | None, raw: bool
-) -> Exit:
+def command(store: Store, what: str, namespace: str | None, output: str | None, raw: bool) -> Exit:
     """Print the original bytes of a document, exactly as they came.
 
     For a JOB, this is the document that shows its newest state. A SHA256 may be shortened to 8
@@ -34,7 +32,7 @@ def command(
     from meta_audit.query.documents import kept_document
     from meta_audit.query.results import Candidates
 
-    found = store.read(lambda connection: kept_document(connection, what, namespace))
+    found = store.read(lambda session: kept_document(session, what, namespace))
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 

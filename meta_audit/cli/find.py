@@ -10,8 +10,8 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
-    from meta_audit.cli.reading import ReadStore
     from meta_audit.search import Pair
+    from meta_audit.store.opening import Store
 
 
 def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Any:
@@ -31,7 +31,7 @@ def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...])
 @options.FORMAT
 @options.reads_store
 def command(
-    store: ReadStore,
+    store: Store,
     terms: tuple[Pair, ...],
     *,
     client: str | None,
@@ -54,6 +54,6 @@ def command(
     from meta_audit.search import Search
 
     search = Search(terms, client, requester, namespace)
-    found = store.read(lambda connection: find(connection, search, limit))
+    found = store.read(lambda session: find(session, search, limit))
     write(FoundPage(found), format_)
     return Exit.DONE if found.jobs else Exit.FINDINGS

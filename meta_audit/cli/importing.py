@@ -23,7 +23,7 @@ def report(run: Import, summary: Summary, store: Store, format_: str) -> int:
     sealed = run.sealed
     result = ImportResult(
         summary,
-        store.shown,
+        store.name,
         sealed.checkpoint.size if sealed else 0,
         sealed.checkpoint.root.hex() if sealed else "",
         str(run.checkpoint_log or "") if not run.log_error else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
@@ -48,10 +49,9 @@ def command(
     from meta_audit.sources import find
     from meta_audit.store.opening import open_to_write
 
-    store = open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)
-    try:
+    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
-            note(f"New store: {escape(store.shown)}")
+            note(f"New store: {escape(store.name)}")
         with progress("reading") as line:
             total = total_bytes(sources) if line.is_live else None
             reporter = Quiet(line, verbose=options.is_verbose(), total=total)
@@ -66,6 +66,4 @@ def command(
             summary = run.run(find(sources), arguments)
         if skipped := reporter.skipped_files():
             note(skipped)
-    finally:
-        store.close()
     return report(run, summary, store, format_)

@@ -6,6 +6,7 @@ context of the whole run, and read back by `db`, `is_quiet` and `is_verbose`.
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -99,9 +100,10 @@ def reads_store(command: _Command) -> _Command:
 
     @wraps(command)
     def with_store(**arguments: Any) -> Any:
-        from meta_audit.cli.reading import ReadStore
+        from meta_audit.store.opening import open_to_read
 
-        return command(store=ReadStore(db()), **arguments)
+        with closing(open_to_read(db())) as store:
+            return command(store=store, **arguments)
 
     return common(with_store)  # type: ignore[return-value]
 

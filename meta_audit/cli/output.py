@@ -37,6 +37,12 @@ def write_report(page: Page[Any], format_: str, code: Exit) -> Exit:
     return code
 
 
+def done(line: str) -> None:
+    """Print a line about work that went well, unless --quiet is given. The caller escapes it."""
+    if not options.is_quiet():
+        click.echo(line)
+
+
 def note(line: str) -> None:
     """Print a line on stderr, unless --quiet is given. The caller escapes it."""
     if not options.is_quiet():

@@ -11,10 +11,9 @@ from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from meta_audit.cli.reading import ReadStore
     from meta_audit.query.results import Candidates
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
 
 
 @click.command()
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="FILE", help="Write the proof to this file.")
 @options.reads_store
 def command(
-    store: ReadStore, job: str, *, namespace: str | None, every: bool, output: str | None
+    store: Store, job: str, *, namespace: str | None, every: bool, output: str | None
 ) -> Exit:
     """Prove that the ledger holds the newest document of JOB.
 
@@ -36,13 +35,12 @@ def command(
     from meta_audit.query.identify import identify
     from meta_audit.query.results import Candidates
     from meta_audit.verify.prove import prove
-    from meta_audit.verify.reader import Reader
 
-    def work(connection: Connection) -> Candidates | list[bytes]:
-        found = identify(connection, job, namespace)
+    def work(session: Session) -> Candidates | list[bytes]:
+        found = identify(session, job, namespace)
         if isinstance(found, Candidates):
             return found
-        return prove(Reader(connection), (found.job_key, found.activity_key), every=every)
+        return prove(session, (found.job_key, found.activity_key), every=every)
 
     found = store.read(work)
     if isinstance(found, Candidates):

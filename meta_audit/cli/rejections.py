@@ -11,10 +11,9 @@ from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from meta_audit.cli.reading import ReadStore
     from meta_audit.query.results import KeptDocument, RejectionSummary
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
 
 LAZY: Final = {"retry": ("meta_audit.cli.retry", "Try the rejected documents again.")}
 """Commands that write: they bring all of ingest with them."""
@@ -38,7 +37,7 @@ def command() -> None:
 @options.FORMAT
 @options.reads_store
 def list_(
-    store: ReadStore,
+    store: Store,
     *,
     reason: str | None,
     source: str | None,
@@ -55,7 +54,7 @@ def list_(
     from meta_audit.render.rejections import RejectionsPage
 
     wanted = Filter(reason, source, import_id, resolved=resolved)
-    found = store.read(lambda connection: list_rejections(connection, wanted, limit))
+    found = store.read(lambda session: list_rejections(session, wanted, limit))
     write(RejectionsPage(found), format_)
     return Exit.DONE
 
@@ -65,7 +64,7 @@ def list_(
 @click.option("--raw", is_flag=True, help="Print only the kept bytes, exactly.")
 @options.format_option("json", help_="Text for people, or everything (the bytes in base64).")
 @options.reads_store
-def show(store: ReadStore, number: int, raw: bool, format_: str) -> Exit:
+def show(store: Store, number: int, raw: bool, format_: str) -> Exit:
     """Show one rejection: why, where, and how the document begins.
 
     NUMBER is the first number in a line of `meta-audit rejections list`.
@@ -76,8 +75,8 @@ def show(store: ReadStore, number: int, raw: bool, format_: str) -> Exit:
     from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail
     from meta_audit.render.rejections import RejectionPage
 
-    def work(connection: Connection) -> tuple[RejectionSummary, KeptDocument]:
-        return one_rejection(connection, number), rejected_document(connection, number)
+    def work(session: Session) -> tuple[RejectionSummary, KeptDocument]:
+        return one_rejection(session, number), rejected_document(session, number)
 
     rejection, document = store.read(work)
     if raw:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from meta_audit.cli import options
@@ -27,18 +29,17 @@ def command(
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import open_to_write
 
-    store = open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)
-    try:
-        with progress("trying again") as line:
-            run = Import(
-                store,
-                Quiet(line),
-                jobs=0,
-                coerce_scalars=coerce_scalars,
-                checkpoint_log=checkpoint_log,
-            )
-            option = ["--coerce-scalars"] if coerce_scalars else []
-            summary = run.retry(["rejections", "retry", *option])
-    finally:
-        store.close()
+    with (
+        closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
+        progress("trying again") as line,
+    ):
+        run = Import(
+            store,
+            Quiet(line),
+            jobs=0,
+            coerce_scalars=coerce_scalars,
+            checkpoint_log=checkpoint_log,
+        )
+        option = ["--coerce-scalars"] if coerce_scalars else []
+        summary = run.retry(["rejections", "retry", *option])
     return report(run, summary, store, format_)

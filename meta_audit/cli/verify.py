@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +10,10 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_report
 from meta_audit.cli.progress import progress
-from meta_audit.cli.reading import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from meta_audit.cli.reading import ReadStore
     from meta_audit.ledger.note import VerifierKey
-    from meta_audit.verify.report import Report
+    from meta_audit.store.opening import Store
 
 
 @click.command()
@@ -47,7 +41,7 @@ if TYPE_CHECKING:
 @options.TEXT_OR_JSON
 @options.reads_store
 def command(
-    store: ReadStore,
+    store: Store,
     *,
     against: tuple[str, ...],
     since: int | None,
@@ -68,47 +62,17 @@ def command(
     if it is intact, and 1 if not.
     """
     from meta_audit.render.verification import VerificationPage
+    from meta_audit.verify.run import verify
 
-    report = verified(store.db, against=against, since=since, keys=keys, jobs=jobs, deep=deep)
+    with progress("verifying") as line:
+        report = verify(
+            store,
+            against=against or None,
+            since=since or 0,
+            pins=keys,
+            jobs=jobs,
+            deep=deep,
+            progress=partial(line.show, "verifying"),
+        )
     code = Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
     return write_report(VerificationPage(report), format_, code)
-
-
-def verified(
-    db: str | None,
-    *,
-    against: Sequence[str] | None = None,
-    since: int | None = None,
-    keys: Sequence[VerifierKey] = (),
-    jobs: int | None = None,
-    deep: bool = False,
-) -> Report:
-    """Verify a store, from the beginning again where that is cut short."""
-    from meta_audit.store.opening import REACH_SECONDS, locate, shown
-    from meta_audit.store.retry import patience, patiently
-    from meta_audit.verify.run import Verification
-
-    with progress("verifying") as line, patience(REACH_SECONDS):
-
-        def once() -> Report:
-            return Verification(
-                partial(reading, db),
-                shown(locate(db)),
-                against=_beside(db) if against == () else against or (),
-                since=since or 0,
-                pins=keys,
-                jobs=jobs or os.cpu_count() or 1,
-                deep=deep,
-                progress=lambda done, total: line.show("verifying", done, total),
-            ).run()
-
-        return patiently(once)
-
-
-def _beside(db: str | None) -> tuple[str, ...]:
-    """Return the file of checkpoints beside an SQLite store, if there is one."""
-    from meta_audit.store.opening import is_sqlite, locate
-
-    url = locate(db)
-    path = Path(f"{url.database}.checkpoints")
-    return (str(path),) if is_sqlite(url) and path.is_file() and path.stat().st_size else ()

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from meta_audit.errors import NotFoundError
-from meta_audit.query.statements import rows
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 CHECKPOINT_FORMAT: Final = "meta-audit/checkpoint/1"
 
@@ -33,15 +32,15 @@ class CheckpointSummary(Struct, frozen=True):
     """The signed note, exactly."""
 
 
-def list_checkpoints(connection: Connection) -> tuple[CheckpointSummary, ...]:
+def list_checkpoints(session: Session) -> tuple[CheckpointSummary, ...]:
     """Return the checkpoints, the oldest first."""
-    found = rows(connection, _ALL)
+    found = session.query(_ALL)
     return tuple(CheckpointSummary(CHECKPOINT_FORMAT, *row) for row in found)
 
 
-def signed_note(connection: Connection, checkpoint_id: int) -> str:
+def signed_note(session: Session, checkpoint_id: int) -> str:
     """Return the signed note of a checkpoint. Raises `NotFoundError`."""
-    found = rows(connection, _ONE, checkpoint_id)
+    found = session.query(_ONE, checkpoint_id)
     if not found:
         raise NotFoundError(
             f"there is no checkpoint {checkpoint_id}",
@@ -50,6 +49,6 @@ def signed_note(connection: Connection, checkpoint_id: int) -> str:
     return str(found[0][0])
 
 
-def verifier_keys(connection: Connection) -> tuple[str, ...]:
+def verifier_keys(session: Session) -> tuple[str, ...]:
     """Return the verifier keys of the store, the newest last."""
-    return tuple(str(row[0]) for row in rows(connection, _KEYS))
+    return tuple(str(row[0]) for row in session.query(_KEYS))

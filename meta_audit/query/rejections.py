@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from meta_audit.errors import NotFoundError
 from meta_audit.query.results import REJECTIONS_FORMAT, Position, Rejections, RejectionSummary
-from meta_audit.query.statements import rfc3339, rows, snapshot, storable
+from meta_audit.query.texts import rfc3339, storable
 from meta_audit.query.unknown import check_filter
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 _FROM: Final = """
     FROM rejections r
@@ -37,27 +37,24 @@ class Filter(Struct, frozen=True):
     """Whether to include those whose bytes were accepted later."""
 
 
-def list_rejections(connection: Connection, wanted: Filter, limit: int) -> Rejections:
+def list_rejections(session: Session, wanted: Filter, limit: int) -> Rejections:
     """Return the first rejections that fit, at most `limit`, and how many there are.
 
     Raises `NotFoundError` for a reason, source or import that is unknown.
     """
-    with snapshot(connection):
-        if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
-            check_filter(connection, wanted)
-        where, parameters = _where(wanted)
-        found = rows(
-            connection, f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit
-        )
-        total = rows(connection, f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
-        if not total:
-            check_filter(connection, wanted)
+    if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
+        check_filter(session, wanted)
+    where, parameters = _where(wanted)
+    found = session.query(f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit)
+    total = session.query(f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
+    if not total:
+        check_filter(session, wanted)
     return Rejections(REJECTIONS_FORMAT, tuple(map(_summary, found)), total)
 
 
-def one_rejection(connection: Connection, rejection_id: int) -> RejectionSummary:
+def one_rejection(session: Session, rejection_id: int) -> RejectionSummary:
     """Return one rejection. Raises `NotFoundError`."""
-    found = rows(connection, _ONE, rejection_id)
+    found = session.query(_ONE, rejection_id)
     if not found:
         raise NotFoundError(
             f"there is no rejection {rejection_id}",

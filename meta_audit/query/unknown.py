@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.catalogue import REASONS
 from meta_audit.errors import NotFoundError
-from meta_audit.query.statements import rows, storable
+from meta_audit.query.texts import storable
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
-
     from meta_audit.query.rejections import Filter
     from meta_audit.search import Search
+    from meta_audit.store.session import Session
 
 LISTED: Final = 3
 """Names that are offered."""
@@ -60,49 +59,49 @@ _OTHER_IDS: Final = {"e-": "an execution", "n-": "a node"}
 _FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
 
 
-def check_search(connection: Connection, search: Search) -> None:
+def check_search(session: Session, search: Search) -> None:
     """Raise `NotFoundError` for the first name in a search that the store does not know."""
     for pair in search.pairs:
-        if not _is_known(connection, _KEY, pair.key):
-            raise _unknown("Meta key", pair.key, _texts(connection, _KEYS))
+        if not _is_known(session, _KEY, pair.key):
+            raise _unknown("Meta key", pair.key, _texts(session, _KEYS))
     for role, value in (("client", search.client), ("requester", search.requester)):
-        if value is not None and not _is_known(connection, _IN_ROLE, value, role):
-            raise _unknown(role, value, _texts(connection, _IDS_IN_ROLE, role))
-    check_namespace(connection, search.namespace)
+        if value is not None and not _is_known(session, _IN_ROLE, value, role):
+            raise _unknown(role, value, _texts(session, _IDS_IN_ROLE, role))
+    check_namespace(session, search.namespace)
 
 
-def check_namespace(connection: Connection, namespace: str | None) -> None:
+def check_namespace(session: Session, namespace: str | None) -> None:
     """Raise `NotFoundError` for a namespace that no job has."""
-    if namespace is not None and not _is_known(connection, _NAMESPACE, namespace):
-        raise _unknown("namespace", namespace, _texts(connection, _NAMESPACES))
+    if namespace is not None and not _is_known(session, _NAMESPACE, namespace):
+        raise _unknown("namespace", namespace, _texts(session, _NAMESPACES))
 
 
-def check_filter(connection: Connection, wanted: Filter) -> None:
+def check_filter(session: Session, wanted: Filter) -> None:
     """Raise `NotFoundError` for the first name in a filter of rejections that is unknown."""
     if wanted.reason is not None:
         groups = {reason.split(".")[0] for reason in REASONS if "." in reason}
         if wanted.reason not in groups | REASONS.keys():
             raise _unknown("reason", wanted.reason, [*sorted(groups), *REASONS])
-    if wanted.source and not (storable(wanted.source) and rows(connection, _SOURCE, wanted.source)):
-        known = _texts(connection, _SOURCES)
+    if wanted.source and not (storable(wanted.source) and session.query(_SOURCE, wanted.source)):
+        known = _texts(session, _SOURCES)
         raise _unknown("source", wanted.source, [uri.rpartition("/")[2] for uri in known])
-    if wanted.import_id is not None and not rows(connection, _IMPORT, wanted.import_id):
-        newest = rows(connection, _NEWEST_IMPORT)[0][0]
+    if wanted.import_id is not None and not session.query(_IMPORT, wanted.import_id):
+        newest = session.query(_NEWEST_IMPORT)[0][0]
         advice = f"The newest import is {newest}." if newest else ""
         raise NotFoundError(f"there is no import {wanted.import_id}", advice=advice)
 
 
-def other_meaning(connection: Connection, text: str) -> str:
+def other_meaning(session: Session, text: str) -> str:
     """Say what a text is that no job has as its ID or name; empty where it is nothing known."""
     if not storable(text):
         return ""
     if _DIGITS.fullmatch(text):
         low = bytes.fromhex(text.lower().ljust(64, "0"))
         high = bytes.fromhex(text.lower().ljust(64, "f"))
-        if rows(connection, _DOCUMENT, low[:8], high[:8], low, high):
+        if session.query(_DOCUMENT, low[:8], high[:8], low, high):
             return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
     for role in ("client", "requester"):
-        if rows(connection, _IN_ROLE, digest(text), role):
+        if session.query(_IN_ROLE, digest(text), role):
             return f"It is a {role}: `meta-audit find --{role} {text}` lists its jobs."
     if "=" in text:
         return "To search by Meta, use `meta-audit find KEY=VALUE`."
@@ -114,12 +113,12 @@ def other_meaning(connection: Connection, text: str) -> str:
     return ""
 
 
-def _is_known(connection: Connection, sql: str, name: str, *more: str) -> bool:
-    return storable(name) and bool(rows(connection, sql, digest(name), *more))
+def _is_known(session: Session, sql: str, name: str, *more: str) -> bool:
+    return storable(name) and bool(session.query(sql, digest(name), *more))
 
 
-def _texts(connection: Connection, sql: str, *parameters: str) -> list[str]:
-    return [str(row[0]) for row in rows(connection, sql, *parameters)]
+def _texts(session: Session, sql: str, *parameters: str) -> list[str]:
+    return [str(row[0]) for row in session.query(sql, *parameters)]
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFoundError:

@@ -10,8 +10,8 @@ import pytest
 from meta_audit import cli
 from tests.conftest import Audit
 
-JOB = '''{"ID": "j-1", "Name": "hello", "Namespace": "default", "Meta": {"team": "a"},
-"Tasks": [{"Name": "t"}]}'''
+JOB = """{"ID": "j-1", "Name": "hello", "Namespace": "default", "Meta": {"team": "a"},
+"Tasks": [{"Name": "t"}]}"""
 BROKEN = '{"ID": "j-2", "Meta": {"n": 1}, "Tasks": [{"Name": "t"}]}'
 
 
