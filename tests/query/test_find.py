@@ -134,11 +134,11 @@ def test_the_number_of_statements_does_not_depend_on_what_is_found(
 ) -> None:
     store.take(job("j-0", meta={"k": "v", "rare": "1"}))
     one, two = Search((Pair("rare", "1"),)), Search((Pair("k", "v"),))
-    connection = store.session
-    before = statements(connection, lambda: find(connection, one, 100))
+    session = store.session
+    before = statements(session, lambda: find(session, one, 100))
     store.take(*(job(f"j-{n}", meta={"k": "v", "n": f"{n}"}) for n in range(1, 90)))
-    connection = store.session
-    assert statements(connection, lambda: find(connection, two, 100)) == before <= 8
+    session = store.session
+    assert statements(session, lambda: find(session, two, 100)) == before <= 8
 
 
 KEYS = st.sampled_from(["a", "b"])
