@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
 from meta_audit.model import Format
-from meta_audit.parse.wrappers import parse
+from meta_audit.parse.document import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

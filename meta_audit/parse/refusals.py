@@ -26,7 +26,10 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
         ("id clientid", "the output of `bacalhau id`; feed the jobs of this client"),
         ("results", f"the list of a job's results; {_EXPORT}"),
         ("state", f"the state of a job without the job; {_EXPORT}"),
-        ("spec kind", "an object of Kubernetes, not of Bacalhau"),
+        (
+            "spec kind",
+            "an object of Kubernetes, not of Bacalhau; feed the job it holds",
+        ),
         ("tasks", "tasks without an engine: a playbook or task file, not of Bacalhau"),
         ("engine", "a single task; feed the job that holds it under Tasks"),
         ("meta", "a part of a job (Meta) without the job; feed the whole job"),
