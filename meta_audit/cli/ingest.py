@@ -42,6 +42,7 @@ def command(
     `meta-audit rejections list`. Running the same command again is safe, and completes an
     import that was interrupted.
     """
+    from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import find
     from meta_audit.store.opening import open_to_write
@@ -52,15 +53,11 @@ def command(
             click.echo(f"New store: {escape(store.shown)}", err=True)
         with make_progress(sources) as progress:
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            run = Import(
-                store,
-                progress,
-                jobs=jobs,
-                coerce_scalars=coerce_scalars,
-                checkpoint_log=checkpoint_log,
-            )
+            limits = click.get_current_context().find_object(Limits) or Limits()
+            options_ = Options(jobs, coerce_scalars, checkpoint_log, limits)
+            run = Import(store, progress, options_)
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            summary = run.run(find(sources), arguments)
+            result = run.run(find(sources), arguments)
     finally:
         store.close()
-    return finish(run, summary, store, format_)
+    return finish(result, store, format_)

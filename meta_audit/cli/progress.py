@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_audit.errors import SourceError
-    from meta_audit.ingest.result import Summary
+    from meta_audit.ingest.result import Counts
 
 
 class Quiet:
@@ -38,7 +38,7 @@ class Quiet:
     def read(self, size: int) -> None:
         """Nothing to say."""
 
-    def wrote(self, summary: Summary) -> None:
+    def wrote(self, counts: Counts) -> None:
         """Nothing to say."""
 
     def say(self, line: str) -> None:
@@ -57,12 +57,12 @@ class Live(Quiet):
         """So many more bytes were read."""
         self._bar.advance(self._task, size)
 
-    def wrote(self, summary: Summary) -> None:
+    def wrote(self, counts: Counts) -> None:
         """Show the counts."""
         elapsed = self._bar.tasks[0].elapsed or 1.0
-        rate = f"{summary.documents / elapsed:,.0f}/s"
-        counts = f"{summary.documents:,} documents, {rate}, {summary.rejected:,} rejected"
-        self._bar.update(self._task, counts=counts)
+        rate = f"{counts.documents / elapsed:,.0f}/s"
+        shown = f"{counts.documents:,} documents, {rate}, {counts.rejected:,} rejected"
+        self._bar.update(self._task, counts=shown)
 
     def say(self, line: str) -> None:
         """Print a line above the live one."""

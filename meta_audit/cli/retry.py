@@ -28,16 +28,15 @@ def retry(
     What is accepted now is marked as resolved; nothing is removed. Documents that were cut off
     (`truncated`) or kept only in part (`too_large`) are not offered: their bytes are not whole.
     """
+    from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import open_to_write
 
     store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
     try:
-        run = Import(
-            store, Quiet(), jobs=0, coerce_scalars=coerce_scalars, checkpoint_log=checkpoint_log
-        )
+        run = Import(store, Quiet(), Options(0, coerce_scalars, checkpoint_log))
         option = ["--coerce-scalars"] if coerce_scalars else []
-        summary = run.retry(["rejections", "retry", *option])
+        result = run.retry(["rejections", "retry", *option])
     finally:
         store.close()
-    return finish(run, summary, store, format_)
+    return finish(result, store, format_)

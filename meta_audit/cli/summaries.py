@@ -11,38 +11,38 @@ from meta_audit.cli import Exit
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from meta_audit.ingest.result import Summary
-    from meta_audit.ingest.run import Import
+    from meta_audit.ingest.result import ImportResult
     from meta_audit.store.opening import Store
 
 
-def finish(run: Import, summary: Summary, store: Store, format_: str) -> int:
+def finish(result: ImportResult, store: Store, format_: str) -> int:
     """Print the summary; the exit code."""
     if format_ == "json":
         import orjson
 
-        sys.stdout.write(orjson.dumps(summary.shape()).decode() + "\n")
+        sys.stdout.write(orjson.dumps(result.shape()).decode() + "\n")
     else:
-        _print_text(summary, store)
-        _print_checkpoint(run)
-    _print_keys(run)
-    if run.log_error:
-        click.echo(f"Error: {escape(str(run.log_error))}", err=True)
-        click.echo(escape(run.log_error.advice), err=True)
+        _print_text(result, store)
+        _print_checkpoint(result)
+    _print_keys(result)
+    if result.log_error:
+        click.echo(f"Error: {escape(str(result.log_error))}", err=True)
+        click.echo(escape(result.log_error.advice), err=True)
         return Exit.STORE
-    if run.signal:
+    if result.signal:
         click.echo("Interrupted: run the same command again to complete the import.", err=True)
-        return 128 + run.signal
-    if summary.refused:
+        return 128 + result.signal
+    if result.counts.refused:
         return Exit.SOURCE
-    return Exit.FINDINGS if summary.rejected else Exit.DONE
+    return Exit.FINDINGS if result.counts.rejected else Exit.DONE
 
 
-def _print_text(summary: Summary, store: Store) -> None:
-    rate = f", {summary.documents / summary.seconds:,.0f}/s" if summary.seconds else ""
+def _print_text(result: ImportResult, store: Store) -> None:
+    summary = result.counts
+    rate = f", {summary.documents / result.seconds:,.0f}/s" if result.seconds else ""
     click.echo(
-        f"Import {summary.import_id} {summary.status}: {_count(summary.documents, 'document')}"
-        f" from {_count(summary.sources, 'source')} in {summary.seconds:.1f} s{rate}"
+        f"Import {result.import_id} {result.status}: {_count(summary.documents, 'document')}"
+        f" from {_count(summary.sources, 'source')} in {result.seconds:.1f} s{rate}"
     )
     click.echo(
         f"  {summary.new:,} new, {summary.changed:,} changed, {summary.unchanged:,} unchanged,"
@@ -61,13 +61,13 @@ def _print_text(summary: Summary, store: Store) -> None:
     click.echo(f"  Store: {escape(store.shown)}")
 
 
-def _print_checkpoint(run: Import) -> None:
-    if run.sealed:
-        checkpoint = run.sealed.checkpoint
-        kept = f", also in {escape(str(run.checkpoint_log))}" if run.checkpoint_log else ""
+def _print_checkpoint(result: ImportResult) -> None:
+    if result.sealed:
+        checkpoint = result.sealed.checkpoint
+        kept = f", also in {escape(str(result.checkpoint_log))}" if result.checkpoint_log else ""
         click.echo(
             f"  Checkpoint: {_count_entries(checkpoint.size)},"
-            f" root sha256:{checkpoint.root.hex()[:16]}...{'' if run.log_error else kept}"
+            f" root sha256:{checkpoint.root.hex()[:16]}...{'' if result.log_error else kept}"
         )
 
 
@@ -75,12 +75,12 @@ def _count_entries(number: int) -> str:
     return f"{number:,} {'entry' if number == 1 else 'entries'}"
 
 
-def _print_keys(run: Import) -> None:
+def _print_keys(result: ImportResult) -> None:
     """A key that is new is shown once: its secret's place, and the public half to keep."""
-    if run.new_key_file:
-        click.echo(f"New signing key: {escape(str(run.new_key_file))}", err=True)
-    if run.sealed and run.sealed.new_verifier:
-        click.echo(f"Verifier key of this store: {run.sealed.new_verifier}", err=True)
+    if result.new_key_file:
+        click.echo(f"New signing key: {escape(str(result.new_key_file))}", err=True)
+    if result.sealed.new_verifier:
+        click.echo(f"Verifier key of this store: {result.sealed.new_verifier}", err=True)
         click.echo("Give it to whoever shall verify; keep a copy outside.", err=True)
 
 

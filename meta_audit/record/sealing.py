@@ -13,8 +13,8 @@ from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.custody import Custody, Extent, SourcesDigest
 from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.note import Note, SigningKey
-from meta_audit.record import columns
 from meta_audit.schema.signed_rows import custody, extent
+from meta_audit.schema.tables import columns
 from meta_audit.store.engine import row
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ class Sealer:
         note = checkpoint.sign(key)
         size, frontier = self._tree.size, self._tree.frontier
         values = row(self._since + 1, import_id, size, frontier, note)
-        self._bulk.insert("checkpoints", columns.CHECKPOINTS, values)
+        self._bulk.insert("checkpoints", columns("checkpoints"), values)
         return Sealed(checkpoint, note, self._introduce(str(key.verifier), import_id))
 
     def _has_last(self) -> bool:
-        """Whether the store has it still: a standby that took over may lack the newest entries."""
+        """Tell whether the store still has it: a standby that took over may lack it."""
         sql = "SELECT 1 FROM ledger_entries WHERE entry_index = ? AND leaf_hash = ?"
         return self._last is None or bool(self._bulk.query(sql, *self._last))
 
@@ -94,5 +94,5 @@ class Sealer:
         if verifier in dict(known):
             return ""
         values = row(len(known) + 1, verifier, import_id)
-        self._bulk.insert("ledger_keys", columns.LEDGER_KEYS, values)
+        self._bulk.insert("ledger_keys", columns("ledger_keys"), values)
         return verifier

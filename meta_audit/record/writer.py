@@ -1,9 +1,9 @@
-"""Writes a batch: one transaction, one writer at a time, no query per row.
+"""Write a batch: one transaction, one writer at a time, no query per row.
 
 Order of work, all under the write lock:
 1. leave out documents whose bytes the store has;
-2. number terms, pairs, identities; then ledger index, job and version of every document;
-3. insert, table by table, rows in the order of the tables' keys.
+2. find or give IDs: terms, pairs, identities, ledger index, job and version of each document;
+3. insert rows table by table, in the order of their keys.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.record import columns
-from meta_audit.record.lookups import Dictionaries
-from meta_audit.record.versions import Placer, StoreNumbers
+from meta_audit.record.known import Known
+from meta_audit.record.lookups import Lookups
+from meta_audit.record.versions import Matcher, StoreIds
+from meta_audit.schema.tables import columns
 from meta_audit.store.engine import row, rows
 from meta_audit.store.retry import in_transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
-    from meta_audit.record.runs import SourceLog
+    from meta_audit.record.source_log import SourceLog
     from meta_audit.store.engine import Bulk, Values
 
 NS_PER_HOUR: Final = 3_600_000_000_000
@@ -42,24 +43,24 @@ _RESOLVED: Final = """
 
 @dataclass(slots=True)
 class Written:
-    """What a batch changed."""
+    """Count what a batch changed."""
 
     changes: Counter[str] = field(default_factory=Counter)
     """Documents: `new`, `changed`, `unchanged`."""
     rejected: list[Rejected] = field(default_factory=list)
-    """What was rejected, and not accepted before."""
+    """Documents that were rejected, and not accepted before."""
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
 
     @property
     def rejected_of_sources(self) -> Counter[int]:
-        """How many documents of each source were rejected."""
+        """Count the rejected documents of each source."""
         return Counter(document.source for document in self.rejected)
 
 
 class _New(NamedTuple):
-    """What of a batch the store does not have."""
+    """The documents of a batch that the store does not have."""
 
     accepted: list[int]
     """Numbers of documents."""
@@ -72,28 +73,22 @@ class _New(NamedTuple):
 
 
 class Writer:
-    """Writes batches through one connection."""
+    """Write batches through one connection."""
 
     def __init__(self, bulk: Bulk) -> None:
         self._bulk = bulk
-        self._dictionaries = Dictionaries(bulk)
+        self._known = Known(bulk)
+        self._lookups = Lookups(bulk)
         self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
 
-    def known(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these SHA-256 are documents of the store."""
-        if not digests or not self._next("documents", "document_id"):
-            return set()
-        sql = "SELECT sha256 FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS"
-        return {row[0] for row in self._bulk.among(sql, sorted([d[:8] for d in digests]))}
-
     def newest_dictionary(self) -> bytes:
-        """The zstd dictionary to compress with; empty where there is none yet."""
+        """Return the zstd dictionary to compress with; empty where there is none yet."""
         sql = "SELECT content FROM compression_dictionaries ORDER BY dictionary_id DESC LIMIT 1"
         rows = self._bulk.query(sql)
         return bytes(rows[0][0]) if rows else b""
 
     def write(self, batch: Batch, sources: SourceLog) -> Written:
-        """Write a batch and what became of its sources: whole, or not at all."""
+        """Write a batch and the results of its sources completely, or not at all."""
 
         def work() -> Written:
             sources.number(self._bulk)
@@ -106,27 +101,27 @@ class Writer:
         return written
 
     def _forget(self) -> None:
-        self._dictionaries.forget()
+        self._lookups.forget()
         self._compression = dict(NO_DICTIONARY)
 
     def _write(self, batch: Batch, sources: SourceLog) -> Written:
         accepted = batch.accepted
         new = self._new(batch, sources.ids)
-        numbers = StoreNumbers(batch, self._dictionaries)
-        placer = Placer(self._bulk, accepted, numbers)
+        ids = StoreIds(batch, self._lookups)
+        matcher = Matcher(self._bulk, accepted, ids)
         next_key = self._next("jobs", "job_key")
         if next_key:
-            placer.recall(new.accepted)
+            matcher.recall(new.accepted)
         self._insert_documents(batch, new)
-        placer.place(new.accepted, next_key or 1)
-        written = Written(placer.changes, new.all_rejected, placer.jobs_added)
+        matcher.match(new.accepted, next_key or 1)
+        written = Written(matcher.changes, new.all_rejected, matcher.jobs_added)
         known = len(batch) - len(new.accepted) - len(new.all_rejected)
         written.changes["unchanged"] += known
 
-        self._bulk.insert("jobs", columns.JOBS, placer.new_jobs)
-        self._insert_versions(batch, placer, numbers, written)
-        self._insert_observations(accepted, placer, numbers, new)
-        self._insert_activity(batch, placer, new, numbers.identities, written)
+        self._insert("jobs", matcher.new_jobs)
+        self._insert_versions(batch, matcher, ids, written)
+        self._insert_observations(accepted, matcher, ids, new)
+        self._insert_activity(batch, matcher, new, ids.identities, written)
         self._insert_rejections(new)
         self._insert_leaves(accepted, new)
         self._resolve(
@@ -139,7 +134,7 @@ class Writer:
         """Leave out what was accepted before, in the store or earlier in the batch."""
         accepted = batch.accepted
         rejections = [r.rejection.sha256 for r in batch.rejected]
-        known = self.known([*accepted.sha256, *rejections])
+        known = self._known.documents([*accepted.sha256, *rejections])
         first: dict[bytes, int] = {}
         for number, digest in enumerate(accepted.sha256):
             if digest not in known:
@@ -157,9 +152,12 @@ class Writer:
         return _New(list(first.values()), fresh, rejected, index, source_ids)
 
     def _next(self, table: str, column: str) -> int:
-        """The number after the last one; 0 for an empty table."""
+        """Return the number after the last one; 0 for an empty table."""
         sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
         return int(self._bulk.query(sql)[0][0])
+
+    def _insert(self, table: str, values: Values) -> None:
+        self._bulk.insert(table, columns(table), values)
 
     def _fresh_rejections(self, rejected: list[Rejected]) -> list[Rejected]:
         sql = "SELECT sha256, reason FROM rejections WHERE sha256 AMONG KEYS"
@@ -184,7 +182,7 @@ class Writer:
             [dictionary_id] * len(new.accepted),
             [a.content[n] for n in new.accepted],
         ]
-        self._bulk.insert("documents", columns.DOCUMENTS, values)
+        self._insert("documents", values)
 
     def _compression_id(self, dictionary: bytes) -> int:
         known = self._compression
@@ -194,52 +192,52 @@ class Writer:
         if dictionary not in known:
             known[dictionary] = len(known)
             values = row(known[dictionary], dictionary)
-            self._bulk.insert("compression_dictionaries", columns.COMPRESSION_DICTIONARIES, values)
+            self._insert("compression_dictionaries", values)
         return known[dictionary]
 
     def _insert_versions(
-        self, batch: Batch, placer: Placer, numbers: StoreNumbers, written: Written
+        self, batch: Batch, matcher: Matcher, ids: StoreIds, written: Written
     ) -> None:
-        new = placer.new_versions
-        keys, version_nos = placer.job_key, placer.version_no
+        new = matcher.new_versions
+        keys, version_nos = matcher.job_key, matcher.version_no
         of_versions = [keys[n] for n in new], [version_nos[n] for n in new]
-        versions = [*of_versions, *numbers.versions(batch.accepted, new)]
-        self._bulk.insert("job_versions", columns.JOB_VERSIONS, versions)
+        versions = [*of_versions, *ids.versions(batch.accepted, new)]
+        self._insert("job_versions", versions)
 
         chosen = _Chosen(new, len(batch.accepted))
         of, task_no, *names = chosen.rows(batch.tasks, 5)
-        terms = [[numbers.terms[term] for term in column] for column in names]
+        terms = [[ids.terms[term] for term in column] for column in names]
         tasks = [[keys[n] for n in of], [version_nos[n] for n in of], task_no, *terms]
-        self._bulk.insert("tasks", columns.TASKS, tasks)
+        self._insert("tasks", tasks)
 
         of, task_no, counts, pairs = chosen.lists(batch.levels, 3, batch.meta)
-        pairs = [numbers.pairs[pair] for pair in pairs]
+        pairs = [ids.pairs[pair] for pair in pairs]
         levels = [keys[n] for n in of], [version_nos[n] for n in of], task_no
         meta = [*(_repeated(column, counts) for column in levels), pairs]
-        self._bulk.insert("meta_entries", columns.META_ENTRIES, meta)
+        self._insert("meta_entries", meta)
         written.meta_pairs = len(pairs)
 
         of, pairs = chosen.rows(batch.labels, 2)
         labels = [keys[n] for n in of], [version_nos[n] for n in of]
-        pairs = [numbers.pairs[pair] for pair in pairs]
-        self._bulk.insert("label_entries", columns.LABEL_ENTRIES, [*labels, pairs])
+        pairs = [ids.pairs[pair] for pair in pairs]
+        self._insert("label_entries", [*labels, pairs])
 
         first = [n for n in new if version_nos[n] == 1]
-        pair_jobs = self._pair_jobs(batch, first, placer, numbers.pairs)
-        self._bulk.insert("pair_jobs", columns.PAIR_JOBS, pair_jobs)
+        pair_jobs = self._pair_jobs(batch, first, matcher, ids.pairs)
+        self._insert("pair_jobs", pair_jobs)
         if len(first) < len(new):  # an earlier version of the job may have brought the same pair
             later = [n for n in new if version_nos[n] > 1]
-            pair_jobs = self._pair_jobs(batch, later, placer, numbers.pairs)
-            self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, pair_jobs)
+            pair_jobs = self._pair_jobs(batch, later, matcher, ids.pairs)
+            self._bulk.insert_missing("pair_jobs", columns("pair_jobs"), pair_jobs)
 
     def _pair_jobs(
-        self, batch: Batch, new: list[int], placer: Placer, pair_ids: list[int]
+        self, batch: Batch, new: list[int], matcher: Matcher, pair_ids: list[int]
     ) -> Values:
-        """Columns of the reverse index, sorted: it is the one table that grows in its middle.
+        """Return the columns of the reverse index, sorted: this table alone grows in its middle.
 
         A row is sorted as one integer: the pair, and the rank of the job by time.
         """
-        created_at, keys = batch.accepted.created_at, placer.job_key
+        created_at, keys = batch.accepted.created_at, matcher.job_key
         times = sorted([((created_at[n] or 0) // NS_PER_HOUR, keys[n], n) for n in new])
         ranks = [0] * len(batch.accepted)
         for rank, (_, _, n) in enumerate(times):
@@ -261,42 +259,40 @@ class Writer:
             [key for _, key, _ in in_order],
         ]
 
-    def _insert_observations(
-        self, a: Accepted, placer: Placer, numbers: StoreNumbers, new: _New
-    ) -> None:
-        keys = placer.job_key
+    def _insert_observations(self, a: Accepted, matcher: Matcher, ids: StoreIds, new: _New) -> None:
+        keys = matcher.job_key
         by_job = sorted(new.accepted, key=keys.__getitem__)
         values = [
             [keys[n] for n in by_job],
             [new.ledger_index[a.place[n]] for n in by_job],
-            *numbers.observations(a, by_job, placer.version_no),
+            *ids.observations(a, by_job, matcher.version_no),
             [new.source_ids[a.source[n]] for n in by_job],
             [a.ordinal[n] for n in by_job],
             [a.line[n] for n in by_job],
         ]
-        self._bulk.insert("observations", columns.OBSERVATIONS, values)
+        self._insert("observations", values)
 
     def _insert_activity(
-        self, batch: Batch, placer: Placer, new: _New, identities: list[int], written: Written
+        self, batch: Batch, matcher: Matcher, new: _New, identities: list[int], written: Written
     ) -> None:
         def at(n: int) -> tuple[int, int]:
-            return placer.job_key[n], new.ledger_index[batch.accepted.place[n]]
+            return matcher.job_key[n], new.ledger_index[batch.accepted.place[n]]
 
         executions = [
             (*at(n), position, execution_id, identities[node], *rest)
             for n, position, execution_id, node, *rest in batch.executions
-            if placer.job_key[n]
+            if matcher.job_key[n]
         ]
         events = [
             (*at(n), position, time, kind, execution_id, identities[node], *rest)
             for n, position, time, kind, execution_id, node, *rest in batch.events
-            if placer.job_key[n]
+            if matcher.job_key[n]
         ]
-        findings = [(*at(n), *finding) for n, *finding in batch.findings if placer.job_key[n]]
+        findings = [(*at(n), *finding) for n, *finding in batch.findings if matcher.job_key[n]]
         written.findings.update(str(code) for _, _, _, code, *_ in findings)
-        self._bulk.insert("executions", columns.EXECUTIONS, rows(executions))
-        self._bulk.insert("job_events", columns.JOB_EVENTS, rows(events))
-        self._bulk.insert("findings", columns.FINDINGS, rows(findings))
+        self._insert("executions", rows(executions))
+        self._insert("job_events", rows(events))
+        self._insert("findings", rows(findings))
 
     def _insert_rejections(self, new: _New) -> None:
         values = []
@@ -310,7 +306,7 @@ class Writer:
             )
             what = r.reason, r.message, r.format, r.sha256, r.size, document.content
             values.append((*at, *what))
-        self._bulk.insert("rejections", columns.REJECTIONS, rows(values))
+        self._insert("rejections", rows(values))
 
     def _insert_leaves(self, a: Accepted, new: _New) -> None:
         leaves = [(a.place[n], a.leaf_hash[n], a.source[n]) for n in new.accepted]
@@ -319,21 +315,18 @@ class Writer:
             (new.ledger_index[place], leaf, new.source_ids[source])
             for place, leaf, source in sorted(leaves)
         ]
-        self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, rows(entries))
+        self._insert("ledger_entries", rows(entries))
 
     def _resolve(self, digests: list[bytes]) -> None:
-        """Mark rejections whose very bytes were accepted, now or before.
-
-        So that the table follows from the others and `verify` can compute it again.
-        """
+        """Resolve rejections whose very bytes were accepted, now or before."""
         if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
             return
         resolved = list(self._bulk.among(_RESOLVED, sorted(set(digests))))
-        self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, rows(resolved))
+        self._insert("rejection_resolutions", rows(resolved))
 
 
 class _Chosen:
-    """Picks the rows of some documents out of a batch's flat rows."""
+    """Pick the rows of some documents out of a batch's flat rows."""
 
     def __init__(self, numbers: list[int], total: int) -> None:
         self._is_all = len(numbers) == total
@@ -342,7 +335,7 @@ class _Chosen:
             self._is_chosen[n] = True
 
     def rows(self, flat: list[int], width: int) -> list[list[int]]:
-        """Columns; the first one holds the numbers of the documents."""
+        """Return columns; the first one holds the numbers of the documents."""
         by_column = [flat[n::width] for n in range(width)]
         if self._is_all:
             return by_column
@@ -350,7 +343,7 @@ class _Chosen:
         return [list(compress(column, chosen)) for column in by_column]
 
     def lists(self, flat: list[int], width: int, listed: list[int]) -> list[list[int]]:
-        """Columns, the last one the lengths of lists, and these lists one after the other."""
+        """Return columns, the last one the lengths of lists, and these lists joined."""
         if not self._is_all:
             chosen = [self._is_chosen[n] for n in flat[::width]]
             listed = list(compress(listed, _repeated(chosen, flat[width - 1 :: width])))
@@ -358,5 +351,5 @@ class _Chosen:
 
 
 def _repeated(values: Iterable[int], counts: Iterable[int]) -> list[int]:
-    """Each value so many times."""
+    """Repeat each value as often as its count says."""
     return list(chain.from_iterable(map(repeat, values, counts)))

@@ -11,6 +11,7 @@ Migrations are frozen copies; a test compares a migrated store with this module.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -388,3 +389,9 @@ schema_comments = _table(
 
 FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name != "schema_comments")
 """Tables whose rows are never updated or deleted."""
+
+
+@lru_cache
+def columns(table: str) -> tuple[str, ...]:
+    """Return the names of a table's columns, in their order."""
+    return tuple(metadata.tables[table].columns.keys())

@@ -1,4 +1,4 @@
-"""Numbers of texts and pairs: one for each, whoever asks, in whatever order, remembered or not."""
+"""IDs of texts and pairs: one for each, whoever asks, in whatever order, remembered or not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meta_audit.record import lookups as dictionaries
-from meta_audit.record.lookups import Dictionaries
+from meta_audit.record.lookups import Lookups
 from meta_audit.store.engine import Bulk
 from meta_audit.store.opening import open_to_write
 
@@ -55,10 +54,9 @@ def test_every_value_has_one_number(
     bulk: Bulk, calls: list[tuple[str, list[object] | None]], remembered: int
 ) -> None:
     """In one transaction that is undone, so that every example begins with an empty store."""
-    before, dictionaries.REMEMBERED = dictionaries.REMEMBERED, remembered  # type: ignore[misc]
     numbers: dict[tuple[str, object], int] = {}
     values: dict[tuple[str, int], object] = {}
-    asked = Dictionaries(bulk)
+    asked = Lookups(bulk, remembered)
     bulk.begin()
     try:
         for name, given_ in calls:
@@ -80,7 +78,6 @@ def test_every_value_has_one_number(
         check_rows(bulk, numbers)
     finally:
         bulk.rollback()
-        dictionaries.REMEMBERED = before  # type: ignore[misc]
 
 
 def check_rows(bulk: Bulk, numbers: dict[tuple[str, object], int]) -> None:
@@ -110,7 +107,7 @@ def check_rows(bulk: Bulk, numbers: dict[tuple[str, object], int]) -> None:
 
 def test_two_writers_share_the_numbers(bulk: Bulk) -> None:
     """What one has added is found by the other, who had asked before."""
-    one, two = Dictionaries(bulk), Dictionaries(bulk)
+    one, two = Lookups(bulk), Lookups(bulk)
     assert two.terms(["a"]) == [1]
     assert one.terms(["b", "a"]) == [2, 1]
     assert two.terms(["c", "b", "a"]) == [3, 2, 1]
