@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
-from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceRead
+from meta_audit.model import Rejection
+from meta_audit.record.source_log import (
+    RecordCompleted,
+    SourceBegan,
+    SourceEnded,
+    SourceRead,
+)
 from meta_audit.sources import Found, Skipped, Source, Unreadable, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from meta_audit.ingest.options import Limits
-    from meta_audit.record.known import Known, KnownSource
+    from meta_audit.record.known import Known, KnownSource, Torn
     from meta_audit.record.source_log import SourceEvent
 
 SAMPLE: Final = 12
@@ -110,14 +116,15 @@ class Chunker:
             yield from self._read_documents(number, source)
         except SourceError as error:
             self._refuse(number, source.uri, error)
-            return
-        end = SourceEnded(number, "complete", "", source.bytes_read, source.sha256)
-        self._chunk.events.append(end)
 
     def _read_documents(self, number: int, source: Source) -> Iterator[Chunk]:
+        torn = self._known.torn(source.uri)
+        last: Offered | None = None
         read = 0
         for documents in source.batches():
             offered = [Offered(d, sha256_of(d), number, source.uri) for d in documents]
+            last = offered[-1]
+            self._chunk.events += _completed(torn, offered)
             fresh = self._without_known(offered)
             self._chunk.offered += fresh
             self._chunk.size += sum([len(o.document.content) for o in fresh])
@@ -127,6 +134,9 @@ class Chunker:
             read = source.bytes_read
             if self._is_full():
                 yield self._full()
+        status, message = _status(last)
+        end = SourceEnded(number, status, message, source.bytes_read, source.sha256)
+        self._chunk.events.append(end)
 
     def _pass_over(self, number: int, known: KnownSource) -> None:
         documents = known.documents
@@ -152,3 +162,24 @@ class Chunker:
             return offered
         known = self._known.documents(digests)
         return [o for o in offered if o.sha256 not in known] if known else offered
+
+
+def _status(last: Offered | None) -> tuple[str, str]:
+    """Say how the reading of a source ended, by what came last, and why it is not complete."""
+    if last and isinstance(last.document, Rejection) and last.document.reason == "truncated":
+        return "truncated", last.document.message
+    return "complete", ""
+
+
+def _completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:
+    """Find the records that were torn before and are whole now: same place, same beginning."""
+    for rejection_id, ordinal, content in torn:
+        for offer in offered:
+            document = offer.document
+            if (
+                document.ordinal == ordinal
+                and len(document.content) > len(content)
+                and document.content.startswith(content)
+                and not (isinstance(document, Rejection) and document.reason == "truncated")
+            ):
+                yield RecordCompleted(offer.source, rejection_id, offer.sha256)

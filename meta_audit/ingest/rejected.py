@@ -20,13 +20,14 @@ _UNRESOLVED: Final = """
     SELECT r.rejection_id, s.uri, r.ordinal, r.line, r.format, r.sha256, r.size, r.content
     FROM rejections r JOIN sources s ON s.source_id = r.source_id
     LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
-    WHERE x.rejection_id IS NULL AND r.reason <> 'truncated'
+    LEFT JOIN rejection_dismissals y ON y.rejection_id = r.rejection_id
+    WHERE x.rejection_id IS NULL AND y.rejection_id IS NULL AND r.reason <> 'truncated'
         AND r.rejection_id > ? AND r.rejection_id <= ?
     ORDER BY r.rejection_id LIMIT ?"""
 
 
 def rejected_chunks(bulk: Bulk) -> Iterator[Chunk]:
-    """Yield the rejections that are unresolved now and whose bytes are whole."""
+    """Yield the open rejections whose bytes are whole: neither resolved nor dismissed."""
     newest = bulk.query("SELECT coalesce(max(rejection_id), -1) FROM rejections")[0][0]
     last, number = -1, 0
     while rows := bulk.query(_UNRESOLVED, last, newest, PER_CHUNK):

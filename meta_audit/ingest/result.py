@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceRead
+from meta_audit.schema.tables import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,18 +30,27 @@ class Counts:
     """Sources read, refused ones included."""
     refused: int = 0
     """Sources that could not be read."""
+    known_sources: int = 0
+    """Sources that were read before and brought nothing new: they leave no rows."""
+    truncated: int = 0
+    """Sources that end too early. Counted when their bytes are new, as are the next."""
+    partial: int = 0
+    """Sources that say of themselves that there is more."""
     skipped: int = 0
     """Files that are no documents."""
     documents: int = 0
-    """Documents offered: new + changed + unchanged + rejected."""
+    """Documents offered: new + changed + unchanged + rejected + known_rejected."""
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     rejected: int = 0
+    """Documents rejected that are new to look at."""
+    known_rejected: int = 0
+    """Documents rejected before, from a source of the same name, for the same reason."""
     reasons: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
-    """Jobs added to the store."""
+    """Jobs added to the store: those that `find` lists."""
     meta_pairs: int = 0
     """Meta pairs added to the store, at job and task level."""
 
@@ -62,15 +72,18 @@ class Counts:
         self.changed += written.changes["changed"]
         self.unchanged += written.changes["unchanged"]
         self.rejected += len(written.rejected)
+        self.known_rejected += len(written.known_rejected)
+        self.known_sources += written.sources["repeated"]
+        self.truncated += written.sources["truncated"]
+        self.partial += written.sources["partial"]
         self.reasons.update(d.rejection.reason for d in written.rejected)
         self.findings.update(written.findings)
         self.jobs += written.jobs
         self.meta_pairs += written.meta_pairs
 
-    def columns(self) -> dict[str, int]:
+    def kept(self) -> dict[str, int]:
         """Return the counts that import_results keeps."""
-        names = ("sources", "documents", "new", "changed", "unchanged", "rejected")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in columns("import_results")[3:]}
 
 
 @dataclass(frozen=True)

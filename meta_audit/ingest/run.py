@@ -120,7 +120,7 @@ class Import:
     def _end(self, import_id: int, status: Status, began: float) -> ImportResult:
         """End the import with a checkpoint, and send that out of the store."""
         counts = self._counts
-        sealed = end_import(self._bulk, import_id, status, counts.columns(), self._sealer)
+        sealed = end_import(self._bulk, import_id, status, counts.kept(), self._sealer)
         log_error = None
         if self._checkpoint_log:
             try:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meta_audit.store.engine import Bulk
+
+
+MOST_TORN: Final = 100_000
+"""Torn records that a run remembers; the newest of more."""
+_TORN: Final = """
+    SELECT s.uri, r.rejection_id, r.ordinal FROM rejections r
+    JOIN sources s ON s.source_id = r.source_id
+    LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
+    WHERE r.reason = 'truncated' AND r.size > 0 AND x.rejection_id IS NULL
+    ORDER BY r.rejection_id DESC LIMIT ?"""
 
 
 class KnownSource(NamedTuple):
@@ -18,11 +30,20 @@ class KnownSource(NamedTuple):
     documents: int
 
 
+class Torn(NamedTuple):
+    """A record that ended too early when its source was read before."""
+
+    rejection_id: int
+    ordinal: int
+    content: bytes
+
+
 class Known:
     """Evidence that the store has."""
 
     def __init__(self, bulk: Bulk) -> None:
         self._bulk = bulk
+        self._torn: dict[str, list[tuple[int, int]]] | None = None
 
     def documents(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those of these SHA-256 that are documents of the store."""
@@ -39,7 +60,20 @@ class Known:
         """Return an earlier reading of the same bytes that left nothing to do."""
         sql = (
             "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
-            " AND status = 'complete' AND rejected = 0 LIMIT 1"
+            " AND status IN ('complete', 'known') AND rejected = 0 LIMIT 1"
         )
         rows = self._bulk.query(sql, size, sha256)
         return KnownSource(size, sha256, rows[0][0]) if rows else None
+
+    def torn(self, uri: str) -> list[Torn]:
+        """Return the torn records of a source that nothing has resolved when the run began."""
+        if self._torn is None:
+            self._torn = {}
+            for name, rejection_id, ordinal in self._bulk.query(_TORN, MOST_TORN):
+                self._torn.setdefault(name, []).append((rejection_id, ordinal))
+        found = []
+        for rejection_id, ordinal in self._torn.get(uri, ()):
+            sql = "SELECT content FROM rejections WHERE rejection_id = ?"
+            ((frame,),) = self._bulk.query(sql, rejection_id)
+            found.append(Torn(rejection_id, ordinal, decompress(bytes(frame), b"")))
+        return found

@@ -107,8 +107,8 @@ class Matcher:
 
     @property
     def jobs_added(self) -> int:
-        """Count the new jobs."""
-        return len(self._first)
+        """Count the jobs of which this batch brings the first version."""
+        return sum(self.version_no[n] == 1 for n in self.new_versions)
 
     def recall(self, places: Iterable[int]) -> None:
         """Read what the store has of the jobs of these documents."""

@@ -31,6 +31,9 @@ NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
 """Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
+_REJECTED: Final = """
+    SELECT r.sha256, r.reason, s.uri FROM rejections r
+    JOIN sources s ON s.source_id = r.source_id WHERE r.sha256 AMONG KEYS"""
 _RESOLVED: Final = """
     SELECT r.rejection_id, s.import_id
     FROM rejections r
@@ -48,7 +51,11 @@ class Written:
     changes: Counter[str] = field(default_factory=Counter)
     """Documents: `new`, `changed`, `unchanged`."""
     rejected: list[Rejected] = field(default_factory=list)
-    """Documents that were rejected, and not accepted before."""
+    """Documents that were rejected, not accepted before, and not rejected before as they are."""
+    known_rejected: list[Rejected] = field(default_factory=list)
+    """Documents that were rejected before, from a source of the same name, for that reason."""
+    sources: Counter[str] = field(default_factory=Counter)
+    """Sources that ended, by status; `repeated` those that were read before."""
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
@@ -56,7 +63,7 @@ class Written:
     @property
     def rejected_of_sources(self) -> Counter[int]:
         """Count the rejected documents of each source."""
-        return Counter(document.source for document in self.rejected)
+        return Counter(d.source for d in chain(self.rejected, self.known_rejected))
 
 
 class _New(NamedTuple):
@@ -65,8 +72,8 @@ class _New(NamedTuple):
     accepted: list[int]
     """Numbers of documents."""
     rejected: list[Rejected]
-    """Those whose bytes and reason are new."""
-    all_rejected: list[Rejected]
+    """Those whose bytes and reason are new for the name of their source."""
+    known_rejected: list[Rejected]
     ledger_index: dict[int, int]
     """Of each place in the batch, in its order."""
     source_ids: dict[int, int]
@@ -91,12 +98,15 @@ class Writer:
         """Write a batch and the results of its sources completely, or not at all."""
 
         def work() -> Written:
-            sources.number(self._bulk)
             written = self._write(batch, sources)
-            sources.write(self._bulk, written.rejected_of_sources)
+            written.sources = sources.write_results(self._bulk, written.rejected_of_sources)
             return written
 
-        written = in_transaction(self._bulk, work, self._forget)
+        def undo() -> None:
+            self._forget()
+            sources.undo()
+
+        written = in_transaction(self._bulk, work, undo)
         sources.settle(written.rejected_of_sources)
         return written
 
@@ -106,7 +116,7 @@ class Writer:
 
     def _write(self, batch: Batch, sources: SourceLog) -> Written:
         accepted = batch.accepted
-        new = self._new(batch, sources.ids)
+        new = self._new(batch, sources)
         ids = StoreIds(batch, self._lookups)
         matcher = Matcher(self._bulk, accepted, ids)
         next_key = self._next("jobs", "job_key")
@@ -114,9 +124,10 @@ class Writer:
             matcher.recall(new.accepted)
         self._insert_documents(batch, new)
         matcher.match(new.accepted, next_key or 1)
-        written = Written(matcher.changes, new.all_rejected, matcher.jobs_added)
-        known = len(batch) - len(new.accepted) - len(new.all_rejected)
-        written.changes["unchanged"] += known
+        written = Written(matcher.changes, new.rejected, new.known_rejected)
+        written.jobs = matcher.jobs_added
+        rejected = len(new.rejected) + len(new.known_rejected)
+        written.changes["unchanged"] += len(batch) - len(new.accepted) - rejected
 
         self._insert("jobs", matcher.new_jobs)
         self._insert_versions(batch, matcher, ids, written)
@@ -124,13 +135,14 @@ class Writer:
         self._insert_activity(batch, matcher, new, ids.identities, written)
         self._insert_rejections(new)
         self._insert_leaves(accepted, new)
+        self._resolve_torn(sources)
         self._resolve(
             [accepted.sha256[n] for n in new.accepted]
             + [document.rejection.sha256 for document in new.rejected]
         )
         return written
 
-    def _new(self, batch: Batch, source_ids: dict[int, int]) -> _New:
+    def _new(self, batch: Batch, sources: SourceLog) -> _New:
         """Leave out what was accepted before, in the store or earlier in the batch."""
         accepted = batch.accepted
         rejections = [r.rejection.sha256 for r in batch.rejected]
@@ -145,11 +157,14 @@ class Writer:
             if digest not in known
             and (digest not in first or accepted.place[first[digest]] > r.place)
         ]
-        fresh = self._fresh_rejections(rejected)
+        fresh, known_rejected = self._sort_rejections(rejected, sources)
+        sources.add_rows(
+            self._bulk, {accepted.source[n] for n in first.values()} | {r.source for r in fresh}
+        )
         places = [accepted.place[n] for n in first.values()] + [r.place for r in fresh]
         start = self._next("ledger_entries", "entry_index")
         index = {place: number for number, place in enumerate(sorted(places), start)}
-        return _New(list(first.values()), fresh, rejected, index, source_ids)
+        return _New(list(first.values()), fresh, known_rejected, index, sources.ids)
 
     def _next(self, table: str, column: str) -> int:
         """Return the number after the last one; 0 for an empty table."""
@@ -159,16 +174,20 @@ class Writer:
     def _insert(self, table: str, values: Values) -> None:
         self._bulk.insert(table, columns(table), values)
 
-    def _fresh_rejections(self, rejected: list[Rejected]) -> list[Rejected]:
-        sql = "SELECT sha256, reason FROM rejections WHERE sha256 AMONG KEYS"
+    def _sort_rejections(
+        self, rejected: list[Rejected], sources: SourceLog
+    ) -> tuple[list[Rejected], list[Rejected]]:
+        """Tell the rejections that are new from those that a source of that name had before."""
         digests = sorted({r.rejection.sha256 for r in rejected})
-        known = {(sha256, reason) for sha256, reason in self._bulk.among(sql, digests)}
-        fresh: dict[tuple[bytes, str], Rejected] = {}
+        known = {(bytes(s), reason, uri) for s, reason, uri in self._bulk.among(_REJECTED, digests)}
+        fresh: list[Rejected] = []
+        before: list[Rejected] = []
         for document in rejected:
-            key = (document.rejection.sha256, document.rejection.reason)
-            if key not in known:
-                fresh.setdefault(key, document)
-        return list(fresh.values())
+            uri = sources.uri(document.source)
+            key = (document.rejection.sha256, document.rejection.reason, uri)
+            (before if key in known else fresh).append(document)
+            known.add(key)
+        return fresh, before
 
     def _insert_documents(self, batch: Batch, new: _New) -> None:
         if not new.accepted:
@@ -321,7 +340,33 @@ class Writer:
         """Resolve rejections whose very bytes were accepted, now or before."""
         if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        resolved = list(self._bulk.among(_RESOLVED, sorted(set(digests))))
+        found = self._bulk.among(_RESOLVED, sorted(set(digests)))
+        resolved = [(rejection, import_id, None) for rejection, import_id in found]
+        self._insert("rejection_resolutions", rows(resolved))
+
+    def _resolve_torn(self, sources: SourceLog) -> None:
+        """Resolve records that were torn, and came in whole from a source of the same name."""
+        if not sources.completed:
+            return
+        whole = sorted({record.sha256 for record in sources.completed})
+        entries: dict[bytes, int] = {}
+        for sql, keys in (
+            ("SELECT sha256, rejection_id FROM rejections WHERE sha256 AMONG KEYS", whole),
+            (
+                "SELECT sha256, document_id FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS",
+                sorted({digest[:8] for digest in whole}),
+            ),
+        ):
+            entries.update({bytes(sha256): index for sha256, index in self._bulk.among(sql, keys)})
+        sql = "SELECT rejection_id FROM rejection_resolutions WHERE rejection_id AMONG KEYS"
+        torn = {record.rejection_id: record.sha256 for record in sources.completed}
+        for (rejection_id,) in self._bulk.among(sql, sorted(torn)):
+            del torn[rejection_id]
+        resolved = [
+            (rejection_id, sources.import_id, entries[sha256])
+            for rejection_id, sha256 in torn.items()
+            if sha256 in entries
+        ]
         self._insert("rejection_resolutions", rows(resolved))
 
 
