@@ -13,7 +13,7 @@ from meta_audit.store.frames import decompress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 PER_CHUNK: Final = 1_000
 _UNRESOLVED: Final = """
@@ -26,11 +26,11 @@ _UNRESOLVED: Final = """
     ORDER BY r.rejection_id LIMIT ?"""
 
 
-def rejected_chunks(bulk: Bulk) -> Iterator[Chunk]:
+def rejected_chunks(session: Session) -> Iterator[Chunk]:
     """Yield the open rejections whose bytes are whole: neither resolved nor dismissed."""
-    newest = bulk.query("SELECT coalesce(max(rejection_id), -1) FROM rejections")[0][0]
+    newest = session.query("SELECT coalesce(max(rejection_id), -1) FROM rejections")[0][0]
     last, number = -1, 0
-    while rows := bulk.query(_UNRESOLVED, last, newest, PER_CHUNK):
+    while rows := session.query(_UNRESOLVED, last, newest, PER_CHUNK):
         last = rows[-1][0]
         chunk = Chunk()
         for _, uri, ordinal, line, format_, sha256, size, frame in rows:

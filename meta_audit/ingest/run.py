@@ -29,7 +29,6 @@ from meta_audit.record.sealing import Sealer
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.record.source_log import SourceLog
 from meta_audit.record.writer import Writer
-from meta_audit.store.retry import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,14 +53,13 @@ class Import:
         self, store: Store, progress: ImportProgress, options: Options = DEFAULT_OPTIONS
     ) -> None:
         key, self._new_key_file = load_signing_key()
-        file = store.url.database if store.is_sqlite else None
-        self._checkpoint_log = locate(options.checkpoint_log, file)
-        self._bulk = store.bulk()
-        self._sealer = Sealer(self._bulk, key)
-        self._writer = Writer(self._bulk)
+        self._checkpoint_log = locate(options.checkpoint_log, store.file)
+        self._session = store.session()
+        self._sealer = Sealer(self._session, key)
+        self._writer = Writer(self._session)
         self._progress = progress
         self._options = options
-        self._stopper = Stopper()
+        self._stopper = Stopper(store.retry.stopped.set)
         self._counts = Counts()
 
     def run(self, found: Iterable[Found], arguments: list[str]) -> ImportResult:
@@ -70,17 +68,17 @@ class Import:
         Raises `StoreError` where the store fails; then all batches written before it are kept,
         and running the same command again completes the import.
         """
-        chunker = Chunker(Known(self._bulk), self._progress, self._options.limits)
+        chunker = Chunker(Known(self._session), self._progress, self._options.limits)
         return self._run(chunker.chunks(found), arguments)
 
     def retry(self, arguments: list[str]) -> ImportResult:
         """Offer every unresolved rejection again. Raises as `run` does."""
-        return self._run(rejected_chunks(self._bulk), arguments)
+        return self._run(rejected_chunks(self._session), arguments)
 
     def _run(self, chunks: Iterator[Chunk], arguments: list[str]) -> ImportResult:
         began = time.monotonic()
         said = orjson.dumps(arguments).decode()
-        import_id = begin_import(self._bulk, actor(), __version__, said)
+        import_id = begin_import(self._session, actor(), __version__, said)
         status: Status = "complete"
         try:
             with self._stopper.installed():
@@ -95,11 +93,11 @@ class Import:
         except TransientStoreError:
             raise  # it was waited for long enough: the import stays without an end, and shows so
         except BaseException:
-            with suppress(MetaAuditError), patience(self._options.limits.end_seconds):
-                self._end(import_id, "failed", began)
+            with suppress(MetaAuditError):
+                self._end(import_id, "failed", began, self._options.limits.end_seconds)
             raise
         finally:
-            self._bulk.close()
+            self._session.close()
 
     def _take_in(self, chunks: Iterator[Chunk], log: SourceLog) -> None:
         builder = Builder(self._writer.newest_dictionary(), self._options, self._stopper)
@@ -117,14 +115,18 @@ class Import:
         counts.add_batch(batch, written)
         self._progress.wrote(counts)
 
-    def _end(self, import_id: int, status: Status, began: float) -> ImportResult:
+    def _end(
+        self, import_id: int, status: Status, began: float, seconds: float | None = None
+    ) -> ImportResult:
         """End the import with a checkpoint, and send that out of the store."""
         counts = self._counts
-        sealed = end_import(self._bulk, import_id, status, counts.kept(), self._sealer)
+        sealed = end_import(
+            self._session, import_id, status, counts.kept(), self._sealer, seconds=seconds
+        )
         log_error = None
         if self._checkpoint_log:
             try:
-                append_missing(self._bulk, self._checkpoint_log)
+                append_missing(self._session, self._checkpoint_log)
             except StoreError as error:
                 log_error = error
         return ImportResult(

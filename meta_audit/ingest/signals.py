@@ -6,8 +6,6 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.store.retry import interruptible
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -22,11 +20,12 @@ class Interrupted(BaseException):
 class Stopper:
     """Raise `Interrupted` for the first signal, but never within a `holding` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_up: Callable[[], None]) -> None:
+        self._give_up = give_up
+        """Ends all waiting for the store."""
         self.signal = 0
         """The first signal that came, else 0."""
         self._holds = 0
-        self._give_up: Callable[[], None] = lambda: None
 
     def handle(self, number: int, _: FrameType | None) -> None:
         """Stop now where that is safe, else after the block, and wait for no server."""
@@ -42,8 +41,7 @@ class Stopper:
         """Listen to the signals. After the first one the process ends: more are ignored."""
         before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
         try:
-            with interruptible() as self._give_up:
-                yield
+            yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_IGN if self.signal else handler)

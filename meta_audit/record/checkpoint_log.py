@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import StoreError
-from meta_audit.record.durable import sync_directory
+from meta_audit.store.durable import sync_directory
 
 if TYPE_CHECKING:
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 ENVIRONMENT: Final = "META_AUDIT_CHECKPOINT_LOG"
 _ADVICE: Final = (
@@ -24,7 +24,7 @@ _ADVICE: Final = (
 )
 
 
-def locate(given: str | None, store_file: str | None) -> Path | None:
+def locate(given: str | None, store_file: Path | None) -> Path | None:
     """Return the path as given, else from the environment, else beside the store.
 
     Raises `StoreError` for `~` where the user has no home directory.
@@ -39,7 +39,7 @@ def locate(given: str | None, store_file: str | None) -> Path | None:
         ) from error
 
 
-def append_missing(bulk: Bulk, path: Path) -> None:
+def append_missing(session: Session, path: Path) -> None:
     """Append the checkpoints of the store that the file does not hold yet, durably.
 
     Raises `StoreError` where it cannot be written, or holds what the store does not: those of
@@ -49,7 +49,7 @@ def append_missing(bulk: Bulk, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            rows = bulk.query("SELECT note FROM checkpoints ORDER BY checkpoint_id")
+            rows = session.query("SELECT note FROM checkpoints ORDER BY checkpoint_id")
             every = "".join([f"{note}\n" for (note,) in rows]).encode()
             held = file.read()
             file.write(_rest(every, held, path))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.text_digest import digest, pair_digest
-from meta_audit.store.engine import rows
+from meta_audit.store.session import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from meta_audit.record.batch import Pair, Rule
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
@@ -22,8 +22,8 @@ REMEMBERED: Final = 100_000
 class Lookups:
     """Map values to store IDs, within one writer's transactions."""
 
-    def __init__(self, bulk: Bulk, remembered: int = REMEMBERED) -> None:
-        self._bulk = bulk
+    def __init__(self, session: Session, remembered: int = REMEMBERED) -> None:
+        self._session = session
         self._remembered = remembered
         self._pairs: dict[Any, int] = {}
         self._keys: dict[Any, int] = {}
@@ -83,7 +83,7 @@ class Lookups:
             )
             values = [(known[members], *pair) for members in new for pair in members]
             columns = ("set_id", "rule_id", "identity_id")
-            self._bulk.insert("attribution_members", columns, rows(values))
+            self._session.insert("attribution_members", columns, rows(values))
         return [known[members] for members in sets]
 
     def rules(self, rules: Sequence[Rule]) -> list[int]:
@@ -91,14 +91,14 @@ class Lookups:
         known = self._rules
         if not all(rule in known for rule in rules):
             sql = "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
-            known.update({row[:4]: row[4] for row in self._bulk.query(sql)})
+            known.update({row[:4]: row[4] for row in self._session.query(sql)})
             new = []
             for rule in rules:
                 if rule not in known:
                     known[rule] = len(known) + 1
                     new.append((known[rule], *rule))
             columns = ("rule_id", "role", "basis", "trust", "verdict")
-            self._bulk.insert("attribution_rules", columns, rows(new))
+            self._session.insert("attribution_rules", columns, rows(new))
         return [known[rule] for rule in rules]
 
     def _texts(
@@ -125,16 +125,16 @@ class Lookups:
     ) -> list[Any]:
         """Find values by digest, insert those that are new with the next IDs, and return these."""
         number = columns[0]
-        last = self._bulk.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
+        last = self._session.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
         if last:
             digests = sorted(by_digest)
             sql = f"SELECT digest, {number} FROM {table} WHERE digest AMONG KEYS"  # noqa: S608
-            for found, known_number in self._bulk.among(sql, digests):
+            for found, known_number in self._session.among(sql, digests):
                 known[by_digest.pop(found)] = known_number
         new = []
         for new_digest, value in sorted(by_digest.items()):
             last += 1
             known[value] = last
             new.append((last, new_digest, *rest(value)))
-        self._bulk.insert(table, columns, rows(new))
+        self._session.insert(table, columns, rows(new))
         return list(by_digest.values())

@@ -9,12 +9,11 @@ import time
 from typing import TYPE_CHECKING
 
 from meta_audit.schema.tables import columns
-from meta_audit.store.engine import row
-from meta_audit.store.retry import in_transaction
+from meta_audit.store.session import row
 
 if TYPE_CHECKING:
     from meta_audit.record.sealing import Sealed, Sealer
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 
 def actor() -> str:
@@ -32,30 +31,36 @@ def now() -> int:
     return time.time_ns()
 
 
-def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> int:
+def begin_import(session: Session, actor: str, tool_version: str, arguments: str) -> int:
     """Record that an import begins, and return its number."""
 
     def work() -> int:
-        number = int(bulk.query("SELECT coalesce(max(import_id), 0) + 1 FROM imports")[0][0])
+        number = int(session.query("SELECT coalesce(max(import_id), 0) + 1 FROM imports")[0][0])
         values = row(number, now(), actor, tool_version, arguments)
-        bulk.insert("imports", columns("imports"), values)
+        session.insert("imports", columns("imports"), values)
         return number
 
-    return in_transaction(bulk, work)
+    return session.transaction(work)
 
 
 def end_import(
-    bulk: Bulk, import_id: int, status: str, counts: dict[str, int], sealer: Sealer
+    session: Session,
+    import_id: int,
+    status: str,
+    counts: dict[str, int],
+    sealer: Sealer,
+    *,
+    seconds: float | None = None,
 ) -> Sealed:
     """Record how an import ended, and sign the checkpoint that covers it: both, or neither.
 
-    `counts` are the columns of import_results.
+    `counts` are the columns of import_results; `seconds` limit the waiting for the store.
     """
     names = ("import_id", "finished_at", "status", *counts)
 
     def work() -> Sealed:
-        bulk.insert("import_results", names, row(import_id, now(), status, *counts.values()))
+        session.insert("import_results", names, row(import_id, now(), status, *counts.values()))
         return sealer.seal(import_id)
 
     sealer.advance()  # so that the lock is held for what is left alone
-    return in_transaction(bulk, work)
+    return session.transaction(work, seconds=seconds)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from meta_audit.schema.tables import columns
-from meta_audit.store.engine import rows
+from meta_audit.store.session import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set
 
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 _READ_BEFORE: Final = """
     SELECT s.uri, r.size, r.sha256 FROM source_results r
@@ -102,24 +102,24 @@ class SourceLog:
         """Return the name of a source."""
         return self._open[source].uri
 
-    def add_rows(self, bulk: Bulk, bringing: Set[int]) -> None:
+    def add_rows(self, session: Session, bringing: Set[int]) -> None:
         """Add the rows of sources that bring something new, or that ended and are new.
 
         Within the writer's transaction.
         """
         needed = (bringing | {record.source for record in self.completed}) - self.ids.keys()
-        needed |= self._ended_and_new(bulk, needed)
+        needed |= self._ended_and_new(session, needed)
         if not needed:
             return
-        last = int(bulk.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
+        last = int(session.query("SELECT coalesce(max(source_id), 0) FROM sources")[0][0])
         begun = []
         for number, source in enumerate(sorted(needed), last + 1):
             self.ids[source] = number
             self._added.append(source)
             begun.append((number, self.import_id, self._open[source].uri))
-        bulk.insert("sources", columns("sources"), rows(begun))
+        session.insert("sources", columns("sources"), rows(begun))
 
-    def _ended_and_new(self, bulk: Bulk, needed: Set[int]) -> set[int]:
+    def _ended_and_new(self, session: Session, needed: Set[int]) -> set[int]:
         """Return the sources that ended without a row, and that nobody has read before."""
         ended = {
             source: (s.uri, s.end.size, s.end.sha256)
@@ -127,10 +127,10 @@ class SourceLog:
             if s.end and source not in self.ids and source not in needed
         }
         sizes = sorted({size for _, size, sha256 in ended.values() if sha256})
-        before = {(uri, size, bytes(sha)) for uri, size, sha in bulk.among(_READ_BEFORE, sizes)}
+        before = {(uri, size, bytes(sha)) for uri, size, sha in session.among(_READ_BEFORE, sizes)}
         return {source for source, read in ended.items() if read not in before}
 
-    def write_results(self, bulk: Bulk, rejected: Mapping[int, int]) -> Counter[str]:
+    def write_results(self, session: Session, rejected: Mapping[int, int]) -> Counter[str]:
         """Add the results of sources that ended, and count them by status.
 
         Those read before have no row and count as `repeated`. `rejected` counts the documents
@@ -152,9 +152,9 @@ class SourceLog:
                 s.documents,
                 s.rejected + rejected.get(source, 0),
             )
-            for number, (source, s, end) in enumerate(written, int(bulk.query(sql)[0][0]) + 1)
+            for number, (source, s, end) in enumerate(written, int(session.query(sql)[0][0]) + 1)
         ]
-        bulk.insert("source_results", columns("source_results"), rows(results))
+        session.insert("source_results", columns("source_results"), rows(results))
         counts = Counter(end.status for _, _, end in written)
         counts["repeated"] = len(ended) - len(written)
         return counts

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.tables import columns
-from meta_audit.store.engine import Values, rows
+from meta_audit.store.session import Values, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.record.batch import Accepted, Batch
     from meta_audit.record.lookups import Lookups
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 Row = tuple[Any, ...]
 NOWHERE: Final = 0
@@ -82,8 +82,8 @@ class Matcher:
     that are left out.
     """
 
-    def __init__(self, bulk: Bulk, accepted: Accepted, ids: StoreIds) -> None:
-        self._bulk = bulk
+    def __init__(self, session: Session, accepted: Accepted, ids: StoreIds) -> None:
+        self._session = session
         self._accepted = accepted
         self._ids = ids
         terms = ids.terms
@@ -114,15 +114,17 @@ class Matcher:
         """Read what the store has of the jobs of these documents."""
         wanted = {self._names[n] for n in places}
         sql = "SELECT job_id, namespace_id, job_key FROM jobs WHERE job_id AMONG KEYS"
-        found = self._bulk.among(sql, sorted({job_id for job_id, _ in wanted}))
+        found = self._session.among(sql, sorted({job_id for job_id, _ in wanted}))
         self._known = {(i, n): _Job(key) for i, n, key in found if (i, n) in wanted}
         by_key = {job.job_key: job for job in self._known.values()}
         keys = sorted(by_key)
         sql = f"SELECT job_key, version_no, {_VERSION} FROM job_versions"  # noqa: S608
-        for key, version_no, *version in self._bulk.among(f"{sql} WHERE job_key AMONG KEYS", keys):
+        for key, version_no, *version in self._session.among(
+            f"{sql} WHERE job_key AMONG KEYS", keys
+        ):
             by_key[key].versions[tuple(version)] = version_no
         sql = f"SELECT job_key, {_OBSERVATION} FROM observations"  # noqa: S608
-        for key, *observation in self._bulk.among(f"{sql} WHERE job_key AMONG KEYS", keys):
+        for key, *observation in self._session.among(f"{sql} WHERE job_key AMONG KEYS", keys):
             by_key[key].observations.add(tuple(observation))
 
     def match(self, places: Iterable[int], next_job_key: int) -> None:

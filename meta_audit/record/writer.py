@@ -17,15 +17,14 @@ from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
 from meta_audit.record.versions import Matcher, StoreIds
 from meta_audit.schema.tables import columns
-from meta_audit.store.engine import row, rows
-from meta_audit.store.retry import in_transaction
+from meta_audit.store.session import row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
-    from meta_audit.store.engine import Bulk, Values
+    from meta_audit.store.session import Session, Values
 
 NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
@@ -82,16 +81,16 @@ class _New(NamedTuple):
 class Writer:
     """Write batches through one connection."""
 
-    def __init__(self, bulk: Bulk) -> None:
-        self._bulk = bulk
-        self._known = Known(bulk)
-        self._lookups = Lookups(bulk)
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known = Known(session)
+        self._lookups = Lookups(session)
         self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
 
     def newest_dictionary(self) -> bytes:
         """Return the zstd dictionary to compress with; empty where there is none yet."""
         sql = "SELECT content FROM compression_dictionaries ORDER BY dictionary_id DESC LIMIT 1"
-        rows = self._bulk.query(sql)
+        rows = self._session.query(sql)
         return bytes(rows[0][0]) if rows else b""
 
     def write(self, batch: Batch, sources: SourceLog) -> Written:
@@ -99,14 +98,14 @@ class Writer:
 
         def work() -> Written:
             written = self._write(batch, sources)
-            written.sources = sources.write_results(self._bulk, written.rejected_of_sources)
+            written.sources = sources.write_results(self._session, written.rejected_of_sources)
             return written
 
         def undo() -> None:
             self._forget()
             sources.undo()
 
-        written = in_transaction(self._bulk, work, undo)
+        written = self._session.transaction(work, undo=undo)
         sources.settle(written.rejected_of_sources)
         return written
 
@@ -118,7 +117,7 @@ class Writer:
         accepted = batch.accepted
         new = self._new(batch, sources)
         ids = StoreIds(batch, self._lookups)
-        matcher = Matcher(self._bulk, accepted, ids)
+        matcher = Matcher(self._session, accepted, ids)
         next_key = self._next("jobs", "job_key")
         if next_key:
             matcher.recall(new.accepted)
@@ -159,7 +158,7 @@ class Writer:
         ]
         fresh, known_rejected = self._sort_rejections(rejected, sources)
         sources.add_rows(
-            self._bulk, {accepted.source[n] for n in first.values()} | {r.source for r in fresh}
+            self._session, {accepted.source[n] for n in first.values()} | {r.source for r in fresh}
         )
         places = [accepted.place[n] for n in first.values()] + [r.place for r in fresh]
         start = self._next("ledger_entries", "entry_index")
@@ -169,17 +168,19 @@ class Writer:
     def _next(self, table: str, column: str) -> int:
         """Return the number after the last one; 0 for an empty table."""
         sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
-        return int(self._bulk.query(sql)[0][0])
+        return int(self._session.query(sql)[0][0])
 
     def _insert(self, table: str, values: Values) -> None:
-        self._bulk.insert(table, columns(table), values)
+        self._session.insert(table, columns(table), values)
 
     def _sort_rejections(
         self, rejected: list[Rejected], sources: SourceLog
     ) -> tuple[list[Rejected], list[Rejected]]:
         """Tell the rejections that are new from those that a source of that name had before."""
         digests = sorted({r.rejection.sha256 for r in rejected})
-        known = {(bytes(s), reason, uri) for s, reason, uri in self._bulk.among(_REJECTED, digests)}
+        known = {
+            (bytes(s), reason, uri) for s, reason, uri in self._session.among(_REJECTED, digests)
+        }
         fresh: list[Rejected] = []
         before: list[Rejected] = []
         for document in rejected:
@@ -207,7 +208,7 @@ class Writer:
         known = self._compression
         if dictionary not in known:
             sql = "SELECT content, dictionary_id FROM compression_dictionaries"
-            known.update({bytes(content): number for content, number in self._bulk.query(sql)})
+            known.update({bytes(content): number for content, number in self._session.query(sql)})
         if dictionary not in known:
             known[dictionary] = len(known)
             values = row(known[dictionary], dictionary)
@@ -247,7 +248,7 @@ class Writer:
         if len(first) < len(new):  # an earlier version of the job may have brought the same pair
             later = [n for n in new if version_nos[n] > 1]
             pair_jobs = self._pair_jobs(batch, later, matcher, ids.pairs)
-            self._bulk.insert_missing("pair_jobs", columns("pair_jobs"), pair_jobs)
+            self._session.insert_missing("pair_jobs", columns("pair_jobs"), pair_jobs)
 
     def _pair_jobs(
         self, batch: Batch, new: list[int], matcher: Matcher, pair_ids: list[int]
@@ -338,9 +339,9 @@ class Writer:
 
     def _resolve(self, digests: list[bytes]) -> None:
         """Resolve rejections whose very bytes were accepted, now or before."""
-        if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
+        if not digests or not self._session.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        found = self._bulk.among(_RESOLVED, sorted(set(digests)))
+        found = self._session.among(_RESOLVED, sorted(set(digests)))
         resolved = [(rejection, import_id, None) for rejection, import_id in found]
         self._insert("rejection_resolutions", rows(resolved))
 
@@ -357,10 +358,12 @@ class Writer:
                 sorted({digest[:8] for digest in whole}),
             ),
         ):
-            entries.update({bytes(sha256): index for sha256, index in self._bulk.among(sql, keys)})
+            entries.update(
+                {bytes(sha256): index for sha256, index in self._session.among(sql, keys)}
+            )
         sql = "SELECT rejection_id FROM rejection_resolutions WHERE rejection_id AMONG KEYS"
         torn = {record.rejection_id: record.sha256 for record in sources.completed}
-        for (rejection_id,) in self._bulk.among(sql, sorted(torn)):
+        for (rejection_id,) in self._session.among(sql, sorted(torn)):
             del torn[rejection_id]
         resolved = [
             (rejection_id, sources.import_id, entries[sha256])

@@ -11,7 +11,7 @@ from meta_audit.verify.report import Check
 from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damages, Kind
     from meta_audit.verify.work import Tallies, Work
 
@@ -61,23 +61,23 @@ def sum_indexed(work: Work, low: int, high: int) -> None:
     """Add up the reverse index of pairs from `low` to below `high`."""
     secret = work.options.secret
     # Not all rows at once: a pair may be in every job.
-    hashes = map(hash, work.reader.stream(_ROWS, secret, low, high))
-    for pair, count in work.reader.query(_COUNTS, low, high):
+    hashes = map(hash, work.session.stream(_ROWS, secret, low, high))
+    for pair, count in work.session.query(_COUNTS, low, high):
         work.indexed.total += weight(secret, pair) * sum(islice(hashes, count))
         work.indexed.count += count
 
 
-def check_index(tallies: Tallies, reader: Reader, damages: Damages) -> None:
+def check_index(tallies: Tallies, session: Session, damages: Damages) -> None:
     """Compare the sums; only where they differ look for the rows."""
-    rows = reader.value("SELECT count(*) FROM pair_jobs")
+    rows = session.value("SELECT count(*) FROM pair_jobs")
     expected, found = tallies.searchable, tallies.indexed
     if expected == found and rows == found.count:
         return
     named = False
     for kind, sql in (("missing", _MISSING), ("added", _ADDED)):
-        for pair, job, hour in reader.query(sql):
+        for pair, job, hour in session.query(sql):
             named = True
-            job_id = reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job)
+            job_id = session.query("SELECT job_id FROM jobs WHERE job_key = ?", job)
             detail = f"pair_jobs: pair {pair}, hour {hour}, job {job}"
             damages.add(
                 Check.DERIVED,
@@ -97,9 +97,9 @@ def check_resolutions(work: Work) -> None:
     A rejection is resolved where its very bytes are a document; a torn record also where an
     entry begins with its bytes, and a source of the same name was read by that import.
     """
-    expected = dict(work.reader.query(_RESOLVED))
+    expected: dict[int, int] = dict(work.session.query(_RESOLVED))
     torn = []
-    for rejection, import_id, entry in work.reader.query(_RESOLUTIONS):
+    for rejection, import_id, entry in work.session.query(_RESOLUTIONS):
         if entry is not None:
             torn.append((rejection, import_id, entry))
         elif expected.get(rejection) != import_id:
@@ -108,15 +108,15 @@ def check_resolutions(work: Work) -> None:
     for rejection, import_id in expected.items():
         _differs(work, "missing", rejection, import_id)
     for rejection, import_id, entry in torn:
-        if not _is_made_whole(work.reader, rejection, import_id, entry):
+        if not _is_made_whole(work.session, rejection, import_id, entry):
             _differs(work, "added", rejection, import_id)
 
 
-def _is_made_whole(reader: Reader, rejection: int, import_id: int, entry: int) -> bool:
+def _is_made_whole(session: Session, rejection: int, import_id: int, entry: int) -> bool:
     """Check that the entry begins with the torn bytes, and that the import read that source."""
-    torn, whole = content_of(reader, rejection), content_of(reader, entry)
+    torn, whole = content_of(session, rejection), content_of(session, entry)
     begins = torn and whole and len(whole) > len(torn) and whole.startswith(torn)
-    return bool(begins and reader.query(_READ_BY, import_id, rejection))
+    return bool(begins and session.query(_READ_BY, import_id, rejection))
 
 
 def _differs(work: Work, kind: Kind, rejection: int, import_id: int) -> None:

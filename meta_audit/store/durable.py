@@ -1,4 +1,4 @@
-"""Make directory entries durable, which a file system does not promise by itself."""
+"""Make changes of directories durable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names of a directory's files durable. Raises `OSError`."""
+    """Write the entries of a directory to disk. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
