@@ -32,6 +32,8 @@ from meta_audit.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from meta_audit.ingest.options import Limits
+
 
 class Exit(IntEnum):
     """Exit codes of the program (docs/cli.md)."""
@@ -111,10 +113,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code. No traceback reaches a user."""
+def run(arguments: Sequence[str] | None = None, limits: Limits | None = None) -> int:
+    """Run the program and return its exit code. No traceback reaches a user.
+
+    `limits` of imports are for tests.
+    """
     try:
-        return _run(arguments)
+        return _run(arguments, limits)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
@@ -130,14 +135,14 @@ class _Warnings(logging.Handler):
         click.echo(escape(record.getMessage()), err=True)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     from meta_audit.render.escape import escape
 
     logger = logging.getLogger("meta_audit")
     if not logger.handlers:
         logger.addHandler(_Warnings())
     try:
-        result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False)
+        result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False, obj=limits)
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
         return 130

@@ -45,6 +45,7 @@ def command(
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """
+    from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import find
     from meta_audit.store.opening import open_to_write
@@ -55,15 +56,11 @@ def command(
         with progress("reading") as line:
             total = total_bytes(sources) if line.is_live else None
             reporter = Quiet(line, verbose=options.is_verbose(), total=total)
-            run = Import(
-                store,
-                reporter,
-                jobs=jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
-                coerce_scalars=coerce_scalars,
-                checkpoint_log=checkpoint_log,
-            )
+            jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
+            limits = click.get_current_context().find_object(Limits) or Limits()
+            run = Import(store, reporter, Options(jobs, coerce_scalars, checkpoint_log, limits))
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            summary = run.run(find(sources), arguments)
+            result = run.run(find(sources), arguments)
         if skipped := reporter.skipped_files():
             note(skipped)
-    return report(run, summary, store, format_)
+    return report(result, store, format_)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_audit.errors import SourceError
-    from meta_audit.ingest.result import Summary
+    from meta_audit.ingest.result import Counts
 
 
 class Line:
@@ -101,12 +101,12 @@ class Quiet:
         """Count bytes that were read."""
         self._bytes += size
 
-    def wrote(self, summary: Summary) -> None:
+    def wrote(self, counts: Counts) -> None:
         """Show the counts."""
         from meta_audit.render.layout import count
 
-        counts = f"{count(summary.documents, 'document')}, {summary.rejected:,} rejected"
-        self._line.show(counts, self._bytes, self._total)
+        text = f"{count(counts.documents, 'document')}, {counts.rejected:,} rejected"
+        self._line.show(text, self._bytes, self._total)
 
     def skipped_files(self) -> str:
         """Return a line that counts the skipped files by kind, or nothing."""

@@ -26,6 +26,7 @@ def command(
     now is resolved; nothing is removed. Documents of which only a part is kept (`truncated`,
     `too_large`) are not tried.
     """
+    from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import open_to_write
 
@@ -33,13 +34,7 @@ def command(
         closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
         progress("trying again") as line,
     ):
-        run = Import(
-            store,
-            Quiet(line),
-            jobs=0,
-            coerce_scalars=coerce_scalars,
-            checkpoint_log=checkpoint_log,
-        )
+        run = Import(store, Quiet(line), Options(0, coerce_scalars, checkpoint_log))
         option = ["--coerce-scalars"] if coerce_scalars else []
-        summary = run.retry(["rejections", "retry", *option])
-    return report(run, summary, store, format_)
+        result = run.retry(["rejections", "retry", *option])
+    return report(result, store, format_)

@@ -18,7 +18,8 @@ _FROM: Final = """
     FROM rejections r
     JOIN sources s ON s.source_id = r.source_id
     JOIN imports m ON m.import_id = s.import_id
-    LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id"""
+    LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
+    LEFT JOIN rejection_dismissals y ON y.rejection_id = r.rejection_id"""
 _SELECT: Final = f"""
     SELECT r.rejection_id, r.reason, r.message, s.uri, r.ordinal, r.line, r.sha256, r.size,
         s.import_id, m.started_at, x.import_id{_FROM}"""
@@ -34,7 +35,7 @@ class Filter(Struct, frozen=True):
     """Text that the source's name contains."""
     import_id: int | None = None
     resolved: bool = False
-    """Whether to include those whose bytes were accepted later."""
+    """Include those that were resolved or dismissed."""
 
 
 def list_rejections(session: Session, wanted: Filter, limit: int) -> Rejections:
@@ -76,7 +77,7 @@ def _where(wanted: Filter) -> tuple[str, list[Any]]:
         terms.append("s.import_id = ?")
         parameters.append(wanted.import_id)
     if not wanted.resolved:
-        terms.append("x.import_id IS NULL")
+        terms.append("x.import_id IS NULL AND y.import_id IS NULL")
     return f" WHERE {' AND '.join(terms)}", parameters
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meta_audit.ingest.options import Limits
 from tests.conftest import Audit
 from tests.ingest.documents import as_yaml, compact, job, lower_case, ndjson, pretty
 
@@ -147,12 +148,11 @@ def test_a_folder_of_known_files_is_recorded_bit_by_bit(
     for number in range(30):
         (folder / f"{number}.json").write_bytes(compact(job(number)))
     audit.ingest(folder)
-    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_LOG", 12)
     written = []
     monkeypatch.setattr(
         "meta_audit.cli.progress.Quiet.wrote", lambda _, summary: written.append(summary.documents)
     )
-    summary = audit.ingest(folder).summary
+    summary = audit.ingest(folder, limits=Limits(chunk_events=12)).summary
     assert (summary["sources"], summary["documents"], summary["unchanged"]) == (30, 30, 30)
     assert len(written) > 5
     assert audit.rows("SELECT count(*) FROM v_sources WHERE status = 'known'") == [(30,)]
@@ -174,15 +174,13 @@ def test_what_was_accepted_is_not_rejected_later(audit: Audit, tmp_path: Path) -
 def test_bytes_that_one_format_takes_and_another_does_not(
     audit: Audit,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     names: tuple[str, str],
     most: int,
 ) -> None:
-    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", most)
     paths = [tmp_path / name for name in names]
     for path in paths:
         path.write_text("{ID: j-1, Tasks: [{Name: t}]}")
-    summary = audit.ingest(*paths).summary
+    summary = audit.ingest(*paths, limits=Limits(chunk_documents=most)).summary
     is_yaml_first = names[0] == "a.yaml"
     assert changes(summary) == ((1, 0, 1, 0) if is_yaml_first else (1, 0, 0, 1))
     assert len(audit.rows("SELECT * FROM rejection_resolutions")) == (not is_yaml_first)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meta_audit.cli.progress import Quiet
+from meta_audit.ingest.options import Options
 from meta_audit.ingest.run import Import
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
@@ -84,9 +85,9 @@ class Stores:
             path.write_bytes(file)
             paths.append(str(path))
         store = open_to_write(db)
-        summary = Import(store, Quiet(), jobs=1, coerce_scalars=False).run(find(paths), [])
+        result = Import(store, Quiet(), Options(jobs=1)).run(find(paths), [])
         store.close()
-        return summary.shape()
+        return result.shape()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -69,10 +69,14 @@ class Frames:
         return made
 
 
-def content_of(session: Session, document_id: int) -> bytes | None:
-    """The kept bytes of a document, None where they cannot be had."""
-    sql = "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
-    rows = session.query(sql, document_id)
+def content_of(session: Session, index: int) -> bytes | None:
+    """Return the kept bytes of a document or rejection, None where they cannot be had."""
+    rows = session.query(
+        "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
+        " UNION ALL SELECT 0, content FROM rejections WHERE rejection_id = ?",
+        index,
+        index,
+    )
     try:
         return Frames(session).content(rows[0][0], bytes(rows[0][1])) if rows else None
     except DamagedFrameError:
