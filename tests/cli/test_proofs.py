@@ -43,7 +43,7 @@ def test_the_text_names_the_job_and_what_it_shows(file: Audit, proof: Path, key:
     status, text = check(file, proof, "--key", key)
     assert status == 0
     assert text.startswith("Proof of job j-1\n")
-    assert "  name      hello\n" in text
+    assert "  name       hello\n" in text
     assert "Verified: signed with a key that you trust." in text
     assert "It does not show that the record is true." in text
 
