@@ -35,6 +35,9 @@ class Check(IntEnum):
     DERIVED = 9
     OUTSIDE = 10
     DEEP = 11
+    SCHEMA = 12
+    INDEXES = 13
+    VALUES = 14
 
 
 TITLES: Final[dict[Check, tuple[str, str]]] = {
@@ -58,6 +61,9 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "RFC 9162 §2.1.4, C2SP tlog-checkpoint",
     ),
     Check.DEEP: ("documents, parsed again, give their entries", "docs/ledger.md"),
+    Check.SCHEMA: ("the schema is the one that this version makes", "migrations/"),
+    Check.INDEXES: ("indexes lead to the rows of their tables", "PRAGMA integrity_check, amcheck"),
+    Check.VALUES: ("values have the types of their columns", "docs/schema.md"),
 }
 
 
