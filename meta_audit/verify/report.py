@@ -14,11 +14,8 @@ SHOWN: Final = 100
 """Damages that the report holds."""
 
 Status = Literal["ok", "warning", "failed", "skipped"]
-Kind = Literal[
-    "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside", "program"
-]
-"""`bytes`: a kept document is not what its hash says. `program`: the document, parsed again,
-says something else than the entry."""
+Kind = Literal["edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside"]
+"""`bytes`: a kept document is not what its hash says, or something cannot be read at all."""
 
 
 class Check(IntEnum):
@@ -79,6 +76,15 @@ class Damage(Struct, frozen=True):
     detail: str
 
 
+class Reading(Struct, frozen=True):
+    """A document that this version reads otherwise than the one that took it in. No damage."""
+
+    entry: int
+    job: str
+    detail: str
+    """What differs."""
+
+
 class Damages:
     """Collects damages: counts all, keeps those with the lowest entries."""
 
@@ -135,6 +141,11 @@ class Report(Struct, frozen=True):
     damages: tuple[Damage, ...]
     """The first ones, by entry."""
     damage_count: int
+    readings: tuple[Reading, ...]
+    """Documents that this version reads otherwise; the first ones, by entry."""
+    reading_count: int
+    not_checked: tuple[str, ...]
+    """What was not checked, and why."""
     seconds: float
 
 

@@ -7,15 +7,34 @@ from contextlib import ExitStack
 from secrets import randbits
 from typing import TYPE_CHECKING, Final, Protocol
 
-from meta_audit.errors import NotFoundError
+from meta_audit.errors import LedgerError, NotFoundError
 from meta_audit.ledger.merkle import Tree
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
 from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
+from meta_audit.verify.guard import guarded
 from meta_audit.verify.reader import Reader
-from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report, Step
+from meta_audit.verify.report import (
+    FORMAT,
+    SHOWN,
+    TITLES,
+    Check,
+    Damages,
+    Options,
+    Reading,
+    Report,
+    Step,
+)
+from meta_audit.verify.structure import (
+    TABLES,
+    Expected,
+    check_schema,
+    check_values,
+    expected,
+    table_parts,
+)
 from meta_audit.verify.values import COUNTS
 from meta_audit.verify.work import Plan, Tallies
 from meta_audit.verify.workers import Alone, Part, Processes
@@ -33,6 +52,8 @@ PAIRS_PER_PART: Final = 10_000
 SMALL: Final = 5_000
 """Below so many entries other processes cost more than they save."""
 END: Final = 2**63 - 1
+PARTIAL: Final = (Check.DICTIONARIES, Check.DERIVED, Check.INDEXES)
+"""Checks of the whole store alone."""
 SECRET_BITS: Final = 60
 
 
@@ -69,6 +90,10 @@ class Verification:
         self._progress = progress
         self._damages = Damages()
         self._tallies = Tallies()
+        self._not_checked: list[str] = []
+        if since:
+            what = "what checkpoint {} covers, dictionaries, derived tables, indexes (--since)"
+            self._not_checked.append(what.format(since))
         self._entry = 0
         """The first entry that is looked at."""
 
@@ -76,28 +101,36 @@ class Verification:
         """Check everything. Raises `StoreError`, `NotFoundError`, `UsageError`."""
         began = time.monotonic()
         with ExitStack() as stack:
-            reader = Reader(stack.enter_context(self._opener()))
-            entries = reader.value("SELECT count(*) FROM ledger_entries")
+            connection = stack.enter_context(self._opener())
+            made = expected(connection)
+            reader = Reader(connection)
+            entries = self._count(reader, "ledger_entries")
             processes = None
             if self._jobs > 1 and entries >= SMALL:
                 processes = Processes(self._opener, self._jobs)
                 stack.callback(processes.close)
                 processes.agree(reader)
-            return self._check(reader, processes, began)
+            return self._check(reader, processes, made, began)
 
-    def _check(self, reader: Reader, processes: Processes | None, began: float) -> Report:
+    def _count(self, reader: Reader, table: str) -> int:
+        """Rows of a table, 0 where it cannot be read."""
+        with guarded(reader, self._damages, Check.NUMBERS, table):
+            return int(reader.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
+        return 0
+
+    def _check(
+        self, reader: Reader, processes: Processes | None, made: Expected, began: float
+    ) -> Report:
         damages = self._damages
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
+        self._not_checked += check_schema(reader, made, damages)
+        counts = {table: self._count(reader, table) for table in TABLES}
+        entries = counts["ledger_entries"]
         checkpoints = Checkpoints(reader, damages)
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
         options = Options(start.size, self._deep, randbits(SECRET_BITS))
-        counts = {
-            table: reader.value(f"SELECT count(*) FROM {table}")  # noqa: S608 - own names
-            for table in COUNTS
-        }
-        plan = Plan(options, entries, counts)
+        plan = Plan(options, entries, {table: counts[table] for table in COUNTS})
         crew: Crew
         if processes:
             processes.plan(plan)
@@ -106,12 +139,18 @@ class Verification:
             crew = Alone(reader, plan)
         sizes = tuple(one.checkpoint.size for one in outside)
         marks = checkpoints.sizes[self._since :]
-        heads = self._do(crew, [Part("leaves", (start, sizes, marks)), *self._parts(reader)])
+        parts = [Part("leaves", (start, sizes, marks))]
+        with guarded(reader, damages, Check.ROWS, "the store"):
+            parts += self._parts(reader, counts)
+        heads = self._do(crew, parts)
         checkpoints.check_roots(heads, start.size)
         checkpoints.check_custody(heads, self._since)
-        unsigned = checkpoints.check_unsigned()
+        unsigned: dict[str, int] = {}
+        with guarded(reader, damages, Check.CUSTODY, "what is not signed yet"):
+            unsigned = checkpoints.check_unsigned()
         if not self._since:
             self._check_whole(reader)
+        check_values(reader, damages, has_bad_text=self._tallies.has_bad_text)
         check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
         last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
         return Report(
@@ -120,22 +159,31 @@ class Verification:
             "damaged" if damages.counts else "intact",
             entries,
             min(last, entries),
-            reader.value("SELECT count(*) FROM jobs"),
+            counts["jobs"],
             len(checkpoints.kept),
             tuple(map(str, checkpoints.signers)),
-            self._steps(unsigned, torn),
+            self._steps(made, unsigned, torn),
             tuple(damages.first()),
             sum(damages.counts.values()),
+            self._readings(),
+            self._tallies.reading_count,
+            tuple(self._not_checked),
             round(time.monotonic() - began, 3),
         )
+
+    def _readings(self) -> tuple[Reading, ...]:
+        return tuple(sorted(self._tallies.readings, key=lambda reading: reading.entry)[:SHOWN])
 
     def _start(self, checkpoints: Checkpoints) -> Start:
         if not self._since:
             return Start()
         for kept in checkpoints.kept:
             if kept.number == self._since:
-                tree = Tree(kept.checkpoint.size, kept.frontier)
-                if tree.root() != kept.checkpoint.root:
+                try:
+                    same = Tree(kept.checkpoint.size, kept.frontier).root() == kept.checkpoint.root
+                except LedgerError:
+                    same = False
+                if not same:
                     detail = f"checkpoint {kept.number}: its frontier is not that of its root"
                     self._damages.add(Check.ROOTS, "edited", detail)
                 self._entry = kept.checkpoint.size
@@ -145,17 +193,19 @@ class Verification:
             advice="`meta-audit checkpoint list` lists them.",
         )
 
-    def _parts(self, reader: Reader) -> Iterator[Part]:
+    def _parts(self, reader: Reader, counts: dict[str, int]) -> Iterator[Part]:
         if self._since:
-            yield from self._new_parts(reader)
+            yield from self._new_parts(reader, counts["ledger_entries"])
             return
+        for name, arguments in table_parts(reader):
+            yield Part(name, arguments)
         yield Part("dictionaries")
         yield Part("unique")
         yield Part("resolutions")
         # Counted, not the greatest: that could have been made anything.
-        last_job = reader.value("SELECT count(*) FROM jobs")
-        last_pair = reader.value("SELECT count(*) FROM meta_pairs")
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
+        last_job, last_pair, entries = (
+            counts[table] for table in ("jobs", "meta_pairs", "ledger_entries")
+        )
         # The first pairs may be in every job: these parts are the longest, and come first.
         for low, high in _ranges(last_pair, PAIRS_PER_PART):
             yield Part("index", (low, high))
@@ -164,7 +214,7 @@ class Verification:
         for low, high in _ranges(entries, ENTRIES_PER_PART):
             yield Part("documents", (low, high))
 
-    def _new_parts(self, reader: Reader) -> Iterator[Part]:
+    def _new_parts(self, reader: Reader, entries: int) -> Iterator[Part]:
         """Of the jobs only those that entries since then concern."""
         sql = "SELECT DISTINCT job_key FROM observations WHERE document_id >= ? ORDER BY job_key"
         keys = [key for (key,) in reader.query(sql, self._entry)]
@@ -176,7 +226,6 @@ class Verification:
             low, high = (key if low < 0 else low), key
         if low >= 0:
             yield Part("jobs", (low, high + 1))
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
         for begin in range(self._entry, entries, ENTRIES_PER_PART):
             yield Part("documents", (begin, min(begin + ENTRIES_PER_PART, entries)))
 
@@ -200,6 +249,10 @@ class Verification:
         tallies.compression |= other.compression
         tallies.searchable.add(other.searchable)
         tallies.indexed.add(other.indexed)
+        tallies.has_bad_text |= other.has_bad_text
+        tallies.readings += other.readings
+        tallies.reading_count += other.reading_count
+        self._not_checked += other.not_checked
 
     def _twice(self, index: int) -> None:
         self._damages.add(Check.ROWS, "added", "it is observed twice", entry=index)
@@ -210,15 +263,18 @@ class Verification:
         missing = int.from_bytes(tallies.accepted) & ~int.from_bytes(tallies.seen)
         for index in _set_bytes(missing, len(tallies.accepted)):
             damages.add(Check.ROWS, "missing", "its observation is not there", entry=index)
-        check_numbers(reader, damages)
+        with guarded(reader, damages, Check.NUMBERS, "numbers of rows"):
+            check_numbers(reader, damages)
         check_unused(tallies, damages)
-        for (number,) in reader.query("SELECT dictionary_id FROM compression_dictionaries"):
-            if number not in tallies.compression:
-                detail = f"compression_dictionaries {number} is used by no document"
-                damages.add(Check.DICTIONARIES, "added", detail)
-        check_index(tallies, reader, damages)
+        with guarded(reader, damages, Check.DICTIONARIES, "compression_dictionaries"):
+            for (number,) in reader.query("SELECT dictionary_id FROM compression_dictionaries"):
+                if number not in tallies.compression:
+                    detail = f"compression_dictionaries {number} is used by no document"
+                    damages.add(Check.DICTIONARIES, "added", detail)
+        with guarded(reader, damages, Check.DERIVED, "pair_jobs"):
+            check_index(tallies, reader, damages)
 
-    def _steps(self, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
+    def _steps(self, made: Expected, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []
         for check in Check:
             title, source = TITLES[check]
@@ -236,7 +292,12 @@ class Verification:
                 )
             elif check is Check.DEEP and not self._deep:
                 status, detail = "skipped", "not asked for (--deep)"
-            elif self._since and check in (Check.DICTIONARIES, Check.DERIVED):
+            elif check is Check.DEEP and self._tallies.reading_count:
+                count = self._tallies.reading_count
+                status, detail = "warning", f"this version reads {count:,} of them otherwise"
+            elif check is Check.SCHEMA and made.objects is None:
+                status, detail = "skipped", made.reason
+            elif self._since and check in PARTIAL:
                 status, detail = "skipped", "only of the whole store, without --since"
             elif check is Check.CUSTODY and unsigned:
                 status = "warning"

@@ -14,6 +14,7 @@ from meta_audit.schema.tables import FACT_TABLES, metadata
 Lie = Callable[["Liar"], str]
 """Tells one lie; what was done, or nothing where there was nothing to do."""
 INDEXED: Final = ("jobs", "terms", "meta_keys", "meta_pairs", "identities", "job_versions")
+_STRICT: Final = r"(?<=ROWID),\s*STRICT|(?<=\))\s*STRICT(?=$)|STRICT,\s*(?=WITHOUT)"
 ALIKE: Final = (("terms", "identities"), ("meta_entries", "pair_jobs"), ("tasks", "observations"))
 
 
@@ -139,9 +140,11 @@ def _twin(one: Liar, change: str) -> str:
     one.run(f"INSERT INTO twin SELECT * FROM {table}")
     keys = [row[2] for row in one.run(f"PRAGMA index_info({index})")]
     key = one.chance.choice(keys)
-    first, second = one.run(f'SELECT "{key}", rowid FROM twin WHERE 1 LIMIT 2') if (
-        table != "job_versions"
-    ) else ((0, 1), (0, 2))
+    first, second = (
+        one.run(f'SELECT "{key}", rowid FROM twin WHERE 1 LIMIT 2')
+        if (table != "job_versions")
+        else ((0, 1), (0, 2))
+    )
     if table == "job_versions":
         one.run("UPDATE twin SET name_id = name_id + 1, attribution_set = attribution_set + 1")
     elif change == "swap" and first[0] != second[0]:
@@ -155,11 +158,21 @@ def _twin(one: Liar, change: str) -> str:
     else:
         key_columns = [c.name for c in metadata.tables[table].primary_key.columns]
         names = [c.name for c in metadata.tables[table].columns]
-        ghost = ["1000000" if n in key_columns else "x'00'" if n == "digest" else
-                 "'ghost'" if n == "job_id" else f'"{n}"' for n in names]
+        ghost = [
+            "1000000"
+            if n in key_columns
+            else "x'00'"
+            if n == "digest"
+            else "'ghost'"
+            if n == "job_id"
+            else f'"{n}"'
+            for n in names
+        ]
         one.run(f"INSERT INTO twin SELECT {', '.join(ghost)} FROM {table} LIMIT 1")
     if not index.startswith("sqlite_autoindex"):
-        made = one.sql(index).replace(f" {index} ", " twin_index ").replace(f"ON {table} ", "ON twin ")
+        made = (
+            one.sql(index).replace(f" {index} ", " twin_index ").replace(f"ON {table} ", "ON twin ")
+        )
         one.run(made)
         other = "twin_index"
     else:
@@ -266,7 +279,7 @@ def column_retyped(one: Liar) -> str:
 
 
 def not_strict(one: Liar) -> str:
-    return one.rewrite(one.chance.choice(FACT_TABLES), r"\bSTRICT\b", "")
+    return one.rewrite(one.chance.choice(FACT_TABLES), _STRICT, "")
 
 
 def null_allowed(one: Liar) -> str:
@@ -336,17 +349,20 @@ def index_of_another_table(one: Liar) -> str:
 def value_retyped(one: Liar) -> str:
     """A value of another type, written while the table was not strict."""
     table = one.chance.choice(FACT_TABLES)
-    name = one.chance.choice([c.name for c in metadata.tables[table].columns if not c.primary_key]
-                             or [""])
+    name = one.chance.choice(
+        [c.name for c in metadata.tables[table].columns if not c.primary_key] or [""]
+    )
     triggers = [(t, one.sql(t)) for t in one.names("trigger") if t.startswith(f"tr_{table}_")]
     sql = one.sql(table)
-    if not name or not one.rewrite(table, r"\bSTRICT\b", ""):
+    if not name or not one.rewrite(table, _STRICT, ""):
         return ""
     for trigger, _ in triggers:
         one.run(f"DROP TRIGGER {trigger}")
     wrong = one.chance.choice([2.5, b"\xff\xfe", "12x"])
     kind = repr(metadata.tables[table].columns[name].type)
-    if ("LargeBinary" in kind) == isinstance(wrong, bytes) or ("Text" in kind) == isinstance(wrong, str):
+    if ("LargeBinary" in kind) == isinstance(wrong, bytes) or ("Text" in kind) == isinstance(
+        wrong, str
+    ):
         wrong = 2.5 if "Text" not in kind else b"\xff\xfe"
     keys = ", ".join(f'"{c.name}"' for c in metadata.tables[table].primary_key.columns)
     one.run(
@@ -365,7 +381,7 @@ def comment_changed(one: Liar) -> str:
         'SELECT relation, "column" FROM schema_comments ORDER BY random() LIMIT 1'
     )
     one.run(
-        'UPDATE schema_comments SET comment = \'lie\' WHERE relation = ? AND "column" = ?',
+        "UPDATE schema_comments SET comment = 'lie' WHERE relation = ? AND \"column\" = ?",
         relation,
         column,
     )
@@ -379,10 +395,18 @@ def comment_removed(one: Liar) -> str:
 
 
 def revision_changed(one: Liar) -> str:
-    (table,) = [n for (n,) in one.run("SELECT name FROM sqlite_master WHERE type = 'table'")
-                if n.endswith("_version")]
-    sql = one.chance.choice(["DELETE FROM {}", "INSERT INTO {} VALUES ('0000')",
-                             "UPDATE {} SET version_num = version_num || ' '"])
+    (table,) = [
+        n
+        for (n,) in one.run("SELECT name FROM sqlite_master WHERE type = 'table'")
+        if n.endswith("_version")
+    ]
+    sql = one.chance.choice(
+        [
+            "DELETE FROM {}",
+            "INSERT INTO {} VALUES ('0000')",
+            "UPDATE {} SET version_num = version_num || ' '",
+        ]
+    )
     one.run(sql.format(table))
     return sql
 

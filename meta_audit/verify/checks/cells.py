@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from meta_audit.schema.tables import metadata
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from meta_audit.schema.signed_rows import Query
     from meta_audit.verify.report import Damages
@@ -19,9 +19,9 @@ SHOWN: Final = 20
 _TYPES: Final = ((sa.Integer, "integer"), (sa.LargeBinary, "blob"), (sa.String, "text"))
 
 
-def check_types(query: Query, table: str, damages: Damages) -> None:
+def check_types(query: Query, table: str, names: frozenset[str], damages: Damages) -> None:
     """Name values in an SQLite table whose type is not that of their column."""
-    columns = _columns(query, table)
+    columns = _columns(table, names)
     wrong = [f"typeof({_quoted(c.name)}) NOT IN ({_allowed(c)})" for c in columns]
     seen = [f"typeof({_quoted(c.name)})" for c in columns]
     keys = _keys(table, columns)
@@ -37,9 +37,9 @@ def check_types(query: Query, table: str, damages: Damages) -> None:
                 damages.add(Check.VALUES, "edited", f"{_row(table, keys, place)}: {detail}")
 
 
-def check_nulls(query: Query, table: str, damages: Damages) -> None:
+def check_nulls(query: Query, table: str, names: frozenset[str], damages: Damages) -> None:
     """Name rows of a PostgreSQL table that lack a value that they must have."""
-    columns = [column for column in metadata.tables[table].columns if not column.nullable]
+    columns = [column for column in _columns(table, names) if not column.nullable]
     keys = _keys(table, columns)
     for column in columns:
         sql = (
@@ -51,15 +51,20 @@ def check_nulls(query: Query, table: str, damages: Damages) -> None:
             damages.add(Check.VALUES, "missing", detail)
 
 
-def check_texts(query: Query, table: str, damages: Damages) -> None:
-    """Name texts that are not UTF-8; `query` gives them with lone surrogates for such bytes."""
-    columns = _columns(query, table)
+def check_texts(
+    stream: Callable[[str], Iterable[tuple[Any, ...]]],
+    table: str,
+    names: frozenset[str],
+    damages: Damages,
+) -> None:
+    """Name texts that are not UTF-8; `stream` gives them with lone surrogates for such bytes."""
+    columns = _columns(table, names)
     texts = [column for column in columns if isinstance(column.type, sa.String)]
     keys = _keys(table, columns)
     if not texts or not keys:
         return
     selected = ", ".join([*keys, *(_quoted(column.name) for column in texts)])
-    for row in query(f'SELECT {selected} FROM "{table}"'):  # noqa: S608 - own names
+    for row in stream(f'SELECT {selected} FROM "{table}"'):  # noqa: S608 - own names
         place, found = row[: len(keys)], row[len(keys) :]
         for column, value in zip(texts, found, strict=True):
             if isinstance(value, str) and not _is_unicode(value):
@@ -67,14 +72,20 @@ def check_texts(query: Query, table: str, damages: Damages) -> None:
                 damages.add(Check.VALUES, "bytes", detail)
 
 
-def _columns(query: Query, table: str) -> list[sa.Column[object]]:
+def present(query: Query, table: str, *, is_sqlite: bool) -> frozenset[str]:
+    """Names of the columns that a table has."""
+    sql = (
+        f"SELECT name FROM pragma_table_info('{table}')"  # noqa: S608 - own names
+        if is_sqlite
+        else "SELECT attname::text FROM pg_catalog.pg_attribute"  # noqa: S608 - own names
+        f" WHERE attrelid = pg_catalog.to_regclass('{table}') AND attnum > 0"
+    )
+    return frozenset(str(row[0]) for row in query(sql))
+
+
+def _columns(table: str, names: frozenset[str]) -> list[sa.Column[object]]:
     """Columns that the table should have, and has."""
-    found = _column_names(query, table)
-    return [column for column in metadata.tables[table].columns if column.name in found]
-
-
-def _column_names(query: Query, table: str) -> frozenset[str]:
-    return frozenset(str(row[0]) for row in query(f"SELECT name FROM pragma_table_info('{table}')"))  # noqa: S608
+    return [column for column in metadata.tables[table].columns if column.name in names]
 
 
 def _keys(table: str, columns: Iterable[sa.Column[object]]) -> list[str]:

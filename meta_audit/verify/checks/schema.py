@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.schema import postgresql_objects, sqlite_objects
+from meta_audit.schema import HEAD, postgresql_objects, sqlite_objects
 from meta_audit.schema.objects import Named, Objects
 from meta_audit.verify.report import Check
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from meta_audit.verify.report import Damages
 
 _COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
+VERSION_TABLE: Final = "alembic_version"
+_REVISION: Final = f"SELECT version_num FROM {VERSION_TABLE} ORDER BY version_num LIMIT 5"  # noqa: S608
 _SCHEMA: Final = (
     "SELECT pg_catalog.current_schema()::text,"
     " pg_catalog.current_schema()::pg_catalog.regnamespace::pg_catalog.oid::pg_catalog.int8"
@@ -26,6 +28,15 @@ _PATH: Final = "SELECT pg_catalog.current_setting('search_path')"
 _QUOTE: Final = "SELECT pg_catalog.quote_ident(?)"
 LONGEST: Final = 60
 """Characters of a definition that are shown around its first difference."""
+
+
+def check_revision(query: Query, damages: Damages) -> None:
+    """Compare the revision of the schema."""
+    found = [str(revision) for (revision,) in query(_REVISION)]
+    if found != [HEAD]:
+        _add(
+            damages, "edited", f"{VERSION_TABLE} holds {', '.join(found) or 'nothing'}, not {HEAD}"
+        )
 
 
 def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
