@@ -114,7 +114,7 @@ def tampering(db: str) -> Iterator[sa.Connection]:
     store = open_to_write(db)
     with store.engine.connect() as connection:
         triggers: list[Any] = []
-        if store.is_sqlite:
+        if store.file:
             sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
             triggers += connection.exec_driver_sql(sql)
             for name, _ in triggers:

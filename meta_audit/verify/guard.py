@@ -13,7 +13,7 @@ from meta_audit.verify.report import Check
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damages
 
 UNREADABLE: Final = (
@@ -30,13 +30,13 @@ UNREADABLE: Final = (
 
 
 @contextmanager
-def guarded(reader: Reader, damages: Damages, check: Check, what: str) -> Iterator[None]:
+def guarded(session: Session, damages: Damages, check: Check, what: str) -> Iterator[None]:
     """Note what cannot be read within this block as damage, and go on behind it."""
     try:
         yield
     except UNREADABLE as error:
         damages.add(check, "bytes", f"{what}: {said(error)}")
-        reader.begin()  # on PostgreSQL the transaction is over
+        session.begin_snapshot()  # on PostgreSQL the transaction is over
 
 
 def said(error: Exception) -> str:

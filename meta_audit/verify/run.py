@@ -15,7 +15,6 @@ from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
 from meta_audit.verify.guard import guarded
-from meta_audit.verify.reader import Reader
 from meta_audit.verify.report import (
     FORMAT,
     SHOWN,
@@ -43,8 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meta_audit.ledger.note import VerifierKey
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Status
-    from meta_audit.verify.workers import Crew, Opener
+    from meta_audit.verify.workers import Crew
 
 JOBS_PER_PART: Final = 4_000
 ENTRIES_PER_PART: Final = 20_000
@@ -65,12 +66,11 @@ class VerifyProgress(Protocol):
 
 
 class Verification:
-    """Checks one store. `opener` opens connections to it, here and in other processes."""
+    """One verification of one store."""
 
     def __init__(
         self,
-        opener: Opener,
-        store: str,
+        store: Store,
         *,
         against: Sequence[str] = (),
         since: int = 0,
@@ -79,7 +79,6 @@ class Verification:
         deep: bool = False,
         progress: VerifyProgress = lambda _done, _total: None,
     ) -> None:
-        self._opener = opener
         self._store = store
         self._against = against
         self._since = since
@@ -101,31 +100,33 @@ class Verification:
         """Check everything. Raises `StoreError`, `NotFoundError`, `UsageError`."""
         began = time.monotonic()
         with ExitStack() as stack:
-            connection = stack.enter_context(self._opener())
-            made = expected(connection)
-            reader = Reader(connection)
-            entries = self._count(reader, "ledger_entries")
+            made = expected(self._store)
+            session = self._store.session()
+            stack.callback(session.close)
+            session.accept_bad_text()
+            session.begin_snapshot()
+            entries = self._count(session, "ledger_entries")
             processes = None
             if self._jobs > 1 and entries >= SMALL:
-                processes = Processes(self._opener, self._jobs)
+                processes = Processes(self._store, self._jobs)
                 stack.callback(processes.close)
-                processes.agree(reader)
-            return self._check(reader, processes, made, began)
+                processes.agree(session)
+            return self._check(session, processes, made, began)
 
-    def _count(self, reader: Reader, table: str) -> int:
+    def _count(self, session: Session, table: str) -> int:
         """Rows of a table, 0 where it cannot be read."""
-        with guarded(reader, self._damages, Check.NUMBERS, table):
-            return int(reader.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
+        with guarded(session, self._damages, Check.NUMBERS, table):
+            return int(session.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
         return 0
 
     def _check(
-        self, reader: Reader, processes: Processes | None, made: Expected, began: float
+        self, session: Session, processes: Processes | None, made: Expected, began: float
     ) -> Report:
         damages = self._damages
-        self._not_checked += check_schema(reader, made, damages)
-        counts = {table: self._count(reader, table) for table in TABLES}
+        self._not_checked += check_schema(self._store, session, made, damages)
+        counts = {table: self._count(session, table) for table in TABLES}
         entries = counts["ledger_entries"]
-        checkpoints = Checkpoints(reader, damages)
+        checkpoints = Checkpoints(session, damages)
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
@@ -136,26 +137,27 @@ class Verification:
             processes.plan(plan)
             crew = processes
         else:
-            crew = Alone(reader, plan)
+            crew = Alone(session, plan)
         sizes = tuple(one.checkpoint.size for one in outside)
         marks = checkpoints.sizes[self._since :]
         parts = [Part("leaves", (start, sizes, marks))]
-        with guarded(reader, damages, Check.ROWS, "the store"):
-            parts += self._parts(reader, counts)
+        with guarded(session, damages, Check.ROWS, "the store"):
+            parts += self._parts(session, counts)
         heads = self._do(crew, parts)
         checkpoints.check_roots(heads, start.size)
         checkpoints.check_custody(heads, self._since)
         unsigned: dict[str, int] = {}
-        with guarded(reader, damages, Check.CUSTODY, "what is not signed yet"):
+        with guarded(session, damages, Check.CUSTODY, "what is not signed yet"):
             unsigned = checkpoints.check_unsigned()
         if not self._since:
-            self._check_whole(reader)
-        check_values(reader, damages, has_bad_text=self._tallies.has_bad_text)
+            self._check_whole(session)
+        has_bad_text = self._tallies.has_bad_text or session.has_bad_text
+        check_values(session, damages, has_bad_text=has_bad_text)
         check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
         last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
         return Report(
             FORMAT,
-            self._store,
+            self._store.name,
             "damaged" if damages.counts else "intact",
             entries,
             min(last, entries),
@@ -193,11 +195,11 @@ class Verification:
             advice="`meta-audit checkpoint list` lists them.",
         )
 
-    def _parts(self, reader: Reader, counts: dict[str, int]) -> Iterator[Part]:
+    def _parts(self, session: Session, counts: dict[str, int]) -> Iterator[Part]:
         if self._since:
-            yield from self._new_parts(reader, counts["ledger_entries"])
+            yield from self._new_parts(session, counts["ledger_entries"])
             return
-        for name, arguments in table_parts(reader):
+        for name, arguments in table_parts(session):
             yield Part(name, arguments)
         yield Part("dictionaries")
         yield Part("unique")
@@ -214,10 +216,10 @@ class Verification:
         for low, high in _ranges(entries, ENTRIES_PER_PART):
             yield Part("documents", (low, high))
 
-    def _new_parts(self, reader: Reader, entries: int) -> Iterator[Part]:
+    def _new_parts(self, session: Session, entries: int) -> Iterator[Part]:
         """Of the jobs only those that entries since then concern."""
         sql = "SELECT DISTINCT job_key FROM observations WHERE document_id >= ? ORDER BY job_key"
-        keys = [key for (key,) in reader.query(sql, self._entry)]
+        keys = [key for (key,) in session.query(sql, self._entry)]
         low = high = -1
         for key in keys:
             if high >= 0 and (key > high + 1 or key - low >= JOBS_PER_PART):
@@ -257,22 +259,22 @@ class Verification:
     def _twice(self, index: int) -> None:
         self._damages.add(Check.ROWS, "added", "it is observed twice", entry=index)
 
-    def _check_whole(self, reader: Reader) -> None:
+    def _check_whole(self, session: Session) -> None:
         """What only the whole store can show."""
         tallies, damages = self._tallies, self._damages
         missing = int.from_bytes(tallies.accepted) & ~int.from_bytes(tallies.seen)
         for index in _set_bytes(missing, len(tallies.accepted)):
             damages.add(Check.ROWS, "missing", "its observation is not there", entry=index)
-        with guarded(reader, damages, Check.NUMBERS, "numbers of rows"):
-            check_numbers(reader, damages)
+        with guarded(session, damages, Check.NUMBERS, "numbers of rows"):
+            check_numbers(session, damages)
         check_unused(tallies, damages)
-        with guarded(reader, damages, Check.DICTIONARIES, "compression_dictionaries"):
-            for (number,) in reader.query("SELECT dictionary_id FROM compression_dictionaries"):
+        with guarded(session, damages, Check.DICTIONARIES, "compression_dictionaries"):
+            for (number,) in session.query("SELECT dictionary_id FROM compression_dictionaries"):
                 if number not in tallies.compression:
                     detail = f"compression_dictionaries {number} is used by no document"
                     damages.add(Check.DICTIONARIES, "added", detail)
-        with guarded(reader, damages, Check.DERIVED, "pair_jobs"):
-            check_index(tallies, reader, damages)
+        with guarded(session, damages, Check.DERIVED, "pair_jobs"):
+            check_index(tallies, session, damages)
 
     def _steps(self, made: Expected, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []

@@ -17,7 +17,7 @@ from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, Options, Rea
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damage
 
 
@@ -76,11 +76,11 @@ class Tallies:
 class Work:
     """What one process needs, and what it has found so far."""
 
-    def __init__(self, reader: Reader, plan: Plan) -> None:
-        self.reader = reader
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self.session = session
         self.options = plan.options
         self.entries = plan.entries
-        self.values = Values(reader, plan.counts, plan.options.secret)
+        self.values = Values(session, plan.counts, plan.options.secret)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)
         self.accepted = bytearray(plan.entries)
@@ -95,7 +95,7 @@ class Work:
     def uri(self, source_id: int) -> str:
         """Name of a source. Raises `KeyError`."""
         if source_id not in self._uris:
-            rows = self.reader.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
+            rows = self.session.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
             if not rows:
                 raise KeyError(f"source {source_id}")
             self._uris[source_id] = rows[0][0]
@@ -113,7 +113,7 @@ class Work:
             self.searchable,
             self.indexed,
             tuple(self.not_checked),
-            self.reader.has_bad_text,
+            self.session.has_bad_text,
             tuple(self.readings),
             self.reading_count,
         )
@@ -121,7 +121,7 @@ class Work:
     def differs(self, job_key: int, index: int, entry: bytes) -> None:
         """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
         rows = decode_if_entry(entry)
-        leaf = self.reader.query(
+        leaf = self.session.query(
             "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
         )
         detail = "its rows do not give its leaf"
@@ -136,7 +136,7 @@ class Work:
 
     def job_id(self, job_key: int) -> str:
         """ID of a job, empty where there is none."""
-        rows = self.reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
+        rows = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         return str(rows[0][0]) if rows else ""
 
     def parse_again(self, index: int, entry: bytes) -> None:
@@ -157,7 +157,7 @@ class Work:
         """Entries that the kept document gives: it does not tell how it was read."""
         from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
 
-        content = content_of(self.reader, index)
+        content = content_of(self.session, index)
         if content is None:
             return []
         entries: dict[bytes, None] = {}

@@ -16,8 +16,8 @@ from meta_audit.verify.report import Check
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from meta_audit.store.session import Session
     from meta_audit.verify.checks.leaves import Heads
-    from meta_audit.verify.reader import Reader
     from meta_audit.verify.report import Damages
 
 _CHECKPOINTS: Final = """
@@ -85,15 +85,15 @@ class Kept(NamedTuple):
 class Checkpoints:
     """The checkpoints of the store, their own form checked."""
 
-    def __init__(self, reader: Reader, damages: Damages) -> None:
-        self._reader = reader
+    def __init__(self, session: Session, damages: Damages) -> None:
+        self._session = session
         self._damages = damages
         self.kept: list[Kept] = []
         self.signers: dict[VerifierKey, int] = {}
         """Keys that signed, in order, with the import of the first checkpoint of each."""
         self._notes: dict[int, str] = {}
-        with guarded(reader, damages, Check.CHECKPOINTS, "checkpoints"):
-            for row in reader.query(_CHECKPOINTS):
+        with guarded(session, damages, Check.CHECKPOINTS, "checkpoints"):
+            for row in session.query(_CHECKPOINTS):
                 self._read(row)
 
     @property
@@ -141,8 +141,8 @@ class Checkpoints:
         """
         stored: list[tuple[int, VerifierKey, int]] = []
         rows: list[tuple[Any, ...]] = []
-        with guarded(self._reader, self._damages, Check.SIGNATURES, "ledger_keys"):
-            rows = self._reader.query(_KEYS)
+        with guarded(self._session, self._damages, Check.SIGNATURES, "ledger_keys"):
+            rows = self._session.query(_KEYS)
         for key_no, verifier, import_id in rows:
             try:
                 stored.append((key_no, VerifierKey.parse(verifier), import_id))
@@ -200,8 +200,8 @@ class Checkpoints:
     ) -> None:
         line = kept.custody
         what = f"import {line.import_id}: the rows about it, or about what was imported beside it"
-        with guarded(self._reader, self._damages, Check.CUSTODY, what):
-            query = self._reader.query
+        with guarded(self._session, self._damages, Check.CUSTODY, what):
+            query = self._session.query
             if sources is None or line != custody(
                 query, line.import_id, before, line.extent, sources
             ):
@@ -218,18 +218,18 @@ class Checkpoints:
         size = last.checkpoint.size if last else 0
         for what, sql, field in _UNSIGNED:
             limit = size if field == "entries" else getattr(extent, field) if field else None
-            for (number,) in self._reader.query(
+            for (number,) in self._session.query(
                 f"{sql} LIMIT 10", *(() if limit is None else (limit,))
             ):
                 detail = f"{what}: number {number} is signed by no checkpoint, but its import ended"
                 entry = number if field == "entries" else None
                 self._damages.add(Check.CUSTODY, "added", detail, entry=entry)
-        now = read_extent(self._reader.query)
+        now = read_extent(self._session.query)
         unsigned = {
             name: getattr(now, name) - getattr(extent, name) for name in Extent.__struct_fields__
         }
         sql = "SELECT coalesce(max(entry_index), -1) + 1 FROM ledger_entries"
-        unsigned["entries"] = self._reader.value(sql) - size
+        unsigned["entries"] = self._session.value(sql) - size
         return {name: count for name, count in unsigned.items() if count > 0}
 
 
@@ -237,13 +237,13 @@ def _goes_on(before: Extent, after: Extent) -> bool:
     return all(getattr(before, name) <= getattr(after, name) for name in Extent.__struct_fields__)
 
 
-def check_numbers(reader: Reader, damages: Damages) -> None:
+def check_numbers(session: Session, damages: Damages) -> None:
     """Tables that are numbered from 1 have no gaps."""
     for table, column in _NUMBERED.items():
         sql = f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
         count, first, last = 0, 1, 0
-        with guarded(reader, damages, Check.DICTIONARIES, table):
-            ((count, first, last),) = reader.query(sql)
+        with guarded(session, damages, Check.DICTIONARIES, table):
+            ((count, first, last),) = session.query(sql)
         if count and (first != 1 or last != count):
             detail = f"{table}: {count} rows are numbered from {first} to {last}"
             damages.add(Check.DICTIONARIES, "missing", detail)

@@ -16,7 +16,7 @@ from meta_audit.verify.report import Check
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.work import Work
 
 _DOCUMENTS: Final = """
@@ -39,8 +39,8 @@ class DamagedFrameError(Exception):
 class Frames:
     """Takes documents out of their frames, strictly."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._decompress: dict[int, Callable[..., bytes]] = {}
 
     def content(self, dictionary_id: int, frame: bytes) -> bytes:
@@ -57,7 +57,7 @@ class Frames:
     def _load(self, dictionary_id: int) -> Callable[..., bytes]:
         loaded = None
         if dictionary_id:
-            rows = self._reader.query(
+            rows = self._session.query(
                 "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?",
                 dictionary_id,
             )
@@ -70,21 +70,21 @@ class Frames:
         return made
 
 
-def content_of(reader: Reader, document_id: int) -> bytes | None:
+def content_of(session: Session, document_id: int) -> bytes | None:
     """The kept bytes of a document, None where they cannot be had."""
     sql = "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
-    rows = reader.query(sql, document_id)
+    rows = session.query(sql, document_id)
     try:
-        return Frames(reader).content(rows[0][0], octets(rows[0][1])) if rows else None
+        return Frames(session).content(rows[0][0], octets(rows[0][1])) if rows else None
     except (DamagedFrameError, *UNREADABLE):
         return None
 
 
 def check_documents(work: Work, low: int, high: int) -> None:
     """Check the entries from `low` to below `high`; beyond the ledger there may be none."""
-    documents = work.reader.query(_DOCUMENTS, low, high)
-    rejections = work.reader.query(_REJECTIONS, low, high)
-    frames = Frames(work.reader)
+    documents = work.session.query(_DOCUMENTS, low, high)
+    rejections = work.session.query(_REJECTIONS, low, high)
+    frames = Frames(work.session)
     found = set()
     for row in documents:
         found.add(row[0])

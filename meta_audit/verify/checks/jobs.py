@@ -83,7 +83,7 @@ class JobRange:
     def __init__(self, work: Work, low: int, high: int) -> None:
         self._work = work
         self._values = values = work.values
-        query = work.reader.query
+        query = work.session.query
         self._jobs = {key: (i, n) for key, i, n in query(_JOBS, low, high)}
         self._versions: dict[Key, tuple[Any, ...]] = {}
         self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
@@ -100,7 +100,7 @@ class JobRange:
         for key, no, *task in query(_TASKS, low, high):
             self._tasks[key, no].append(task)
             terms.update(task[1:])
-        joined = work.reader.joined("pair_id")
+        joined = work.session.joined("pair_id")
         self._meta = {
             (key, no, task_no): pairs.split(",")
             for key, no, task_no, pairs in query(_META.format(joined), low, high)
@@ -140,10 +140,10 @@ class JobRange:
         for key in unseen:
             detail = f"job {key} is in no document"
             damages.add(Check.ROWS, "added", detail, job=self._jobs[key][0])
-        with guarded(self._work.reader, damages, Check.ROWS, "versions of jobs"):
+        with guarded(self._work.session, damages, Check.ROWS, "versions of jobs"):
             self._check_versions(first_seen)
         self._check_left_over()
-        with guarded(self._work.reader, damages, Check.DERIVED, "pair_jobs"):
+        with guarded(self._work.session, damages, Check.DERIVED, "pair_jobs"):
             self._sum_searchable()
 
     def _check(self, row: tuple[Any, ...], first_seen: dict[Key, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.schema import HEAD, postgresql_objects, sqlite_objects
+from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, sqlite_objects
 from meta_audit.schema.objects import Named, Objects
 from meta_audit.verify.report import Check
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from meta_audit.verify.report import Damages
 
 _COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
-VERSION_TABLE: Final = "alembic_version"
-_REVISION: Final = f"SELECT version_num FROM {VERSION_TABLE} ORDER BY version_num LIMIT 5"  # noqa: S608
 _SCHEMA: Final = (
     "SELECT pg_catalog.current_schema()::text,"
     " pg_catalog.current_schema()::pg_catalog.regnamespace::pg_catalog.oid::pg_catalog.int8"
@@ -30,13 +28,19 @@ LONGEST: Final = 60
 """Characters of a definition that are shown around its first difference."""
 
 
-def check_revision(query: Query, damages: Damages) -> None:
+def check_revision(query: Query, table: str, damages: Damages) -> None:
     """Compare the revision of the schema."""
-    found = [str(revision) for (revision,) in query(_REVISION)]
+    sql = f"SELECT version_num FROM {table} ORDER BY version_num LIMIT 5"  # noqa: S608
+    found = [str(revision) for (revision,) in query(sql)] if table else []
     if found != [HEAD]:
-        _add(
-            damages, "edited", f"{VERSION_TABLE} holds {', '.join(found) or 'nothing'}, not {HEAD}"
-        )
+        held = ", ".join(found) or "nothing"
+        _add(damages, "edited", f"{VERSION_TABLE} holds {held}, not {HEAD}")
+
+
+def without_version_table(objects: Objects) -> Objects:
+    """Leave out the version table, which has another name in an old store."""
+    rest = {n: text for n, text in objects.definitions.items() if n.relation != VERSION_TABLE}
+    return objects._replace(definitions=rest)
 
 
 def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
