@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from secrets import randbits
 from typing import TYPE_CHECKING, Final, Protocol
 
-from meta_audit.errors import LedgerError, NotFoundError
+from meta_audit.errors import DamagedStoreError, LedgerError, NotFoundError
 from meta_audit.ledger.merkle import Tree
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
 from meta_audit.verify.checks.derived import check_index
@@ -99,19 +99,24 @@ class Verification:
     def run(self) -> Report:
         """Check everything. Raises `StoreError`, `NotFoundError`, `UsageError`."""
         began = time.monotonic()
-        with ExitStack() as stack:
-            made = expected(self._store)
-            session = self._store.session()
-            stack.callback(session.close)
-            session.accept_bad_text()
-            session.begin_snapshot()
-            entries = self._count(session, "ledger_entries")
-            processes = None
-            if self._jobs > 1 and entries >= SMALL:
-                processes = Processes(self._store, self._jobs)
-                stack.callback(processes.close)
-                processes.agree(session)
-            return self._check(session, processes, made, began)
+        made = expected(self._store)
+        try:
+            with ExitStack() as stack:
+                session = self._store.session()
+                stack.callback(session.close)
+                session.accept_bad_text()
+                session.begin_snapshot()
+                entries = self._count(session, "ledger_entries")
+                processes = None
+                if self._jobs > 1 and entries >= SMALL:
+                    processes = Processes(self._store, self._jobs)
+                    stack.callback(processes.close)
+                    processes.agree(session)
+                return self._check(session, processes, made, began)
+        except DamagedStoreError as error:  # nothing of it can be read
+            self._damages.add(Check.SCHEMA, "bytes", str(error))
+            self._not_checked.append("anything else: the store cannot be read")
+            return self._report(began, (), {})
 
     def _count(self, session: Session, table: str) -> int:
         """Rows of a table, 0 where it cannot be read."""
@@ -154,17 +159,28 @@ class Verification:
         has_bad_text = self._tallies.has_bad_text or session.has_bad_text
         check_values(session, damages, has_bad_text=has_bad_text)
         check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
-        last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
+        return self._report(began, self._steps(made, unsigned, torn), counts, checkpoints)
+
+    def _report(
+        self,
+        began: float,
+        steps: tuple[Step, ...],
+        counts: dict[str, int],
+        checkpoints: Checkpoints | None = None,
+    ) -> Report:
+        damages = self._damages
+        kept = checkpoints.kept if checkpoints else []
+        entries = counts.get("ledger_entries", 0)
         return Report(
             FORMAT,
             self._store.name,
             "damaged" if damages.counts else "intact",
             entries,
-            min(last, entries),
-            counts["jobs"],
-            len(checkpoints.kept),
-            tuple(map(str, checkpoints.signers)),
-            self._steps(made, unsigned, torn),
+            min(kept[-1].checkpoint.size, entries) if kept else 0,
+            counts.get("jobs", 0),
+            len(kept),
+            tuple(map(str, checkpoints.signers)) if checkpoints else (),
+            steps,
             tuple(damages.first()),
             sum(damages.counts.values()),
             self._readings(),
