@@ -42,7 +42,7 @@ def upgrade_command() -> None:
 
     with closing(open_to_upgrade(options.db())) as store:
         before = store.revision()
-        if before < HEAD:
+        if before < HEAD or store.is_old:
             store.upgrade()
         after = store.revision()
     if before == after:
@@ -63,7 +63,7 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
     copied too. The copy is made in one transaction: it is complete, or TO stays empty.
     """
     from meta_audit.render.layout import count
-    from meta_audit.store.opening import open_to_read, open_to_write
+    from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
     from meta_audit.store.transfer import copy
     from meta_audit.verify.run import verify
 
@@ -77,7 +77,7 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
             counts = copy(source, target, _Copied(line))
         rows = count(sum(counts.values()), "row")
         done(f"Copied {rows} from {escape(source.name)} to {escape(target.name)}.")
-    with closing(open_to_read(to)) as copied, progress("verifying") as line:
+    with closing(open_to_verify(to)) as copied, progress("verifying") as line:
         report = verify(copied, against=(), progress=partial(line.show, "verifying"))
     entries = count(report.entries, "entry")
     said = f"The copy is {report.verdict}: {entries} of the ledger checked."

@@ -97,12 +97,20 @@ def common(command: _Command) -> _Command:
 
 def reads_store(command: _Command) -> _Command:
     """Give a command the common options, and as `store` the store that they name, to read."""
+    return _with_store(command, "open_to_read")
 
+
+def verifies_store(command: _Command) -> _Command:
+    """Do as `reads_store`, with a store that may be damaged."""
+    return _with_store(command, "open_to_verify")
+
+
+def _with_store(command: _Command, opener: str) -> _Command:
     @wraps(command)
     def with_store(**arguments: Any) -> Any:
-        from meta_audit.store.opening import open_to_read
+        from meta_audit.store import opening
 
-        with closing(open_to_read(db())) as store:
+        with closing(getattr(opening, opener)(db())) as store:
             return command(store=store, **arguments)
 
     return common(with_store)  # type: ignore[return-value]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--deep", is_flag=True, help="Also parse every kept document again.")
 @options.TEXT_OR_JSON
-@options.reads_store
+@options.verifies_store
 def command(
     store: Store,
     *,

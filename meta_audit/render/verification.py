@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.render.escape import escape
 from meta_audit.render.layout import count
 from meta_audit.render.page import Page
-from meta_audit.verify.report import Damage, Report
+from meta_audit.verify.report import Damage, Reading, Report
 
 if TYPE_CHECKING:
     from meta_audit.render.layout import Screen
@@ -36,6 +36,10 @@ class VerificationPage(Page[Report]):
         lines += map(_damage, report.damages)
         if report.damage_count > len(report.damages):
             lines.append(f"  and {report.damage_count - len(report.damages):,} more")
+        lines += map(_reading, report.readings)
+        if report.reading_count > len(report.readings):
+            more = report.reading_count - len(report.readings)
+            lines.append(f"  and {more:,} more that this version reads differently")
         return "\n".join([*lines, _verdict(report)]) + "\n"
 
 
@@ -43,6 +47,11 @@ def _damage(damage: Damage) -> str:
     entry = "" if damage.entry is None else f"entry {damage.entry}, "
     job = f"job {escape(damage.job)}, " if damage.job else ""
     return f"  {damage.check}. {entry}{job}{damage.kind}: {escape(damage.detail)}"
+
+
+def _reading(reading: Reading) -> str:
+    job = f"job {escape(reading.job)}, " if reading.job else ""
+    return f"  entry {reading.entry}, {job}read differently, no damage: {escape(reading.detail)}"
 
 
 def _verdict(report: Report) -> str:
