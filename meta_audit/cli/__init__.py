@@ -86,7 +86,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 def cli() -> None:
     """Keep Bacalhau jobs for audit: who sent a job, with what metadata, and how do we know?
 
-    --db, --quiet and --verbose may stand before the command or after it.
+    Begin with `meta-audit ingest FILE`, then `meta-audit trace JOB`. --db, --quiet and
+    --verbose may stand before the command or after it.
 
     Exit codes: 0 done; 1 done, with something to report; 2 wrong usage; 3 a source could not
     be read; 4 the store could not be used.

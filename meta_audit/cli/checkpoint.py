@@ -58,7 +58,7 @@ def show(store: Store, number: int) -> Exit:
 @options.TEXT_OR_JSON
 @options.reads_store
 def consistency(store: Store, old: int, new: int, format_: str) -> Exit:
-    """Prove that nothing before checkpoint OLD changed up to checkpoint NEW.
+    """Prove that the ledger only grew from checkpoint OLD to checkpoint NEW.
 
     The proof shows that the ledger of OLD is the beginning of the ledger of NEW (RFC 9162
     §2.1.4). It is checked before it is printed.
@@ -76,8 +76,8 @@ def consistency(store: Store, old: int, new: int, format_: str) -> Exit:
 def key(store: Store) -> Exit:
     """Print the verifier keys of the store, name+hash+key, newest last.
 
-    Give them to anyone who will verify, and keep a copy elsewhere. A key that is read from the
-    store at the time of verifying proves nothing: who can change the store can change it too.
+    Give them to anyone who will verify, and keep a copy elsewhere. Do not read the key from the
+    store that you verify: anyone who can change the store can change its keys.
     """
     from meta_audit.query.checkpoints import verifier_keys
 

@@ -103,9 +103,23 @@ def backup_command(store: Store, file: str) -> None:
 
 
 @command.command(name="roles")
-@click.option("--owner", default="meta_audit_owner", show_default=True, help="Upgrades the store.")
-@click.option("--importer", default="meta_audit_importer", show_default=True, help="Adds facts.")
-@click.option("--auditor", default="meta_audit_auditor", show_default=True, help="Only reads.")
+@click.option(
+    "--owner",
+    default="meta_audit_owner",
+    show_default=True,
+    metavar="ROLE",
+    help="Upgrades the store.",
+)
+@click.option(
+    "--importer",
+    default="meta_audit_importer",
+    show_default=True,
+    metavar="ROLE",
+    help="Adds facts.",
+)
+@click.option(
+    "--auditor", default="meta_audit_auditor", show_default=True, metavar="ROLE", help="Only reads."
+)
 @click.option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
 @options.common
 def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> None:

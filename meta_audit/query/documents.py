@@ -146,7 +146,8 @@ def _no_document(what: str, error: NotFoundError) -> NotFoundError:
 
 def _ambiguous(what: str, hashes: list[bytes], *, with_job: bool) -> NotFoundError:
     shown = [digest.hex() for digest in hashes[:SHOWN]]
-    also = " and a job" if with_job else ""
+    shown += ["more of them"] if len(hashes) > SHOWN else []
+    also = ", and a job" if with_job else ""
     return NotFoundError(
         f"{what} fits several: documents {', '.join(shown)}{also}",
         advice="Give more digits of the hash, or the whole ID of the job.",
