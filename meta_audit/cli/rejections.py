@@ -11,9 +11,7 @@ from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
-    from meta_audit.query.results import KeptDocument, RejectionSummary
     from meta_audit.store.opening import Store
-    from meta_audit.store.session import Session
 
 LAZY: Final = {"retry": ("meta_audit.cli.retry", "Try the rejected documents again.")}
 """Commands that write: they bring all of ingest with them."""
@@ -69,19 +67,14 @@ def show(store: Store, number: int, raw: bool, format_: str) -> Exit:
 
     NUMBER is the first number in a line of `meta-audit rejections list`.
     """
-    from meta_audit.cli.document import write_document
-    from meta_audit.query.documents import rejected_document
-    from meta_audit.query.rejections import one_rejection
-    from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail
-    from meta_audit.render.rejections import RejectionPage
-
-    def work(session: Session) -> tuple[RejectionSummary, KeptDocument]:
-        return one_rejection(session, number), rejected_document(session, number)
-
-    rejection, document = store.read(work)
     if raw:
-        write_document(document, raw=True)
+        from meta_audit.cli.document import write_document
+        from meta_audit.query.documents import rejected_document
+
+        write_document(store.read(lambda session: rejected_document(session, number)), raw=True)
     else:
-        detail = RejectionDetail(REJECTION_FORMAT, rejection, document.content)
-        write(RejectionPage(detail), format_)
+        from meta_audit.query.documents import rejection_detail
+        from meta_audit.render.rejections import RejectionPage
+
+        write(RejectionPage(store.read(lambda session: rejection_detail(session, number))), format_)
     return Exit.DONE

@@ -10,7 +10,8 @@ import zstandard
 
 from meta_audit.errors import NotFoundError, StoreError
 from meta_audit.query.identify import identify
-from meta_audit.query.results import Candidates, KeptDocument
+from meta_audit.query.rejections import one_rejection
+from meta_audit.query.results import REJECTION_FORMAT, Candidates, KeptDocument, RejectionDetail
 from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def rejected_document(session: Session, rejection_id: int) -> KeptDocument:
     return _rejected(found[0])
 
 
+def rejection_detail(session: Session, rejection_id: int) -> RejectionDetail:
+    """Return a rejection with its kept bytes. Raises `NotFoundError`, `StoreError`."""
+    rejection = one_rejection(session, rejection_id)
+    content = rejected_document(session, rejection_id).content
+    return RejectionDetail(REJECTION_FORMAT, rejection, content)
+
+
 def _hashes(session: Session, beginning: str) -> list[bytes]:
     low, high = (bytes.fromhex(beginning.ljust(_HASH_CHARS, end)) for end in "0f")
     found = session.query(_DOCUMENTS, low[:_INDEXED_BYTES], high[:_INDEXED_BYTES])
@@ -147,7 +155,7 @@ def _no_document(what: str, error: NotFoundError) -> NotFoundError:
 def _ambiguous(what: str, hashes: list[bytes], *, with_job: bool) -> NotFoundError:
     shown = [digest.hex() for digest in hashes[:SHOWN]]
     shown += ["more of them"] if len(hashes) > SHOWN else []
-    also = ", and a job" if with_job else ""
+    also = " and a job" if with_job else ""
     return NotFoundError(
         f"{what} fits several: documents {', '.join(shown)}{also}",
         advice="Give more digits of the hash, or the whole ID of the job.",
