@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
-from meta_audit.query.texts import LAST, storable
+from meta_audit.query.texts import LAST, exact, storable
 from meta_audit.query.unknown import other_meaning
 from meta_audit.schema.text_digest import digest
 
@@ -69,19 +70,20 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
         raise _not_found(session, job, namespace, ())
-    found = _with_id(session, job)
+    text = escape_nul(job)
+    found = _with_id(session, text)
     at_least = False
     if not found:
-        listed = [*_beginning(session, job), _named(session, job)]
+        listed = [*_beginning(session, text), _named(session, text)]
         at_least = any(len(some) >= COUNTED for some in listed)
         found = _jobs(row for some in listed for row in some)
-    fitting = [row for row in found if namespace is None or row.namespace == namespace]
+    fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
     if not fitting:
         raise _not_found(session, job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(session, [row.job_key for row in fitting[:SHOWN]])
         more = len(fitting) - len(shown)
-        return Candidates(CANDIDATES_FORMAT, job, shown, more, at_least)
+        return exact(Candidates(CANDIDATES_FORMAT, job, shown, more, at_least))
     (meant,) = fitting
     return _with_activity(session, meant)
 

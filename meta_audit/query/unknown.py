@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.catalogue import REASONS
 from meta_audit.errors import NotFoundError
+from meta_audit.nul import escape_nul, unescape_nul
 from meta_audit.query.texts import storable
 from meta_audit.schema.text_digest import digest
 
@@ -101,7 +102,7 @@ def other_meaning(session: Session, text: str) -> str:
         if session.query(_DOCUMENT, low[:8], high[:8], low, high):
             return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
     for role in ("client", "requester"):
-        if session.query(_IN_ROLE, digest(text), role):
+        if session.query(_IN_ROLE, digest(escape_nul(text)), role):
             return f"It is a {role}: `meta-audit find --{role} {text}` lists its jobs."
     if "=" in text:
         return "To search by Meta, use `meta-audit find KEY=VALUE`."
@@ -114,11 +115,11 @@ def other_meaning(session: Session, text: str) -> str:
 
 
 def _is_known(session: Session, sql: str, name: str, *more: str) -> bool:
-    return storable(name) and bool(session.query(sql, digest(name), *more))
+    return storable(name) and bool(session.query(sql, digest(escape_nul(name)), *more))
 
 
 def _texts(session: Session, sql: str, *parameters: str) -> list[str]:
-    return [str(row[0]) for row in session.query(sql, *parameters)]
+    return [unescape_nul(row[0]) for row in session.query(sql, *parameters)]
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFoundError:
