@@ -163,3 +163,19 @@ def test_every_json_object_has_a_format(file: Audit, folder: Path, capsys) -> No
         shape = json.loads(out)
         for one in shape if isinstance(shape, list) else [shape]:
             assert one["format"].startswith("meta-audit/"), command
+
+
+def test_a_count_that_is_a_bound_says_so(file: Audit, tmp_path: Path, capsys) -> None:
+    one = {"Name": "hello", "Tasks": [{"Name": "t"}]}
+    lines = [json.dumps({"ID": f"j-{number:04}", **one}) for number in range(1_001)]
+    (tmp_path / "many.ndjson").write_text("\n".join(lines))
+    file.ingest(tmp_path / "many.ndjson")
+    _, _, err = run(capsys, "trace", "j-000", "--db", file.db)
+    assert err.startswith("j-000 fits 10 jobs.")
+    status, out, err = run(capsys, "trace", "hello", "--db", file.db, "--format", "json")
+    assert status == 1
+    assert err.splitlines() == [
+        "hello fits at least 1,000 jobs. Give more of the ID, or add --namespace NS.",
+        "Not listed: at least 980 more.",
+    ]
+    assert (json.loads(out)["more"], json.loads(out)["at_least"]) == (980, True)
