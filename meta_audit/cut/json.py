@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
+from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BLOCK_BYTES, Blocks, Item, Record
-from meta_audit.cut.pages import LIST_FIELDS, is_page
+from meta_audit.cut.pages import is_page
 from meta_audit.model import MAX_DOCUMENT_BYTES, Document, Rejection
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*").match
@@ -40,7 +41,7 @@ _ITEM_OVERHEAD: Final = 256
 def split_json(blocks: Blocks) -> Iterator[list[Item]]:
     """Yield the records of JSON values, in lists of about a block.
 
-    A top-level array, and the lists of a page (`wrappers.is_page`), are cut into their
+    A top-level array, and the lists of a page (`pages.is_page`), are cut into their
     elements, each with exactly its own bytes; any other value is one document. Several values
     may follow each other, as `jq` prints them. Where the structure around the elements is
     broken, the records before are yielded and the rest is one rejection.

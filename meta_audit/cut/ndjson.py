@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from itertools import count, repeat
 from typing import Final
 
+from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import Blocks, Item, Record, whole_lines
 from meta_audit.cut.json import JsonSplitter, end_of_value
-from meta_audit.cut.pages import LIST_FIELDS
 from meta_audit.model import Document, Format
 
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8
 _BATCH_LINES: Final = 8192
 """Most records of one batch: a block of tiny lines would be half a million."""
-_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in sorted({*LIST_FIELDS, "nexttoken"}))
+_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*LIST_FIELDS, "nexttoken"))
 
 
 def split_ndjson(blocks: Blocks) -> Iterator[list[Item]]:

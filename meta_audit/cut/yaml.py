@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import Blocks, Item, Record, whole_lines
-from meta_audit.cut.pages import LIST_FIELDS
 from meta_audit.cut.yaml_elements import find_elements
 from meta_audit.model import MAX_DOCUMENT_BYTES, Document
 
@@ -20,7 +20,7 @@ _NO_DIRECTIVE: Final = re.compile(rb"^(?:[ \t\r]*[^#% \t\r\n]|[ \t\r]+%)", re.MU
 _BLANK_LINES: Final = re.compile(rb"(?:[ \t\r]*\n)*")
 _MAY_BE_LIST: Final = re.compile(
     rb"\A(?:\xef\xbb\xbf)?(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*(?:-[ \t\r\n]|[\[{%]|---[ \t])|"
-    rb"^[ \t]*[\"']?(?:" + "|".join(sorted(LIST_FIELDS)).encode() + rb")[\"']?[ \t]*:",
+    rb"^[ \t]*[\"']?(?:" + "|".join(LIST_FIELDS).encode() + rb")[\"']?[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -28,7 +28,7 @@ _MAY_BE_LIST: Final = re.compile(
 def split_yaml(blocks: Blocks) -> Iterator[list[Item]]:
     """Yield the records of each YAML document.
 
-    A list of jobs, or a page of them (`wrappers.is_page`), is cut into its elements: those in
+    A list of jobs, or a page of them (`pages.is_page`), is cut into its elements: those in
     block style with their lines from the `-` on (alone, a list of one element), those in flow
     style with their own text. Where that is not possible, as with anchors used across elements
     or broken syntax, the whole document is one record. Ends of lines are kept: block scalars

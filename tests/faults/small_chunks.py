@@ -12,12 +12,12 @@ number of documents that this run has dealt with.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import meta_audit.cli.ingest
-import meta_audit.schema.migrate
-import meta_audit.sources.file
-from meta_audit import cli
+import meta_audit.schema.migrate  # noqa: F401 - imported first, as main says
+from meta_audit import cli, sources
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest import chunks
 from meta_audit.store import frames as evidence
@@ -32,7 +32,7 @@ def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
     chunks.CHUNK_DOCUMENTS = int(documents)  # type: ignore[misc]
     evidence.TRAINING_BYTES = 100_000  # type: ignore[misc]
-    meta_audit.sources.file.BLOCK_BYTES = int(block)  # type: ignore[misc]
+    sources.find = partial(sources.find, block_bytes=int(block))  # type: ignore[assignment]
 
     def wrote(_: Quiet, summary: Any) -> None:
         _say(summary.documents)

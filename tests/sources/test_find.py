@@ -15,7 +15,7 @@ import pytest
 
 from meta_audit.catalogue import SOURCE_ERRORS
 from meta_audit.errors import SourceError
-from meta_audit.sources import Skipped, Source, Unreadable, digest, find
+from meta_audit.sources import File, Skipped, Source, Unreadable, digest, find
 from tests.sources.helpers import contents, gz, zst
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus/bacalhau"
@@ -115,7 +115,7 @@ def test_links(tmp_path: Path) -> None:
     (top / "sub" / "up").symlink_to(top)
     found = list(find([str(top)]))
     assert [(type(each), os.path.basename(each.uri)) for each in found] == [
-        (Source, "a.json"),
+        (File, "a.json"),
         (Skipped, "b.json"),
         (Unreadable, "broken.json"),
         (Unreadable, "loop.json"),

@@ -11,6 +11,7 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 import meta_audit.ingest.build
-import meta_audit.sources.file
+from meta_audit import sources
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
@@ -28,6 +29,7 @@ from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
 from meta_audit.parse import parse
 from meta_audit.schema.text_digest import digest, pair_digest
+from meta_audit.sources import find
 from tests.conftest import Audit
 from tests.faults.documents import BROKEN
 from tests.faults.export import NS_PER_HOUR
@@ -319,7 +321,7 @@ def test_a_sequence_of_imports(
         monkeypatch.setattr(chunks, "CHUNK_DOCUMENTS", chance.choice([1, 3, 10, 40, 8_000]))
         monkeypatch.setattr(chunks, "CHUNK_BYTES", chance.choice([1_000, 20_000, 16_000_000]))
         block = chance.choice([500, 5_000, 1 << 20])
-        monkeypatch.setattr(meta_audit.sources.file, "BLOCK_BYTES", block)
+        monkeypatch.setattr(sources, "find", partial(find, block_bytes=block))
         coerce = chance.random() < 0.3
         options = ["--coerce-scalars"] if coerce else []
         if step == 4:
