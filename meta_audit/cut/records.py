@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from meta_audit.cut.blocks import Blocks, Item, Record
-from meta_audit.cut.detect import Kind, detect, kind_of_name
+from meta_audit.cut.detect import HEAD_BYTES, Kind, detect, kind_of_name
 from meta_audit.cut.json import split_json
 from meta_audit.cut.ndjson import split_ndjson
+from meta_audit.cut.notices import what_else
 from meta_audit.cut.yaml import split_yaml
 from meta_audit.model import Rejection
 
@@ -27,7 +28,7 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
     """
     kind = detect(blocks, name)
     last: Item | None = None
-    for batch in _whole(blocks, name) if kind == "utf-16" else _SPLIT[kind](blocks):
+    for batch in _SPLIT[kind](blocks) if kind in _SPLIT else _whole(blocks, name, kind):
         last = batch[-1]
         yield batch
     damage = blocks.damage
@@ -38,9 +39,10 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
         yield [ended.rejection(damage.reason, damage.message)]
 
 
-def _whole(blocks: Blocks, name: str) -> Iterator[list[Item]]:
-    """Yield everything as one document, for `meta_audit.decode` to say what is wrong with it."""
+def _whole(blocks: Blocks, name: str, kind: Kind) -> Iterator[list[Item]]:
+    """Yield everything as one rejection, or as a document for `meta_audit.decode` to refuse."""
     record = Record(1, 1, "yaml" if kind_of_name(name) == "yaml" else "json")
+    message = what_else(blocks.peek(HEAD_BYTES, to_pause=True)) if kind == "no document" else ""
     for block in blocks:
         record.add(block)
-    yield [record.finish()]
+    yield [record.rejection("not_a_job", message) if message else record.finish()]

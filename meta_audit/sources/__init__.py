@@ -4,7 +4,7 @@
 blocks and one document, whatever the size of the source.
 """
 
-from meta_audit.cut.blocks import Item
+from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.files import File, digest
 from meta_audit.sources.interface import Found, Skipped, Source, Stamp, Unreadable
@@ -16,6 +16,7 @@ __all__ = [
     "File",
     "Found",
     "Item",
+    "Partial",
     "Skipped",
     "Source",
     "Stamp",

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from meta_audit.cut.blocks import Item
+from meta_audit.cut.blocks import Item, Partial
 
 
 class Stamp(Struct, frozen=True):
@@ -42,6 +42,8 @@ class Source(ABC):
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
+    partial: Partial | None = None
+    """What the source says of itself: that more would follow. Complete after the last batch."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ class StandardInput(ByteStream):
 
     It can be read only once.
     """
+
+    is_live = True
 
     def __init__(
         self,
@@ -36,3 +39,13 @@ class StandardInput(ByteStream):
         if self._stream is None and sys.stdin is None:
             raise SourceError("source.missing", "there is no standard input")
         yield self._stream or sys.stdin.buffer
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for input. Return False when nothing came; the end of the input is something."""
+        stream = self._stream or sys.stdin.buffer
+        try:
+            poll = select.poll()
+            poll.register(stream.fileno(), select.POLLIN)
+        except (OSError, ValueError, AttributeError):  # not from a file: nothing to wait for
+            return True
+        return bool(poll.poll(seconds * 1000))

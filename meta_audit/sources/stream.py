@@ -7,17 +7,24 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.cut.records import cut_records
 from meta_audit.errors import SourceError
-from meta_audit.sources.compression import Budget, open_blocks
+from meta_audit.sources.compression import Budget
+from meta_audit.sources.content import open_content
 from meta_audit.sources.interface import Source, Stamp
+
+PAUSE_SECONDS: Final = 0.5
+"""How long to wait for a sender before going on with what has come."""
 
 
 class ByteStream(Source):
     """One stream of bytes, compressed or not, that `opened` gives."""
+
+    is_live = False
+    """Tell whether the bytes come from a sender that may let us wait."""
 
     def __init__(
         self,
@@ -46,21 +53,31 @@ class ByteStream(Source):
         try:
             with self.opened() as file:
                 raw = self._raw(file)
-                yield from cut_records(open_blocks(raw, self._budget), self.uri)
+                blocks = open_content(raw, self._budget, is_live=self.is_live)
+                self.partial = None
+                for batch in cut_records(blocks, self.uri):
+                    self.partial = blocks.partial
+                    yield batch
+                self.partial = blocks.partial
                 for _ in raw:  # what follows after damage: it belongs to the hash
                     pass
         except SourceError as error:
             raise SourceError(error.code, f"{self.uri}: {error}", advice=error.advice) from error
 
     def _raw(self, file: BinaryIO) -> Iterator[bytes]:
-        """Yield the bytes as they are stored, counted and hashed."""
+        """Yield the bytes as they are stored, counted and hashed; nothing when none come."""
         # A pipe is read as it fills: waiting for whole blocks would hold back what is there.
         read = getattr(file, "read1", file.read)
         sha256 = hashlib.sha256()
         self.bytes_read = 0
         self.sha256 = b""
         try:
-            while block := read(self._block_bytes):
+            while True:
+                if not self.wait(PAUSE_SECONDS):
+                    yield b""
+                block = read(self._block_bytes)
+                if not block:
+                    break
                 sha256.update(block)
                 self.bytes_read += len(block)
                 yield block
