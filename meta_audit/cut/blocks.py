@@ -65,6 +65,8 @@ class Blocks:
         self._source = iter(source)
         self._returned = b""
         self.is_live = is_live
+        self.is_paused = False
+        """Tell whether `peek` returned less because the sender paused."""
         self.partial: Partial | None = None
         """The pages cut so far that say of themselves that more follow."""
         self.damage: BadEnding | None = None
@@ -115,12 +117,14 @@ class Blocks:
         """
         parts: list[bytes] = []
         have = 0
+        self.is_paused = False
         while have < size:
             try:
                 block = self._block_or_pause()
             except StopIteration:
                 break
             if not block and have and to_pause:
+                self.is_paused = True
                 break
             parts.append(block)
             have += len(block)

@@ -64,7 +64,7 @@ def detect(blocks: Blocks, name: str) -> Kind:
     head = blocks.peek(HEAD_BYTES, to_pause=True)
     if _UTF_16.match(head):
         return "utf-16"
-    is_part = len(head) >= HEAD_BYTES or blocks.is_live
+    is_part = len(head) >= HEAD_BYTES or blocks.is_paused
     whole_lines = head.rpartition(b"\n")[0] if is_part else head
     lines = [line for line in map(_stripped, whole_lines.split(b"\n")) if line][:_LINES_LOOKED_AT]
     start = BEFORE(head).end()  # type: ignore[union-attr]
@@ -76,7 +76,7 @@ def detect(blocks: Blocks, name: str) -> Kind:
     if not first:
         return named or "json"
     is_bracket = first in (b"{", b"[")
-    if _are_records(lines, is_live=blocks.is_live) and (is_bracket or named != "yaml"):
+    if _are_records(lines, fewest=1 if blocks.is_paused else 2) and (is_bracket or named != "yaml"):
         return "ndjson"
     if not is_bracket:
         if what_else(head):
@@ -94,12 +94,9 @@ def _stripped(line: bytes) -> bytes:
     return line[BEFORE(line).end() :].strip()  # type: ignore[union-attr]
 
 
-def _are_records(lines: list[bytes], *, is_live: bool) -> bool:
-    """Tell whether lines look like NDJSON: half or more a whole value, no lone bracket or mark.
-
-    One line is enough where the next may take long to come.
-    """
-    if len(lines) < 2 - is_live or not _NO_RECORDS.isdisjoint(lines):
+def _are_records(lines: list[bytes], *, fewest: int) -> bool:
+    """Tell whether lines look like NDJSON: half or more a whole value, no lone bracket or mark."""
+    if len(lines) < fewest or not _NO_RECORDS.isdisjoint(lines):
         return False
     whole = sum(line.startswith((b"{", b"[")) and end_of_value(line) == len(line) for line in lines)
     return 2 * whole >= len(lines)

@@ -35,6 +35,7 @@ class _Lines:
         self._blocks = blocks
         self._ordinal = 1
         self._line = 1
+        self._is_empty = True
 
     def batches(self) -> Iterator[list[Item]]:
         long: Record | None = None
@@ -53,7 +54,7 @@ class _Lines:
             yield from self._whole(text)
         if long is not None:
             yield from self._last(long)
-        if self._ordinal == 1 and not self._blocks.cut:
+        if self._is_empty and not self._blocks.cut:
             yield [Record(1, 1, "json").rejection("empty", "nothing but white space")]
 
     def _whole(self, text: bytes) -> Iterator[list[Item]]:
@@ -74,6 +75,7 @@ class _Lines:
             if has_token or any(map(_is_special, {each[:_PREFIX] for each in batch})):
                 yield from self._each(documents)
             else:
+                self._is_empty = False
                 yield list(documents)
                 self._ordinal += len(batch)
             self._line += len(batch)
@@ -83,12 +85,14 @@ class _Lines:
         batch: list[Item] = []
         for item in lines:
             if isinstance(item, Rejection):
+                self._is_empty = False
                 batch.append(item)
                 self._ordinal += 1
                 continue
             content = item.content[_MARKS(item.content).end() :]  # type: ignore[union-attr]
             if not content.strip() or is_notice(content):
                 continue
+            self._is_empty = False
             if _is_list(content[:_PREFIX]):
                 if batch:
                     yield batch
@@ -127,6 +131,7 @@ class _Lines:
         item = record.finish()
         if self._blocks.cut or (isinstance(item, Document) and end_of_value(content) < 0):
             message = "the source ends in the middle of the line"
+            self._is_empty = False
             yield [record.rejection("truncated", message)]
             self._ordinal += 1
         else:

@@ -73,7 +73,7 @@ class ByteStream(Source):
         self.sha256 = b""
         try:
             while True:
-                if not self.wait(PAUSE_SECONDS):
+                while not self.wait(PAUSE_SECONDS):
                     yield b""
                 block = read(self._block_bytes)
                 if not block:

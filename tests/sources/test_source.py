@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from meta_audit.errors import SourceError
-from meta_audit.sources import File, StandardInput
+from meta_audit.sources import File, Item, StandardInput
 from tests.sources.helpers import assert_numbered, contents, good, gz, read, reasons, zst
 
 LINE = b'{"ID":"j-1","Meta":{"k":"' + b"v" * 1000 + b'"}}'
@@ -115,6 +116,56 @@ def test_a_pipe_is_read_as_it_fills() -> None:
     thread.join()
     assert contents(items) == [LINE] * 2000
     assert_numbered(items)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(
+    ("parts", "given"),
+    [
+        ([LINE + b"\n"], 1),
+        ([LINE + b"\n", LINE + b"\n" + LINE[:-5]], 2),
+        ([LINE + b"\n", b"broken\n", LINE + b"\n"], 3),
+        ([b"[" + LINE + b",", LINE + b",", LINE[:9]], 2),
+        ([b'{\n "ID": "j-1"\n}\n', b'{\n "ID": "j-2"\n}\n{\n "ID"'], 2),
+        ([b"ID: j-1\n---\n", b"ID: j-2\n---\nID"], 2),
+    ],
+)
+def test_what_came_through_a_pipe_is_not_held_back(
+    compressed: bool, parts: list[bytes], given: int
+) -> None:
+    """The sender stays silent with the pipe open: whole records come out all the same."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb", buffering=0) as out:
+        if compressed:
+            compressor = zstandard.ZstdCompressor().compressobj()
+            flush = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+            parts = [compressor.compress(part) + compressor.flush(flush) for part in parts]
+        closing = threading.Timer(20, out.close)
+        closing.start()
+        source = StandardInput(stream)
+        batches = source.batches()
+        items: list[Item] = []
+        for part in parts:
+            out.write(part)
+        while len(items) < given:
+            items += next(batches)
+        assert len(items) == given
+        assert not source.wait(0)
+        assert not out.closed
+        closing.cancel()
+        out.close()
+        assert source.wait(0)
+
+
+def test_a_file_never_waits(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(DATA)
+    assert File(str(path)).wait(0)
+    assert StandardInput(io.BytesIO(DATA)).wait(0)
+    with path.open("rb") as stream:
+        source = StandardInput(stream)
+        assert contents(list(source.documents())) == [LINE] * 2000
+        assert source.wait(0)
 
 
 @pytest.mark.parametrize("cut", range(60))
