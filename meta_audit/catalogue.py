@@ -74,8 +74,16 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.missing": "there is no such file or directory",
     "source.unreadable": "the file could not be read",
     "source.not_regular": "a FIFO, device, socket or symlink loop",
+    "source.format": "an archive, a database or compressed data of a kind that is not read",
     "source.changed": "the file changed while it was read",
     "archive.budget": "a compressed stream that expands beyond its budget",
     "archive.broken": "a compressed stream that is damaged from its start",
 }
 """Why a whole source is refused."""
+
+LIST_FIELDS: Final = ("items", "jobs", "events", "history", "executions")
+"""Fields (without regard to case) of a page whose array holds one record per element.
+
+`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
+`jobs` and `events` of v0.x.
+"""

@@ -57,7 +57,7 @@ def command(
             options_ = Options(jobs, coerce_scalars, checkpoint_log, limits)
             run = Import(store, progress, options_)
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            result = run.run(find(sources), arguments)
+            result = run.run(find(sources, block_bytes=limits.block_bytes), arguments)
     finally:
         store.close()
     return finish(result, store, format_)

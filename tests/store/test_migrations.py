@@ -207,9 +207,7 @@ def test_a_store_is_not_taken_down_where_facts_would_be_lost(
     assert own.raw() == before
 
 
-def test_what_was_signed_before_an_upgrade_is_still_signed(
-    own: Audit, sources: list[Path]
-) -> None:
+def test_what_was_signed_before_an_upgrade_is_still_signed(own: Audit, sources: list[Path]) -> None:
     """Imports of both schemas in one store."""
     own.ingest(*sources)
     store = open_to_write(str(own.db))
