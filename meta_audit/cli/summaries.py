@@ -30,11 +30,20 @@ def finish(result: ImportResult, store: Store, format_: str) -> int:
         click.echo(escape(result.log_error.advice), err=True)
         return Exit.STORE
     if result.signal:
-        click.echo("Interrupted: run the same command again to complete the import.", err=True)
+        click.echo(_interrupted(result), err=True)
         return 128 + result.signal
     if result.counts.refused:
         return Exit.SOURCE
-    return Exit.FINDINGS if result.counts.rejected else Exit.DONE
+    return Exit.FINDINGS if result.needs_attention else Exit.DONE
+
+
+def _interrupted(result: ImportResult) -> str:
+    if result.cut_off:
+        return (
+            f"Interrupted: the documents that came from {escape(result.cut_off)} so far are saved."
+            " It cannot be read again."
+        )
+    return "Interrupted: run the same command again to complete the import."
 
 
 def _print_text(result: ImportResult, store: Store) -> None:
@@ -56,7 +65,14 @@ def _print_text(result: ImportResult, store: Store) -> None:
             click.echo(f"  {title} {name}: {number:,}")
     if summary.refused:
         click.echo(f"  {_count(summary.refused, 'source')} could not be read")
-    if summary.rejected:
+    for number, what in ((summary.truncated, "cut off"), (summary.partial, "not complete")):
+        if number:
+            click.echo(f"  {_count(number, 'source')} {what}: see `v_sources`")
+    if summary.known_rejected:
+        click.echo(f"  {_count(summary.known_rejected, 'document')} rejected before, as now")
+    if result.nothing_found:
+        click.echo("  Nothing found: no file is a job document. Is a directory not mounted?")
+    if summary.rejected or summary.known_rejected:
         click.echo("  See `meta-audit rejections list`.")
     click.echo(f"  Store: {escape(store.name)}")
 

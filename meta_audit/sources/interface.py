@@ -7,7 +7,7 @@ content is one stream of bytes. It brings bytes; `meta_audit.cut` says what a re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -42,6 +42,8 @@ class Source(ABC):
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
+    check: Callable[[], None] = staticmethod(lambda: None)
+    """Called while a live source waits for its sender. What it raises ends the reading."""
     partial: Partial | None = None
     """What the source says of itself: that more would follow. Complete after the last batch."""
 

@@ -74,6 +74,7 @@ class ByteStream(Source):
         try:
             while True:
                 while not self.wait(PAUSE_SECONDS):
+                    self.check()
                     yield b""
                 block = read(self._block_bytes)
                 if not block:

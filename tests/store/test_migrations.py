@@ -72,7 +72,8 @@ _DEFINITIONS = """
     UNION ALL SELECT 'column', concat(relname, '.', attname),
         concat(format_type(atttypid, atttypmod), ' ', attnotnull, ' ', attcollation)
     FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-    WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S' AND attnum > 0 AND NOT attisdropped
+    WHERE relnamespace = 'public'::regnamespace AND relkind <> 'S' AND attnum > 0
+        AND NOT attisdropped
     UNION ALL SELECT 'constraint', concat(conrelid::regclass, '.', conname),
         pg_get_constraintdef(oid)
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
