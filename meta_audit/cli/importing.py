@@ -26,9 +26,18 @@ def report(result: ImportResult, store: Store, format_: str) -> int:
         click.echo(escape(result.log_error.advice), err=True)
         return code
     if result.signal:
-        click.echo("Interrupted: run the same command again to complete the import.", err=True)
+        click.echo(_interrupted(result), err=True)
         return 128 + result.signal
     return code
+
+
+def _interrupted(result: ImportResult) -> str:
+    if result.cut_off:
+        return (
+            f"Interrupted: the documents that came from {escape(result.cut_off)} so far are saved."
+            " It cannot be read again."
+        )
+    return "Interrupted: run the same command again to complete the import."
 
 
 def _code(result: ImportResult) -> Exit:
@@ -36,4 +45,4 @@ def _code(result: ImportResult) -> Exit:
         return Exit.STORE
     if result.counts.refused:
         return Exit.SOURCE
-    return Exit.FINDINGS if result.counts.rejected or result.counts.partial else Exit.DONE
+    return Exit.FINDINGS if result.needs_attention else Exit.DONE

@@ -60,7 +60,7 @@ def command(
             limits = click.get_current_context().find_object(Limits) or Limits()
             run = Import(store, reporter, Options(jobs, coerce_scalars, checkpoint_log, limits))
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            result = run.run(find(sources), arguments)
+            result = run.run(find(sources, block_bytes=limits.block_bytes), arguments)
         if skipped := reporter.skipped_files():
             note(skipped)
     return report(result, store, format_)

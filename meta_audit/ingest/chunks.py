@@ -6,11 +6,13 @@ transactions; and a source spans chunks, so that a file of any size needs little
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
+from meta_audit.ingest.signals import Interrupted
 from meta_audit.model import Rejection
 from meta_audit.record.source_log import (
     RecordCompleted,
@@ -18,12 +20,13 @@ from meta_audit.record.source_log import (
     SourceEnded,
     SourceRead,
 )
-from meta_audit.sources import Found, Skipped, Source, Unreadable, digest
+from meta_audit.sources import Found, Item, Skipped, Source, Unreadable, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from meta_audit.ingest.options import Limits
+    from meta_audit.ingest.signals import Stopper
     from meta_audit.record.known import Known, KnownSource, Torn
     from meta_audit.record.source_log import SourceEvent
 
@@ -42,6 +45,10 @@ class Chunk:
     skipped: int = 0
     is_full: bool = False
     """More of the same may follow."""
+    is_urgent: bool = False
+    """Write it, and all before it, now: it cannot be read again."""
+    cut_off: str = ""
+    """The source that a signal cut off, and that cannot be read again."""
 
 
 class Reporter(Protocol):
@@ -57,13 +64,47 @@ class Reporter(Protocol):
         """Report that so many more bytes were read."""
 
 
+@dataclass(slots=True)
+class Reading:
+    """A source that is being read."""
+
+    number: int
+    source: Source
+    torn: list[Torn]
+    """Records that were torn when the source was read before."""
+    _last: Item | None = None
+    _read: int = 0
+
+    def offer(self, documents: list[Item]) -> list[Offered]:
+        """Return documents as this source offers them."""
+        self._last = documents[-1]
+        uri = self.source.uri
+        return [Offered(d, sha256_of(d), self.number, uri) for d in documents]
+
+    def advance(self) -> int:
+        """Count the bytes read since the last call."""
+        before, self._read = self._read, self.source.bytes_read
+        return self._read - before
+
+    def end(self) -> SourceEnded:
+        """Say how it ended: by what came last, and by what the source says of itself."""
+        source, last = self.source, self._last
+        status, message = "complete", ""
+        if isinstance(last, Rejection) and last.reason == "truncated":
+            status, message = "truncated", last.message
+        elif source.partial:
+            status, message = "partial", str(source.partial)
+        return SourceEnded(self.number, status, message, source.bytes_read, source.sha256)
+
+
 class Chunker:
     """Read sources one after the other and cut them into chunks."""
 
-    def __init__(self, known: Known, reporter: Reporter, limits: Limits) -> None:
+    def __init__(self, known: Known, reporter: Reporter, limits: Limits, stopper: Stopper) -> None:
         self._known = known
         self._reporter = reporter
         self._limits = limits
+        self._stopper = stopper
         self._most = min(limits.chunk_documents, limits.first_chunk_documents)
         self._chunk = Chunk()
         self._count = 0
@@ -97,6 +138,11 @@ class Chunker:
         self._most = self._limits.chunk_documents
         return chunk
 
+    def _urgent(self) -> Chunk:
+        chunk, self._chunk = self._chunk, Chunk()
+        chunk.is_urgent = True
+        return chunk
+
     def _begin(self, uri: str) -> int:
         self._count += 1
         self._chunk.events.append(SourceBegan(self._count, uri))
@@ -113,30 +159,59 @@ class Chunker:
             if known:
                 self._pass_over(number, known)
                 return
-            yield from self._read_documents(number, source)
+            reading = Reading(number, source, self._known.torn(source.uri))
+            if source.stamp is None:
+                with self._stopper.holding():
+                    yield from self._read_live(reading)
+            else:
+                for documents in source.batches():
+                    self._take(reading, documents)
+                    if self._is_full():
+                        yield self._full()
+                self._chunk.events.append(reading.end())
         except SourceError as error:
             self._refuse(number, source.uri, error)
 
-    def _read_documents(self, number: int, source: Source) -> Iterator[Chunk]:
-        torn = self._known.torn(source.uri)
-        last: Offered | None = None
-        read = 0
-        for documents in source.batches():
-            offered = [Offered(d, sha256_of(d), number, source.uri) for d in documents]
-            last = offered[-1]
-            self._chunk.events += _completed(torn, offered)
-            fresh = self._without_known(offered)
-            self._chunk.offered += fresh
-            self._chunk.size += sum([len(o.document.content) for o in fresh])
-            known = len(offered) - len(fresh)
-            self._chunk.events.append(SourceRead(number, len(offered), known))
-            self._reporter.read(source.bytes_read - read)
-            read = source.bytes_read
-            if self._is_full():
-                yield self._full()
-        status, message = _status(last)
-        end = SourceEnded(number, status, message, source.bytes_read, source.sha256)
-        self._chunk.events.append(end)
+    def _read_live(self, reading: Reading) -> Iterator[Chunk]:
+        """Read what cannot be read again: write it at short intervals, and before a signal stops.
+
+        Signals wait: what is being cut when one comes would be lost.
+        """
+        source, seconds = reading.source, self._limits.commit_seconds
+        source.check = self._stopper.check
+        batches = source.batches()
+        written, is_waiting = time.monotonic(), True
+        try:
+            while True:
+                self._stopper.check()
+                if self._is_full():
+                    yield self._full()
+                    written, is_waiting = time.monotonic(), True
+                elif time.monotonic() - written >= seconds and (is_waiting or self._chunk.events):
+                    yield self._urgent()
+                    written, is_waiting = time.monotonic(), False
+                if source.wait(seconds / 4):
+                    documents = next(batches, None)
+                    if documents is None:
+                        break
+                    self._take(reading, documents)
+        except Interrupted:
+            chunk = self._urgent()
+            chunk.cut_off = source.uri
+            yield chunk
+            raise
+        self._chunk.events.append(reading.end())
+
+    def _take(self, reading: Reading, documents: list[Item]) -> None:
+        """Add the documents of a batch that the store does not have."""
+        offered = reading.offer(documents)
+        self._chunk.events += _completed(reading.torn, offered)
+        fresh = self._without_known(offered)
+        self._chunk.offered += fresh
+        self._chunk.size += sum([len(o.document.content) for o in fresh])
+        known = len(offered) - len(fresh)
+        self._chunk.events.append(SourceRead(reading.number, len(offered), known))
+        self._reporter.read(reading.advance())
 
     def _pass_over(self, number: int, known: KnownSource) -> None:
         documents = known.documents
@@ -162,13 +237,6 @@ class Chunker:
             return offered
         known = self._known.documents(digests)
         return [o for o in offered if o.sha256 not in known] if known else offered
-
-
-def _status(last: Offered | None) -> tuple[str, str]:
-    """Say how the reading of a source ended, by what came last, and why it is not complete."""
-    if last and isinstance(last.document, Rejection) and last.document.reason == "truncated":
-        return "truncated", last.document.message
-    return "complete", ""
 
 
 def _completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:

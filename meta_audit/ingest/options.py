@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from meta_audit.cut.blocks import BLOCK_BYTES
+
 
 class Limits(Struct, frozen=True):
     """Sizes and times of an import. Tests make them small."""
@@ -18,6 +20,8 @@ class Limits(Struct, frozen=True):
     """Bytes of documents that fill a transaction."""
     chunk_events: int = 60_000
     """Most events of sources in one transaction: a folder of known files brings nothing else."""
+    block_bytes: int = BLOCK_BYTES
+    """Bytes of a source that are read at once."""
     training_bytes: int = 1_000_000
     """Fewer bytes of documents are not worth a compression dictionary."""
     commit_seconds: float = 2.0

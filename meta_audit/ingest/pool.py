@@ -42,7 +42,8 @@ class Builder:
                 if self._options.jobs and chunk.is_full and not self._pool:
                     self._start()
                 pending.append((chunk, self._begin(chunk)))
-                while len(pending) > (self._options.jobs if self._pool else 0):
+                most = self._options.jobs if self._pool and not chunk.is_urgent else 0
+                while len(pending) > most:
                     yield self._finish(*pending.popleft())
             while pending:
                 yield self._finish(*pending.popleft())

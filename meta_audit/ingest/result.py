@@ -104,6 +104,17 @@ class ImportResult:
     """The file of checkpoints outside the database."""
     log_error: StoreError | None = None
     """Why the checkpoint could not be appended to that file."""
+    cut_off: str = ""
+    """The source that a signal cut off, and that cannot be read again: what came is saved."""
+
+    nothing_found: bool = False
+    """There was no source at all: a directory may be empty, or not mounted."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Tell whether there is something new to look at. Rejections of before are not new."""
+        counts = self.counts
+        return bool(counts.rejected or counts.truncated or counts.partial or self.nothing_found)
 
     def shape(self) -> dict[str, object]:
         """Return the result as `--format json` prints it (docs/output.md)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import time
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -61,6 +62,7 @@ class Import:
         self._options = options
         self._stopper = Stopper(store.retry.stopped.set)
         self._counts = Counts()
+        self._cut_off = ""
 
     def run(self, found: Iterable[Found], arguments: list[str]) -> ImportResult:
         """Take in all sources.
@@ -68,8 +70,11 @@ class Import:
         Raises `StoreError` where the store fails; then all batches written before it are kept,
         and running the same command again completes the import.
         """
-        chunker = Chunker(Known(self._session), self._progress, self._options.limits)
-        return self._run(chunker.chunks(found), arguments)
+        known, limits = Known(self._session), self._options.limits
+        chunker = Chunker(known, self._progress, limits, self._stopper)
+        result = self._run(chunker.chunks(found), arguments)
+        is_empty = result.status == "complete" and not result.counts.sources
+        return replace(result, nothing_found=is_empty)
 
     def retry(self, arguments: list[str]) -> ImportResult:
         """Offer every unresolved rejection again. Raises as `run` does."""
@@ -111,6 +116,7 @@ class Import:
         written = self._writer.write(batch, log)
         counts = self._counts
         counts.skipped += chunk.skipped
+        self._cut_off = chunk.cut_off
         counts.add_events(chunk.events)
         counts.add_batch(batch, written)
         self._progress.wrote(counts)
@@ -139,6 +145,7 @@ class Import:
             self._new_key_file,
             self._checkpoint_log,
             log_error,
+            self._cut_off,
         )
 
 

@@ -36,6 +36,11 @@ class Stopper:
             raise Interrupted
         self._give_up()
 
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal has come, also within a `holding` block."""
+        if self.signal:
+            raise Interrupted
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen to the signals. After the first one the process ends: more are ignored."""

@@ -54,6 +54,8 @@ class ImportPage(Page[ImportResult]):
             f" from {count(counts.sources, 'source')} in {result.seconds:.1f} s{rate}"
         )
         yield from _counts(counts)
+        if result.nothing_found:
+            yield "  Nothing found: no file is a job document. Is a directory not mounted?"
         yield f"  Store: {escape(self.store)}"
         checkpoint, log = result.sealed.checkpoint, result.checkpoint_log
         kept = f", also in {escape(str(log))}" if log and not result.log_error else ""
@@ -74,8 +76,10 @@ def _counts(counts: Counts) -> Iterator[str]:
             yield f"  {title} {name}: {number:,}"
     if counts.refused:
         yield f"  {count(counts.refused, 'source')} could not be read"
+    if counts.truncated:
+        yield f"  {count(counts.truncated, 'source')} cut off: the end is missing"
     if counts.partial:
-        yield f"  {count(counts.partial, 'source')} incomplete: fetch the pages that follow"
+        yield f"  {count(counts.partial, 'source')} incomplete: more pages follow, fetch them"
     if counts.known_rejected:
         yield f"  {count(counts.known_rejected, 'document')} rejected before, for the same reason"
     if counts.rejected or counts.known_rejected:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final
 
-from msgspec import Struct
-
+from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.cut.detect import HEAD_BYTES, kind_of_name
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget, open_blocks
-from meta_audit.sources.file import Source
-from meta_audit.sources.regular_file import display, open_file, unreadable
+from meta_audit.sources.files import File, display, open_file
+from meta_audit.sources.interface import Found, Skipped, Unreadable
+from meta_audit.sources.standard_input import StandardInput
+from meta_audit.sources.stream import unreadable
 
 # A JSON object or a list of them, at the start of a line; flow-style YAML as well.
 _JSON_LIKE: Final = re.compile(
@@ -30,31 +30,12 @@ _YAML_LIKE: Final = re.compile(
 )
 
 
-class Skipped(Struct, frozen=True):
-    """A file or directory that was passed over, and why."""
-
-    uri: str
-    why: str
-
-
-class Unreadable(Struct, frozen=True):
-    """A source that cannot be read. `code` is a name from `catalogue.SOURCE_ERRORS`."""
-
-    uri: str
-    code: str
-    message: str
-    """For a person, without the URI."""
-    advice: str = ""
-
-
-Found: TypeAlias = Source | Skipped | Unreadable
-
-
 def find(
     arguments: Sequence[str],
     *,
     stdin: BinaryIO | None = None,
     budget: Budget | None = None,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Iterator[Found]:
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
@@ -64,13 +45,14 @@ def find(
     `.zst`) are taken, others when their content looks like a job; hidden ones are skipped and
     links to directories not followed. A file reached twice is taken once.
     """
-    return _Walk(stdin, budget or Budget()).find(arguments)
+    return _Walk(stdin, budget or Budget(), block_bytes).find(arguments)
 
 
 class _Walk:
-    def __init__(self, stdin: BinaryIO | None, budget: Budget) -> None:
+    def __init__(self, stdin: BinaryIO | None, budget: Budget, block_bytes: int) -> None:
         self._stdin = stdin
         self._budget = budget
+        self._block_bytes = block_bytes
         self._seen: set[tuple[int, int]] = set()
         self._stdin_seen = False
 
@@ -87,8 +69,7 @@ class _Walk:
         if self._stdin_seen:
             return Skipped("stdin", "named twice")
         self._stdin_seen = True
-        stream = self._stdin or sys.stdin.buffer
-        return Source("stdin", stream=stream, budget=self._budget)
+        return StandardInput(self._stdin, budget=self._budget, block_bytes=self._block_bytes)
 
     def _directory(self, top: str) -> Iterator[Found]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
@@ -129,7 +110,7 @@ class _Walk:
         except OSError as error:
             return _unreadable(path, unreadable(error))
         self._seen.add(key)
-        return Source(display(path), path=path, size=status.st_size, budget=self._budget)
+        return File(path, status=status, budget=self._budget, block_bytes=self._block_bytes)
 
     def _why_not(self, file: BinaryIO) -> str:
         """Return why a file whose name says nothing is not taken, or nothing if it is."""

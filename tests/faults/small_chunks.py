@@ -15,8 +15,7 @@ import sys
 from typing import Any
 
 import meta_audit.cli.ingest
-import meta_audit.schema.migrate
-import meta_audit.sources.file
+import meta_audit.schema.migrate  # noqa: F401 - imported first, as main says
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest.options import Limits
@@ -29,14 +28,14 @@ def _say(line: object) -> None:
 
 def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
-    meta_audit.sources.file.BLOCK_BYTES = int(block)  # type: ignore[misc]
 
     def wrote(_: Quiet, counts: Any) -> None:
         _say(counts.documents)
 
     Quiet.wrote = wrote  # type: ignore[method-assign]
     _say("ready")
-    sys.exit(cli.run(arguments, Limits(chunk_documents=int(documents), training_bytes=100_000)))
+    limits = Limits(chunk_documents=int(documents), training_bytes=100_000, block_bytes=int(block))
+    sys.exit(cli.run(arguments, limits))
 
 
 if __name__ == "__main__":

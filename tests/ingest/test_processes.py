@@ -42,7 +42,8 @@ def test_two_ingests_at_once(
     ]
     for process in runs:
         _, err = process.communicate(timeout=60)
-        assert process.returncode == 1, err
+        # 0 where another run was first to meet each broken document.
+        assert process.returncode in (0, 1), err
         assert b"rror" not in err
     assert audit.faults() == []
     another.ingest(first, second)

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-import meta_audit.sources.file
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
@@ -307,9 +306,7 @@ def must_agree(audit: Audit, model: Model) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 149])
-def test_a_sequence_of_imports(
-    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_a_sequence_of_imports(audit: Audit, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     documents, model = Documents(seed), Model()
     for step in range(6):
@@ -317,9 +314,8 @@ def test_a_sequence_of_imports(
             chunk_documents=chance.choice([1, 3, 10, 40, 8_000]),
             chunk_bytes=chance.choice([1_000, 20_000, 16_000_000]),
             training_bytes=1,
+            block_bytes=chance.choice([500, 5_000, 1 << 20]),
         )
-        block = chance.choice([500, 5_000, 1 << 20])
-        monkeypatch.setattr(meta_audit.sources.file, "BLOCK_BYTES", block)
         coerce = chance.random() < 0.3
         options = ["--coerce-scalars"] if coerce else []
         if step == 4:

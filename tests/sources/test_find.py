@@ -15,8 +15,8 @@ import pytest
 
 from meta_audit.catalogue import SOURCE_ERRORS
 from meta_audit.errors import SourceError
-from meta_audit.sources import Skipped, Source, Unreadable, digest, find
-from tests.sources.helpers import contents, gz, zst
+from meta_audit.sources import File, Skipped, Source, Unreadable, digest, find
+from tests.sources.helpers import contents, good, gz, zst
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus/bacalhau"
 JOB = b'{"ID":"j-1","Meta":{}}'
@@ -52,6 +52,9 @@ def test_every_job_of_the_corpus_is_offered_and_the_rest_is_said() -> None:
             continue
         items = list(source.documents())
         row = wanted[os.path.basename(source.uri)]
+        if row["format"] == "text":
+            assert good(items) or "feed" in items[0].message
+            continue
         assert contents(items)
         if "python-repr" in row["format"]:
             assert {item.format for item in items} == {"yaml"}
@@ -115,7 +118,7 @@ def test_links(tmp_path: Path) -> None:
     (top / "sub" / "up").symlink_to(top)
     found = list(find([str(top)]))
     assert [(type(each), os.path.basename(each.uri)) for each in found] == [
-        (Source, "a.json"),
+        (File, "a.json"),
         (Skipped, "b.json"),
         (Unreadable, "broken.json"),
         (Unreadable, "loop.json"),
