@@ -1,4 +1,4 @@
-"""Which job is meant: an ID, the beginning of one, or a name.
+"""Find the job that a text means: an ID, the beginning of one, or a name.
 
 An exact ID wins. Otherwise everything that fits is a candidate, so that a job named like
 another's short ID can never pass for it.
@@ -13,6 +13,7 @@ from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.texts import LAST, exact, storable
+from meta_audit.query.unknown import other_meaning
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -68,17 +69,21 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
     if not job:
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
-        raise _not_found(job, namespace, ())
+        raise _not_found(session, job, namespace, ())
     text = escape_nul(job)
     found = _with_id(session, text)
+    at_least = False
     if not found:
-        found = _jobs(_beginning(session, text) + _named(session, text))
+        listed = [*_beginning(session, text), _named(session, text)]
+        at_least = any(len(some) >= COUNTED for some in listed)
+        found = _jobs(row for some in listed for row in some)
     fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
     if not fitting:
-        raise _not_found(job, namespace, found)
+        raise _not_found(session, job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(session, [row.job_key for row in fitting[:SHOWN]])
-        return exact(Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown)))
+        more = len(fitting) - len(shown)
+        return exact(Candidates(CANDIDATES_FORMAT, job, shown, more, at_least))
     (meant,) = fitting
     return _with_activity(session, meant)
 
@@ -87,15 +92,14 @@ def _with_id(session: Session, job_id: str) -> list[_Row]:
     return _jobs(_Row(*row) for row in session.query(_EXACT, job_id))
 
 
-def _beginning(session: Session, text: str) -> list[_Row]:
+def _beginning(session: Session, text: str) -> list[list[_Row]]:
     prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
     beginnings = [prefix + text for prefix in prefixes]
     return [
-        _Row(*row)
+        [_Row(*row) for row in session.query(_BEGINNING, beginning, beginning + LAST)]
         for beginning in beginnings
-        for row in session.query(_BEGINNING, beginning, beginning + LAST)
     ]
 
 
@@ -122,15 +126,18 @@ def _with_activity(session: Session, meant: _Row) -> Identified:
     return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)
 
 
-def _not_found(job: str, namespace: str | None, elsewhere: Iterable[_Row]) -> NotFoundError:
-    if namespace is None:
-        return NotFoundError(
-            f"no job has the ID or name {job}, or an ID that begins so",
-            advice="`meta-audit find` lists jobs; what could not be taken in is listed by "
-            "`meta-audit rejections list`.",
-        )
+def _not_found(
+    session: Session, job: str, namespace: str | None, elsewhere: Iterable[_Row]
+) -> NotFoundError:
     others = sorted({row.namespace for row in elsewhere})
+    if others:
+        shown = ", ".join(others[:SHOWN])
+        return NotFoundError(
+            f"no job {job} in the namespace {namespace}", advice=f"There is one in: {shown}"
+        )
     return NotFoundError(
-        f"no job {job} in the namespace {namespace}",
-        advice=f"There is one in: {', '.join(others[:SHOWN])}" if others else "",
+        f"no job matches {job} by ID, beginning of an ID, or name",
+        advice=other_meaning(session, job)
+        or "`meta-audit find` lists jobs; `meta-audit rejections list` lists documents that could"
+        " not be taken.",
     )

@@ -50,7 +50,9 @@ class Candidates(Struct, frozen=True):
     query: str
     candidates: tuple[JobSummary, ...]
     more: int
-    """How many are not listed; at least so many where it is high."""
+    """How many are not listed."""
+    at_least: bool
+    """Whether there may be more than `more`: counting stops at a limit."""
 
 
 class TracedJob(Struct, frozen=True):

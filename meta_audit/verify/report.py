@@ -15,11 +15,8 @@ KEPT_PER_PART: Final = 50
 SHOWN: Final = 100
 """Damages that the report holds."""
 
-Kind = Literal[
-    "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside", "program"
-]
-"""`bytes`: a kept document is not what its hash says. `program`: the document, parsed again,
-says something else than the entry."""
+Kind = Literal["edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside"]
+"""`bytes`: a kept document is not what its hash says, or something cannot be read at all."""
 
 
 class Check(IntEnum):
@@ -36,6 +33,9 @@ class Check(IntEnum):
     DERIVED = 9
     OUTSIDE = 10
     DEEP = 11
+    SCHEMA = 12
+    INDEXES = 13
+    VALUES = 14
 
 
 TITLES: Final[dict[Check, tuple[str, str]]] = {
@@ -59,6 +59,9 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "RFC 9162 §2.1.4, C2SP tlog-checkpoint",
     ),
     Check.DEEP: ("documents, parsed again, give their entries", "docs/ledger.md"),
+    Check.SCHEMA: ("the schema is the one that this version makes", "migrations/"),
+    Check.INDEXES: ("indexes lead to the rows of their tables", "PRAGMA integrity_check, amcheck"),
+    Check.VALUES: ("values have the types of their columns", "docs/schema.md"),
 }
 
 
@@ -72,6 +75,15 @@ class Damage(Struct, frozen=True):
     job: str
     """ID of the job, where it concerns one."""
     detail: str
+
+
+class Reading(Struct, frozen=True):
+    """A document that this version reads otherwise than the one that took it in. No damage."""
+
+    entry: int
+    job: str
+    detail: str
+    """What differs."""
 
 
 class Damages:
@@ -120,7 +132,14 @@ class Report(Struct, frozen=True):
     damages: tuple[Damage, ...]
     """The first ones, by entry."""
     damage_count: int
+    readings: tuple[Reading, ...]
+    """Documents that this version reads otherwise; the first ones, by entry."""
+    reading_count: int
+    not_checked: tuple[str, ...]
+    """What was left out, in words; empty where everything was checked."""
     seconds: float
+    against: tuple[str, ...] = ()
+    """Files of checkpoints that the store was compared with."""
 
 
 class Options(NamedTuple):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
-from meta_audit.verify.difference import difference
-from meta_audit.verify.report import Check, Damages, Options
+from meta_audit.verify.difference import READ, difference
+from meta_audit.verify.guard import octets
+from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, Options, Reading
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ class Tallies:
     """`pair_jobs` as it should be."""
     indexed: Sums = field(default_factory=Sums)
     """`pair_jobs` as it is."""
+    not_checked: tuple[str, ...] = ()
+    has_bad_text: bool = False
+    """Whether a text was met that is not UTF-8."""
+    readings: tuple[Reading, ...] = ()
+    """Documents that this version reads otherwise than the one that took them in."""
+    reading_count: int = 0
 
 
 class Work:
@@ -78,6 +85,9 @@ class Work:
         self.compression: set[int] = set()
         self.searchable = Sums()
         self.indexed = Sums()
+        self.not_checked: list[str] = []
+        self.readings: list[Reading] = []
+        self.reading_count = 0
         self._uris: dict[int, str] = {}
 
     def uri(self, source_id: int) -> str:
@@ -100,36 +110,46 @@ class Work:
             self.compression,
             self.searchable,
             self.indexed,
+            tuple(self.not_checked),
+            self.session.has_bad_text,
+            tuple(self.readings),
+            self.reading_count,
         )
 
     def differs(self, job_key: int, index: int, entry: bytes) -> None:
         """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
         rows = decode_if_entry(entry)
-        leaf = self.session.value(
+        leaf = self.session.query(
             "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
         )
-        job = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         detail = "its rows do not give its leaf"
-        if isinstance(rows, AcceptedEntry):
+        if isinstance(rows, AcceptedEntry) and leaf:
             for said in self._readings(index, rows):
-                if leaf_hash(said) == bytes(leaf):
+                if leaf_hash(said) == octets(leaf[0][0]):
                     detail = difference(decode_entry(said), rows)
                     break
             else:
                 detail = f"{detail}, nor does its document: the leaf or the rows were changed"
-        self.damages.add(Check.ROWS, "edited", detail, entry=index, job=job[0][0] if job else "")
+        self.damages.add(Check.ROWS, "edited", detail, entry=index, job=self.job_id(job_key))
+
+    def job_id(self, job_key: int) -> str:
+        """ID of a job, empty where there is none."""
+        rows = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
+        return str(rows[0][0]) if rows else ""
 
     def parse_again(self, index: int, entry: bytes) -> None:
-        """Whether the kept document, parsed again, gives the entry."""
+        """Note where the kept document, parsed again, says something else than the entry."""
         rows = decode_if_entry(entry)
-        if isinstance(rows, AcceptedEntry) and entry not in self._readings(index, rows):
-            self.damages.add(
-                Check.DEEP,
-                "program",
-                "the document, parsed again, says something else than its rows",
-                entry=index,
-                job=rows.job_id,
-            )
+        if not isinstance(rows, AcceptedEntry):
+            return
+        readings = self._readings(index, rows)
+        if entry in readings:
+            return
+        self.reading_count += 1
+        if len(self.readings) < KEPT_PER_PART:
+            told = [difference(rows, decode_entry(said), READ) for said in readings]
+            detail = min(told, key=len) if told else "this version does not take the document"
+            self.readings.append(Reading(index, rows.job_id, detail))
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
         """Entries that the kept document gives: it does not tell how it was read."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from meta_audit.cut.blocks import Blocks
 from meta_audit.errors import SourceError
-from meta_audit.sources import Budget
+from meta_audit.sources import Budget, StandardInput
 from meta_audit.sources.compression import open_blocks
 from tests.sources.helpers import FEW, contents, good, gz, read, reasons, zst
 
@@ -167,10 +167,8 @@ def test_the_absolute_budget() -> None:
 
 
 def test_documents_before_the_budget_is_spent_have_been_yielded() -> None:
-    from meta_audit.sources import Source
-
     data = b"".join(b'{"ID":"%s"}\n' % noise(n).encode() for n in range(10_000))
-    source = Source("x", stream=io.BytesIO(gz(data)), budget=Budget(output_bytes=700_000))
+    source = StandardInput(io.BytesIO(gz(data)), budget=Budget(output_bytes=700_000))
     seen = 0
     with pytest.raises(SourceError):  # noqa: PT012
         for batch in source.batches():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.errors import LedgerError
 from meta_audit.ledger.custody import SourcesDigest
 from meta_audit.ledger.merkle import Tree
+from meta_audit.verify.guard import UNREADABLE, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def read_leaves(work: Work, start: Start, sizes: Sequence[int], marks: Sequence[
             if [row[0] for row in rows] != list(range(tree.size, end)):
                 return _gap(work, rows, tree.size, heads)
             try:
-                tree.extend([bytes(row[1]) for row in rows])
-            except LedgerError as error:
-                work.damages.add(Check.ROWS, "edited", str(error), entry=rows[0][0])
+                tree.extend([octets(row[1]) for row in rows])
+            except UNREADABLE as error:
+                detail = f"leaves from here on: {said(error)}"
+                work.damages.add(Check.ROWS, "edited", detail, entry=rows[0][0])
                 return heads
             since.extend([row[2] for row in rows])
         if tree.size == cut:

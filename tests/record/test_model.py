@@ -17,12 +17,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-import meta_audit.ingest.build
-import meta_audit.sources.file
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
-from meta_audit.ingest import chunks
+from meta_audit.ingest.options import Limits
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
@@ -32,7 +30,6 @@ from tests.conftest import Audit
 from tests.faults.documents import BROKEN
 from tests.faults.export import NS_PER_HOUR
 
-DICTIONARY: Final = b'"Meta":{"bacalhau.org/requester.id":"n-1"},"Tasks":[{"Name":"main","Engine"'
 COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected")
 Table = set[tuple[Any, ...]]
 
@@ -309,21 +306,20 @@ def must_agree(audit: Audit, model: Model) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 149])
-def test_a_sequence_of_imports(
-    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_a_sequence_of_imports(audit: Audit, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     documents, model = Documents(seed), Model()
-    monkeypatch.setattr(meta_audit.ingest.build, "train", lambda _: DICTIONARY)
     for step in range(6):
-        monkeypatch.setattr(chunks, "CHUNK_DOCUMENTS", chance.choice([1, 3, 10, 40, 8_000]))
-        monkeypatch.setattr(chunks, "CHUNK_BYTES", chance.choice([1_000, 20_000, 16_000_000]))
-        block = chance.choice([500, 5_000, 1 << 20])
-        monkeypatch.setattr(meta_audit.sources.file, "BLOCK_BYTES", block)
+        limits = Limits(
+            chunk_documents=chance.choice([1, 3, 10, 40, 8_000]),
+            chunk_bytes=chance.choice([1_000, 20_000, 16_000_000]),
+            training_bytes=1,
+            block_bytes=chance.choice([500, 5_000, 1 << 20]),
+        )
         coerce = chance.random() < 0.3
         options = ["--coerce-scalars"] if coerce else []
         if step == 4:
-            audit.run("rejections", "retry", *options)
+            audit.run("rejections", "retry", *options, limits=limits)
             model.retry(coerce=coerce)
         else:
             files = []
@@ -332,7 +328,7 @@ def test_a_sequence_of_imports(
                 path.write_bytes(b"\n".join(some) + b"\n")
                 files.append((path, some))
             jobs = ["--jobs", chance.choice("0000124")]
-            audit.ingest(*(path for path, _ in files), *jobs, *options)
+            audit.ingest(*(path for path, _ in files), *jobs, *options, limits=limits)
             model.ingest(files, coerce=coerce)
         must_agree(audit, model)
     assert audit.faults() == []
