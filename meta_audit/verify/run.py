@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import DamagedStoreError, LedgerError, NotFoundError
 from meta_audit.ledger.merkle import Tree
+from meta_audit.ledger.step import Step
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
 from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
@@ -24,7 +25,6 @@ from meta_audit.verify.report import (
     Options,
     Reading,
     Report,
-    Step,
 )
 from meta_audit.verify.structure import (
     TABLES,
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meta_audit.ledger.note import VerifierKey
+    from meta_audit.ledger.step import Status
     from meta_audit.store.opening import Store
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Status
     from meta_audit.verify.workers import Crew
 
 JOBS_PER_PART: Final = 4_000
