@@ -100,7 +100,8 @@ class Damages:
         """Note one."""
         self.counts[check] = self.counts.get(check, 0) + 1
         if self.counts[check] <= self._limit:
-            self.kept.append(Damage(int(check), kind, entry, job, detail))
+            told = Damage(int(check), kind, entry, _printable(job), _printable(detail))
+            self.kept.append(told)
 
     def merge(self, kept: list[Damage], counts: dict[int, int]) -> None:
         """Take over what a part of the work found."""
@@ -138,6 +139,11 @@ class Report(Struct, frozen=True):
     not_checked: tuple[str, ...]
     """What was not checked, and why."""
     seconds: float
+
+
+def _printable(text: str) -> str:
+    """Write what is no Unicode as an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Options(NamedTuple):
