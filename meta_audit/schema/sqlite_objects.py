@@ -80,7 +80,7 @@ def _named(kind: str, name: str, table: str) -> Named:
 def _said(words: list[str]) -> tuple[str, str]:
     """Kind and name, as the SQL has them."""
     rest = words[2:] if words[1:2] in (["unique"], ["virtual"]) else words[1:]
-    return (rest[0], rest[1].strip('"').lower()) if len(rest) > 1 else ("", "")
+    return (rest[0], rest[1].strip("'\"").lower()) if len(rest) > 1 else ("", "")
 
 
 def _on(words: list[str]) -> str:

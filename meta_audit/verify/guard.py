@@ -41,6 +41,8 @@ def guarded(session: Session, damages: Damages, check: Check, what: str) -> Iter
 
 def said(error: Exception) -> str:
     """Tell of an error what a person can use."""
+    if isinstance(error, UnicodeError):
+        return "a text that is not UTF-8"
     text = " ".join(str(error).split())
     return text if isinstance(error, DamagedStoreError | LedgerError) else f"wrong values ({text})"
 

@@ -100,7 +100,8 @@ class Damages:
         """Note one."""
         self.counts[check] = self.counts.get(check, 0) + 1
         if self.counts[check] <= self._limit:
-            self.kept.append(Damage(int(check), kind, entry, job, detail))
+            told = Damage(int(check), kind, entry, _printable(job), _printable(detail))
+            self.kept.append(told)
 
     def merge(self, kept: list[Damage], counts: dict[int, int]) -> None:
         """Take over what a part of the work found."""
@@ -140,6 +141,11 @@ class Report(Struct, frozen=True):
     seconds: float
     against: tuple[str, ...] = ()
     """Files of checkpoints that the store was compared with."""
+
+
+def _printable(text: str) -> str:
+    """Write what is no Unicode as an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Options(NamedTuple):

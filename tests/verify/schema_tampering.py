@@ -52,13 +52,14 @@ def tell(shelf: Shelf, lies: int, seed: int, folder: Path) -> list[Told]:
                 while not detail:
                     with module.liar(target, chance) as one:
                         detail = kind(one)
-                told.append(Told(kind.__name__, detail, _said(target)))
+                told.append(Told(kind.__name__, detail, said(target)))
             finally:
                 shelf.drop(target)
     return told
 
 
-def _said(db: str) -> str:
+def said(db: str) -> str:
+    """What verify says of a store; an error where there is no report."""
     try:
         report: Report = verify(db)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not a report
