@@ -1,5 +1,4 @@
-"""Questions to the store: a connection and values in, frozen results out.
+"""Ask the store: each function takes a session and values, and returns a frozen result.
 
-Statements are text, few, and by the keys of the tables: SQLAlchemy's expressions would cost
-more than the queries (docs/adr), and its table metadata more to import than a trace takes.
+Each question needs few statements, by the keys of the tables. They are plain text (docs/adr/0009).
 """

@@ -1,4 +1,4 @@
-"""Who, out of several attributions, and the fingerprints of the keys that prove it."""
+"""Rank attributions, and find the fingerprints of the keys that match them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ROLES: Final = (
     "client_installation",
     "client_instance",
 )
-"""In the order in which they are shown (`model.Role`)."""
+"""Roles in the order in which they are shown (`model.Role`)."""
 TRUSTS: Final = ("proven", "server", "claimed", "inferred", "unsubmitted")
 """From the best to the worst (`model.Trust`)."""
 _ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
 
 
 class Row(NamedTuple):
-    """An attribution, as the store has it."""
+    """Hold an attribution, as the store has it."""
 
     role: str
     value: str
@@ -36,18 +36,18 @@ class Row(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
-        """Its place: by role, the best trust first, as the view `v_jobs` has it."""
+        """Return its sort key: by role, the best trust first, as in the view `v_jobs`."""
         return ROLES.index(self.role), TRUSTS.index(self.trust), self.basis, self.value
 
 
 def best(found: Iterable[Row], role: str) -> tuple[str | None, str | None]:
-    """Return the value and trust of the best attribution in a role; None and None for none."""
+    """Return the value and trust of the best attribution in a role, or None and None."""
     row = min((row for row in found if row.role == role), key=lambda row: row.rank, default=None)
     return (row.value, row.trust) if row else (None, None)
 
 
 def in_order(found: Iterable[Row]) -> tuple[TracedAttribution, ...]:
-    """Return attributions by rank, with the fingerprint of the key that each is, or matches."""
+    """Return attributions by rank, each with the fingerprint of the key that it is or matches."""
     ranked = sorted(found, key=lambda row: row.rank)
     keys = {row: _fingerprint(row) for row in ranked if row.role in _ID_OF_KEY}
     matched: dict[str, str] = {}

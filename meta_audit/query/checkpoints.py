@@ -1,4 +1,4 @@
-"""The checkpoints of the ledger, and the keys that sign them."""
+"""Read the checkpoints of the ledger, and the keys that signed them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEYS: Final = "SELECT verifier FROM ledger_keys ORDER BY key_no"
 
 
 class CheckpointSummary(Struct, frozen=True):
-    """A signed checkpoint of the ledger."""
+    """Hold a signed checkpoint of the ledger."""
 
     format: str
     checkpoint_id: int

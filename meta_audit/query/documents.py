@@ -1,4 +1,4 @@
-"""The kept original bytes, by hash or by job, checked against their hash."""
+"""Read the kept bytes of a document by hash or by job, and check them against their hash."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 SHOWN: Final = 20
-"""Hashes that are listed for a beginning that fits several."""
+"""Most hashes listed when the beginning of one fits several."""
 _HASH: Final = re.compile(r"[0-9a-fA-F]{8,64}")
 _SHORT_HASH: Final = re.compile(r"[0-9a-fA-F]{1,7}")
 _HASH_CHARS: Final = 64
 _INDEXED_BYTES: Final = 8
-"""Of the hash of a document (schema: ix_documents_sha256)."""
+"""Bytes of a document's hash that are indexed (schema: ix_documents_sha256)."""
 
 _DOCUMENTS: Final = f"""
     SELECT sha256 FROM documents
@@ -56,11 +56,11 @@ _REJECTION: Final = """
 def kept_document(
     session: Session, what: str, namespace: str | None = None
 ) -> KeptDocument | Candidates:
-    """Return a document by its SHA-256 or 8 digits and more of it, or the newest one of a job.
+    """Return a document by its SHA-256 or at least 8 digits of it, or the newest one of a job.
 
-    A hash may be that of a rejected document. What names a job is for `identify`. Raises
-    `NotFoundError`, also where several documents, or a document and a job, fit; `StoreError`
-    for a document that is not what it was when it was kept.
+    A hash may be that of a rejected document. `identify` says how a job is named. Raises
+    `NotFoundError`, also if several documents, or a document and a job, fit; `StoreError`
+    if the document has changed since it was kept.
     """
     hashes = _hashes(session, what.lower()) if _HASH.fullmatch(what) else []
     if hashes and len(what) == _HASH_CHARS:
@@ -123,7 +123,7 @@ def _rejected(row: Any) -> KeptDocument:
 def _checked(digest: bytes, size: int, frame: bytes, dictionary: bytes | None) -> bytes:
     """Return the bytes of a frame, checked against the hash.
 
-    Of a rejection that was too large there are fewer than `size`, and nothing to check.
+    A rejection that was too large has fewer than `size` bytes, and cannot be checked.
     """
     try:
         content = decompress(bytes(frame), bytes(dictionary or b""))
@@ -142,7 +142,7 @@ def _damaged(digest: bytes, why: str) -> StoreError:
 
 
 def _no_document(what: str, error: NotFoundError) -> NotFoundError:
-    """Add to an error about a job that there is no document of this hash either."""
+    """Add to the error about a job that no document has this hash either."""
     if _SHORT_HASH.fullmatch(what):
         return NotFoundError(f"{error}. A SHA-256 needs 8 digits or more", advice=error.advice)
     if _HASH.fullmatch(what):

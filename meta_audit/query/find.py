@@ -1,8 +1,7 @@
-"""The newest jobs that match a search.
+"""Find the newest jobs that match a search.
 
-The work is led by the rarest criterion (counted up to `COUNTED`) and the others are looked up
-job by job. Where all are common, one that comes in order of time leads: it ends as soon as
-enough jobs match.
+The rarest criterion leads (counted up to `COUNTED`); the others are checked job by job. If all
+are common, one that comes in order of time leads: it ends as soon as enough jobs match.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     Place = tuple[int, int]
     """Create time of a matching version (0 if not known) and the key of its job."""
     Driver = Callable[[int], list[Place]]
-    """Returns at least so many places from the newest on, or all there are. A job may come
+    """Return at least so many places, newest first, or all if there are fewer. A job may come
     twice."""
 
 COUNTED: Final = 1_000
@@ -52,17 +51,17 @@ _IN_NAMESPACE: Final = """
 
 
 class _Lead(NamedTuple):
-    """A set of jobs that can be read from the newest: rows `d` of a table that has job keys."""
+    """List jobs from the newest on: rows `d` of a table that has job keys."""
 
     table: str
     where: str
     parameters: tuple[Any, ...]
     hours: bool
-    """Whether its order is by the hour only."""
+    """True if it is ordered only by the hour."""
 
 
 class _Criterion(NamedTuple):
-    """What a job must have: how to check one, and how to list those that do."""
+    """Say what a job must have: how to check one job, and how to list all that have it."""
 
     check: str
     parameters: tuple[Any, ...]
@@ -75,9 +74,9 @@ _EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", "1 = 1", (), hour
 def find(session: Session, search: Search, limit: int) -> Found:
     """Return the newest jobs that match, at most `limit`.
 
-    They are ordered by the latest create time that a matching version states, so that a smaller
-    limit gives the beginning of the same list. Raises `NotFoundError` where the search names a
-    key, an ID or a namespace that is unknown.
+    They are ordered by the latest create time that a matching version states, so a smaller limit
+    gives the beginning of the same list. Raises `NotFoundError` if the search names a key, an ID
+    or a namespace that is unknown.
     """
     criteria = _criteria(session, search)
     if criteria is None:
@@ -96,7 +95,7 @@ def find(session: Session, search: Search, limit: int) -> Found:
 
 
 def _criteria(session: Session, search: Search) -> list[_Criterion] | None:
-    """Say what a job must have; None where the store does not even know the words."""
+    """Return what a job must have, or None if the store does not know a text of the search."""
     if not all(map(storable, search.texts())):
         return None
     criteria = [_pair(session, pair) for pair in search.pairs]
@@ -116,13 +115,16 @@ def _pair(session: Session, pair: Pair) -> _Criterion | None:
         return None
     leads = [_Lead("pair_jobs", "d.pair_id = ?", (number,), hours=True)]
     attributed = _attributed(session, [("basis", f"meta:{escape_nul(pair.key)}", pair.value)])
-    if attributed:  # pairs that name somebody are not in pair_jobs
+    if attributed:  # pairs that name someone are not in pair_jobs
         leads += attributed.leads
     return _Criterion(_HAS_PAIR, (number,), tuple(leads))
 
 
 def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion | None:
-    """Of one version: each is a column of attribution_rules, its text, and the identity."""
+    """Require attributions of one version.
+
+    `who` has, for each, a column of attribution_rules, its text, and the identity.
+    """
     sets, parameters = [], []
     for column, as_what, value in who:
         number = _number(session, _IDENTITY, digest(escape_nul(value)))
@@ -136,7 +138,7 @@ def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion
 
 
 def _in_namespace(session: Session, name: str, *, alone: bool) -> _Criterion | None:
-    """Jobs have no index by namespace: it leads only where nothing else does."""
+    """Require a namespace. It leads only if `alone`, since jobs have no index by namespace."""
     number = _number(session, _TERM, digest(escape_nul(name)))
     if number is None:
         return None
@@ -151,7 +153,7 @@ def _number(session: Session, sql: str, key: bytes) -> Any:
 
 
 def _rarest(session: Session, criteria: Iterable[_Criterion]) -> _Criterion:
-    """Choose the criterion to begin with; of equals the first that comes in order of time."""
+    """Choose the criterion that leads; of equals, the first that comes in order of time."""
     able = [c for c in criteria if c.leads]
     if len(able) < 2:
         return able[0] if able else _EVERY
@@ -170,7 +172,7 @@ def _count(session: Session, lead: _Lead) -> int:
 
 
 def _newest(driver: Driver, wanted: int) -> list[Place]:
-    """Return the places of the newest distinct jobs: so many, or all there are."""
+    """Return the places of so many newest distinct jobs, or of all if there are fewer."""
     asked = wanted
     while True:
         places = driver(asked)
@@ -204,7 +206,7 @@ def _driver(session: Session, lead: _Lead, checks: list[_Criterion]) -> Driver:
         found = session.query(hours, *parameters, asked)
         if not found:
             return []
-        last = found[-1][0]  # its jobs may be many: the newest of them are enough
+        last = found[-1][0]  # it may have many jobs: the newest of them are enough
         later = session.query(within.format(">"), *parameters, last, 4 * asked)
         return [*later, *session.query(within.format("="), *parameters, last, asked)]
 

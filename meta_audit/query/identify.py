@@ -1,7 +1,7 @@
 """Find the job that a text means: an ID, the beginning of one, or a name.
 
-An exact ID wins. Otherwise everything that fits is a candidate, so that a job named like
-another's short ID can never pass for it.
+An exact ID wins. Otherwise every job that fits is a candidate. So a job whose name looks like
+the short ID of another cannot pass for it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 SHOWN: Final = 20
-"""Candidates that are listed."""
+"""Most candidates listed."""
 COUNTED: Final = 1_000
-"""Candidates of each kind that are looked at."""
+"""Most candidates of each kind that are looked at."""
 JOB_PREFIX: Final = "j-"
 SPEC_PREFIX: Final = "sha256:"
-"""Of IDs since v1.0.4; people leave it out."""
+"""Prefix of IDs since v1.0.4, which people leave out."""
 
 _SEEN: Final = """
     SELECT j.job_key, j.job_id, n.term,
         EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
     FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
-# By the bytes: so SQLite compares, and PostgreSQL where the column has COLLATE "C".
+# Compare bytes, as SQLite does, and PostgreSQL for columns with COLLATE "C".
 _BEGINNING: Final = f"""{_SEEN}
     WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id LIMIT {COUNTED}"""
 _NAMED: Final = f"""{_SEEN}
@@ -44,14 +44,14 @@ _NAMED: Final = f"""{_SEEN}
 
 
 class Identified(NamedTuple):
-    """The one job that is meant."""
+    """Name the one job that is meant."""
 
     job_key: int
     job_id: str
     namespace: str
     activity_key: int
-    """Job under which executions and events of this ID stand that came without a namespace;
-    else `job_key`."""
+    """Key of the job that holds executions and events of this ID that came without a namespace;
+    `job_key` if there is none."""
 
 
 class _Row(NamedTuple):
@@ -62,9 +62,9 @@ class _Row(NamedTuple):
 
 
 def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
-    """Find the job that is meant, or those that may be.
+    """Return the job that is meant, or the candidates.
 
-    Raises `NotFoundError` where there is none, `UsageError` for an empty text.
+    Raises `NotFoundError` if there is none, `UsageError` for an empty text.
     """
     if not job:
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
@@ -108,7 +108,7 @@ def _named(session: Session, name: str) -> list[_Row]:
 
 
 def _jobs(found: Iterable[_Row]) -> list[_Row]:
-    """Leave out what is no job of its own: activity without a namespace, where its ID is known."""
+    """Return distinct jobs, without activity that has no namespace and belongs to one of them."""
     distinct = {row.job_key: row for row in found}
     known = {row.job_id for row in distinct.values() if row.has_version or row.namespace}
     return [

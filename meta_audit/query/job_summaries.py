@@ -1,4 +1,4 @@
-"""Jobs in one line each, by their keys: two statements for 500 of them."""
+"""Summarize jobs in one line each, by their keys: two statements for 500 of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejections, in the order of the ledger."""
+"""Read rejections, in the order of the ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ONE: Final = f"{_SELECT} WHERE r.rejection_id = ?"
 
 
 class Filter(Struct, frozen=True):
-    """Choose rejections; all of it must fit."""
+    """Choose rejections; everything given must fit."""
 
     reason: str | None = None
     """Name from the catalogue, or its beginning up to a dot (`meta` for `meta.not_string`)."""

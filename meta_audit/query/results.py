@@ -1,6 +1,6 @@
-"""What queries give back: frozen values, in the shape of the JSON output (docs/output.md).
+"""Define the results of queries: frozen values, in the shape of the JSON output (docs/output.md).
 
-Times are RFC 3339 in UTC with nanoseconds, None where not known. `entry_index` is the
+Times are RFC 3339 in UTC with nanoseconds, None if not known. `entry_index` is the
 document's index in the ledger. Text is exact; only `meta_audit.render` escapes it.
 """
 
@@ -18,7 +18,7 @@ REJECTION_FORMAT: Final = "meta-audit/rejection/1"
 
 
 class JobSummary(Struct, frozen=True):
-    """A job in one line: its newest version, in its newest state."""
+    """Describe a job in one line: its newest version, in its newest state."""
 
     created_at: str | None
     job_id: str
@@ -31,32 +31,32 @@ class JobSummary(Struct, frozen=True):
     requester: str | None
     requester_trust: str | None
     origin: str
-    """As `model.Origin`: `activity` where only executions or events of it were seen."""
+    """As `model.Origin`; `activity` if only executions or events of it were seen."""
 
 
 class Found(Struct, frozen=True):
-    """The jobs that match a search, newest first."""
+    """List the jobs that match a search, newest first."""
 
     format: str
     jobs: tuple[JobSummary, ...]
     more: bool
-    """Whether the limit cut the list."""
+    """True if the limit cut the list."""
 
 
 class Candidates(Struct, frozen=True):
-    """The jobs that an ambiguous ID or name may mean."""
+    """List the jobs that an ambiguous ID or name may mean."""
 
     format: str
     query: str
     candidates: tuple[JobSummary, ...]
     more: int
-    """How many are not listed."""
+    """Number of jobs that are not listed."""
     at_least: bool
-    """Whether there may be more than `more`: counting stops at a limit."""
+    """True if there may be more than `more`, since counting stops at a limit."""
 
 
 class TracedJob(Struct, frozen=True):
-    """A job: its newest version, in its newest state."""
+    """Describe a job: its newest version, in its newest state."""
 
     job_id: str
     namespace: str
@@ -64,21 +64,21 @@ class TracedJob(Struct, frozen=True):
     origin: str
     type: str
     version: int
-    """As Bacalhau counts."""
+    """Version as Bacalhau counts it."""
     state: str
     created_at: str | None
     state_message: str
     modified_at: str | None
     revision: int
     version_no: int
-    """As this store counts, from 1; 0 where no document of the job itself was seen."""
+    """Version as this store counts it, from 1; 0 if no document of the job itself was seen."""
     layout: str
     priority: int
     count: int
 
 
 class TracedAttribution(Struct, frozen=True):
-    """Who, in one role, and how we know."""
+    """Say who had one role, and how we know."""
 
     role: str
     value: str
@@ -86,11 +86,11 @@ class TracedAttribution(Struct, frozen=True):
     trust: str
     verdict: str
     fingerprint: str
-    """Of the key that is the value or was checked against it, "" where there is none."""
+    """Fingerprint of the key that is the value or matches it, "" if there is none."""
 
 
 class TracedTask(Struct, frozen=True):
-    """A task of the newest version."""
+    """Describe a task of the newest version."""
 
     task_no: int
     name: str
@@ -99,7 +99,7 @@ class TracedTask(Struct, frozen=True):
 
 
 class Meta(Struct, frozen=True):
-    """A Meta pair of the newest version."""
+    """Hold a Meta pair of the newest version."""
 
     level: Literal["job", "task"]
     task: str | None
@@ -111,7 +111,7 @@ class Meta(Struct, frozen=True):
 
 
 class Version(Struct, frozen=True):
-    """A distinct spec of the job."""
+    """Describe a version: a distinct spec of the job."""
 
     version_no: int
     version: int
@@ -128,7 +128,7 @@ class Version(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True):
-    """A state in which a document showed a version of the job."""
+    """Describe the state in which a document showed a version of the job."""
 
     version_no: int
     state: str
@@ -141,7 +141,7 @@ class Observation(Struct, frozen=True):
 
 
 class TracedExecution(Struct, frozen=True):
-    """An execution, as one document tells it."""
+    """Describe an execution, as one document tells it."""
 
     execution_id: str
     node: str
@@ -155,7 +155,7 @@ class TracedExecution(Struct, frozen=True):
 
 
 class TracedEvent(Struct, frozen=True):
-    """A line of the job's history, as one document tells it."""
+    """Describe an event of the job, as one document tells it."""
 
     time: str | None
     kind: str
@@ -168,14 +168,14 @@ class TracedEvent(Struct, frozen=True):
 
 
 class Position(Struct, frozen=True):
-    """Where in a source a document stands, both from 1."""
+    """Locate a document in its source. Both count from 1."""
 
     document: int
     line: int
 
 
 class Evidence(Struct, frozen=True):
-    """A document that showed the job, and where it was first seen."""
+    """Name a document of the job, and where it was first seen."""
 
     document_sha256: str
     source: str
@@ -185,11 +185,11 @@ class Evidence(Struct, frozen=True):
     entry_index: int
     size: int
     version_no: int
-    """The version that it shows; 0 where it tells only executions or events."""
+    """Version that it shows; 0 if it tells only of executions or events."""
 
 
 class TracedFinding(Struct, frozen=True):
-    """What an auditor should look at."""
+    """Describe something that an auditor should look at."""
 
     code: str
     severity: str
@@ -199,20 +199,20 @@ class TracedFinding(Struct, frozen=True):
 
 
 class TracedCheckpoint(Struct, frozen=True):
-    """The newest signed tree head of the ledger (docs/ledger.md)."""
+    """Describe the newest checkpoint of the ledger (docs/ledger.md)."""
 
     number: int
     tree_size: int
-    """It covers the entries below this index."""
+    """Entries below this index are covered."""
     root: str
-    """`sha256:` and hex."""
+    """Root of the tree, as `sha256:` and hex."""
     import_id: int
     covers: bool
-    """Whether it covers all the evidence; else an import is running, or was killed."""
+    """True if it covers all the evidence; if not, an import is running or was killed."""
 
 
 class Trace(Struct, frozen=True):
-    """All that the store knows of one job."""
+    """Hold all that the store knows of one job."""
 
     format: str
     job: TracedJob
@@ -230,19 +230,19 @@ class Trace(Struct, frozen=True):
 
 
 class KeptDocument(Struct, frozen=True):
-    """The original bytes of a document."""
+    """Hold the kept bytes of a document."""
 
     sha256: str
-    """Of the whole document."""
+    """Hash of the whole document."""
     size: int
-    """Bytes of the whole document; more than `content` has where only its beginning is kept."""
+    """Bytes of the whole document; more than `content` has if only its beginning is kept."""
     content: bytes
     rejected: str
-    """Reason of its rejection, "" for one that was accepted."""
+    """Reason of its rejection, "" if it was accepted."""
 
 
 class RejectionSummary(Struct, frozen=True):
-    """A document that was not taken, and why."""
+    """Describe a rejection: a document that was not accepted, and why."""
 
     rejection_id: int
     """Its index in the ledger."""
@@ -250,26 +250,26 @@ class RejectionSummary(Struct, frozen=True):
     message: str
     source: str
     position: Position
-    """The line is the one where the fault lies."""
+    """Its line is that of the fault."""
     document_sha256: str
     size: int
     import_id: int
     observed_at: str | None
     resolved_by: int | None
-    """The import that accepted the same bytes later."""
+    """Import that accepted the document later."""
 
 
 class Rejections(Struct, frozen=True):
-    """Rejections in the order of the ledger."""
+    """List rejections in the order of the ledger."""
 
     format: str
     rejections: tuple[RejectionSummary, ...]
     total: int
-    """How many there are, beyond the limit too."""
+    """Number of rejections that fit, beyond the limit too."""
 
 
 class RejectionDetail(Struct, frozen=True):
-    """A rejection with its bytes; base64 in JSON."""
+    """Hold a rejection with its bytes, which are base64 in JSON."""
 
     format: str
     rejection: RejectionSummary

@@ -1,4 +1,4 @@
-"""Texts and times as queries take them and give them back."""
+"""Convert texts and times between queries and the store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LAST: Final = "\U0010ffff"
 
 
 def storable(text: str) -> bool:
-    """Return whether the store could hold a text.
+    """Return True if the store could hold this text.
 
-    It holds no lone surrogates, which stand for bytes of a command line that are not UTF-8.
+    It never holds lone surrogates, which stand for bytes of a command line that are not UTF-8.
     """
     try:
         text.encode()
@@ -30,7 +30,7 @@ def storable(text: str) -> bool:
 
 
 def exact(result: _Result) -> _Result:
-    """Return a result with every text as its document has it: NUL is stored escaped."""
+    """Return a result with every text as in its document. The store holds NUL escaped."""
     if _MARK not in msgspec.json.encode(result):
         return result
     return msgspec.convert(_unescaped(msgspec.to_builtins(result)), type(result))

@@ -1,4 +1,4 @@
-"""All that the store knows of one job, in a constant number of statements by its key."""
+"""Read all that the store knows of one job, in a constant number of statements by its key."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ _FINDINGS: Final = """
 def trace(session: Session, job: str, namespace: str | None = None) -> Trace | Candidates:
     """Trace the job with this ID, beginning of an ID, or name.
 
-    Meta, labels, tasks and attributions are those of the newest version: the one that was seen
-    in the newest state (`_newest`). Executions and events that came without a
-    namespace count as this job's. Raises `NotFoundError`, and `UsageError` for an empty text.
+    Meta, labels, tasks and attributions are those of the newest version: the one seen in the
+    newest state (`_newest`). Executions and events without a namespace count as this job's.
+    Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     meant = identify(session, job, namespace)
     if isinstance(meant, Candidates):
@@ -154,10 +154,10 @@ def _read(session: Session, job: Identified) -> Trace:
 
 
 def _newest(seen: Sequence[_Seen], versions: Sequence[Any]) -> _Seen | None:
-    """Return the sight of the newest state, as the view `v_jobs` has it.
+    """Return the observation of the newest state, as in the view `v_jobs`.
 
-    A spec never hides what an orchestrator says. Ties of time are broken by content, so that the
-    order of arrival does not count.
+    A spec never hides what an orchestrator says. Content breaks ties of time, so the order of
+    arrival does not matter.
     """
     form = {
         row[0]: (ORIGIN_RANK.get(row[3], 0), not row[4].startswith("legacy")) for row in versions
@@ -174,7 +174,7 @@ def _newest(seen: Sequence[_Seen], versions: Sequence[Any]) -> _Seen | None:
 def _two_jobs(
     versions: Sequence[Any], who: Mapping[int, Sequence[Row]], seen: Sequence[_Seen]
 ) -> tuple[TracedFinding, ...]:
-    """Return the finding that orchestrators state two different jobs under this ID."""
+    """Return a finding if orchestrators state two different jobs under this ID."""
     births = {}
     for number, _, _, origin, *_, created_at in versions:
         if origin == "orchestrator":
@@ -194,7 +194,7 @@ def _two_jobs(
 
 
 def _checkpoint(found: Sequence[Any], entry: int) -> TracedCheckpoint | None:
-    """The newest checkpoint; its third line is the root (C2SP tlog-checkpoint)."""
+    """Return the newest checkpoint. Line 3 of its note is the root (C2SP tlog-checkpoint)."""
     for number, tree_size, note, import_id in found:
         root = b64decode(note.split("\n")[2]).hex()
         return TracedCheckpoint(number, tree_size, f"sha256:{root}", import_id, tree_size > entry)
@@ -202,7 +202,7 @@ def _checkpoint(found: Sequence[Any], entry: int) -> TracedCheckpoint | None:
 
 
 class _Seen:
-    """A row of observations, with the document and its place."""
+    """Hold a row of observations, with the document and its place."""
 
     def __init__(self, *row: Any) -> None:
         (self.document_id, self.version_no, self.state, self.message) = row[:4]
@@ -212,7 +212,7 @@ class _Seen:
         self.observed_at = rfc3339(row[12])
 
     def age(self) -> tuple[int, int, str]:
-        """Order from the oldest state to the newest. Ties are broken by content."""
+        """Return the sort key from the oldest state to the newest. Content breaks ties."""
         return self.modified_at or 0, self.revision, self.sha256
 
     def observation(self) -> Observation:

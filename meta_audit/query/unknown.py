@@ -1,6 +1,6 @@
-"""Say that a name in a filter is unknown, and which known names are like it.
+"""Report unknown names in filters, and offer known names that are like them.
 
-Nothing here is asked for unless a question found nothing.
+These questions are asked only after another one found nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 LISTED: Final = 3
-"""Names that are offered."""
+"""Most names offered."""
 LOOKED_AT: Final = 2_000
-"""Known names that are compared."""
+"""Most known names compared."""
 
 _KEY: Final = "SELECT 1 FROM meta_keys WHERE digest = ?"
 _KEYS: Final = f"SELECT key FROM meta_keys ORDER BY key_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
@@ -93,7 +93,7 @@ def check_filter(session: Session, wanted: Filter) -> None:
 
 
 def other_meaning(session: Session, text: str) -> str:
-    """Say what a text is that no job has as its ID or name; empty where it is nothing known."""
+    """Return what a text is, if not the ID or name of a job; empty if it is unknown."""
     if not storable(text):
         return ""
     if _DIGITS.fullmatch(text):
@@ -129,7 +129,7 @@ def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFoundError:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """Return the known names that are most like a name: those that begin with it first."""
+    """Return the known names most like a name, first those that begin with it."""
     from difflib import get_close_matches  # noqa: PLC0415 - nothing else needs it
 
     folded: dict[str, str] = {}

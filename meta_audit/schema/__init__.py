@@ -1,10 +1,10 @@
-"""The shape of the store: tables, and which migration this code needs."""
+"""Define the shape of the store: its tables, and the migration that this code needs."""
 
 from typing import Final
 
 HEAD: Final = "0002"
-"""Newest migration, the one that this code works with."""
+"""Newest migration, with which this code works."""
 VERSION_TABLE: Final = "meta_audit_version"
-"""Holds the revision of a store. The name is our own: others use Alembic too."""
+"""Table with the revision of a store. The name is our own, since others use Alembic too."""
 OLD_VERSION_TABLE: Final = "alembic_version"
-"""Its name in stores that were made by version 0.2 and older."""
+"""Name of that table in stores made by version 0.2 and older."""

@@ -1,4 +1,4 @@
-"""Runs the migrations that are packed with the program. Alembic is imported here alone."""
+"""Run the migrations packed with the program. Only this module imports Alembic."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def scripts() -> Path:
-    """The migrations: inside the installed package, or beside it in a checkout."""
+    """Return the path of the migrations: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     packed = package / "migrations"
     return packed if packed.is_dir() else package.parent / "migrations"
 
 
 def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration for a connection that is already open."""
+    """Return Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -44,7 +44,7 @@ def downgrade(connection: Connection, revision: str) -> None:
 
 
 def _move_version_table(connection: Connection) -> None:
-    """Give the version table of an old store its own name, if it is a store of ours."""
+    """Rename the version table of an old store, if the store is ours."""
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
     if VERSION_TABLE in tables or not {OLD_VERSION_TABLE, *metadata.tables} <= tables:

@@ -1,4 +1,4 @@
-"""Objects of a schema (tables, views, indexes, triggers …) as text that can be compared."""
+"""Describe the objects of a schema (tables, views, indexes, triggers …) as comparable text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class Named(NamedTuple):
 
     kind: str
     relation: str
-    """The table or view; empty for a function."""
+    """Table or view; empty for a function."""
     name: str
-    """Empty where the object is the relation itself."""
+    """Own name; empty if the object is the relation itself."""
 
     def __str__(self) -> str:
-        """Name it for a person."""
+        """Return the name for a person."""
         if not self.name:
             return f"{self.kind} {self.relation}"
         return f"{self.kind} {self.name}" + (f" of {self.relation}" if self.relation else "")
 
 
 class Objects(NamedTuple):
-    """Everything that a schema defines, and how it describes itself."""
+    """Hold the definitions of a schema, and its comments."""
 
     definitions: Mapping[Named, str]
     comments: frozenset[tuple[str, str, str]]
@@ -33,5 +33,5 @@ class Objects(NamedTuple):
 
     @property
     def relations(self) -> frozenset[str]:
-        """Names of the tables and views."""
+        """Return the names of the tables and views."""
         return frozenset(named.relation for named in self.definitions if named.relation)

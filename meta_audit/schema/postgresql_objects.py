@@ -1,6 +1,6 @@
-"""Objects of a PostgreSQL schema, read from the system catalogs.
+"""Read the objects of a PostgreSQL schema from the system catalogs.
 
-Texts are those that the server itself writes, so that two schemas on one server compare.
+The server writes the texts itself, so two schemas on one server can be compared.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meta_audit.schema.signed_rows import Query
 
 FUNCTIONS: Final = ("meta_audit_append_only",)
-"""Functions of a store."""
+"""Functions that belong to a store."""
 
 # `concat_ws` leaves out NULL. {0} is the OID of the schema.
 _RELATIONS: Final = """
@@ -158,7 +158,7 @@ _SHADOWS: Final = """
 
 
 def definitions(query: Query, schema: int) -> dict[Named, str]:
-    """Read every object of a schema, given by OID, that has to be first in `search_path`."""
+    """Read every object of a schema, given by OID. It must be first in `search_path`."""
     found: dict[Named, str] = {}
     for kind, relation, name, text in query(_ALL.format(schema)):
         named = Named(kind, relation, name)
@@ -168,12 +168,12 @@ def definitions(query: Query, schema: int) -> dict[Named, str]:
 
 
 def replaced_builtins(query: Query) -> list[str]:
-    """Name functions, operators and casts that somebody put among the server's own."""
+    """Return functions, operators and casts that someone put among the server's own."""
     return [str(name) for (name,) in query(_LIES)]
 
 
 def shadows(query: Query, schema: str, relations: Iterable[str]) -> list[str]:
-    """Name relations with names of ours in schemas that `search_path` has before `schema`."""
+    """Return relations with our names in schemas that come before `schema` in `search_path`."""
     ours = frozenset(relations)
     found = []
     for name, relation, _ in query(_SHADOWS):

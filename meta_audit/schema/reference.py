@@ -1,7 +1,7 @@
-"""The schema that this version makes, made anew to compare a store with.
+"""Make the schema of this version anew, to compare a store with it.
 
-Nothing of it stays: on SQLite it is a database in memory, on PostgreSQL temporary tables in a
-transaction that is rolled back. Alembic is imported on the way, so only `verify` uses this.
+Nothing of it stays. On SQLite it is a database in memory; on PostgreSQL it is temporary tables
+in a transaction that is rolled back. It imports Alembic, so only `verify` uses it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def of_sqlite() -> Objects:
 def of_postgresql(connection: sa.Connection) -> Objects:
     """Make the schema as temporary tables, on a connection that is in no transaction.
 
-    Raises `sqlalchemy.exc.DBAPIError` where the server does not let this role.
+    Raises `sqlalchemy.exc.DBAPIError` if this role may not make them.
     """
     connection.exec_driver_sql(_BEGIN)
     try:
@@ -57,7 +57,7 @@ def of_postgresql(connection: sa.Connection) -> Objects:
 
 @contextmanager
 def _functions_qualified(connection: sa.Connection) -> Iterator[None]:
-    """Name the schema of temporary functions: PostgreSQL never looks for them there by itself."""
+    """Name the schema of temporary functions, where PostgreSQL never looks by itself."""
 
     def qualify(*event: Any) -> tuple[str, Any]:
         statement, parameters = event[2:4]

@@ -1,6 +1,6 @@
-"""Which rows the extension line of a checkpoint covers, and in what order.
+"""Read the rows that the extension line of a checkpoint covers, in their order.
 
-The one place that both the writer of checkpoints and `verify` read them from.
+Both the writer of checkpoints and `verify` read them here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RESULT: Final = """
         known_rejected, known_sources
     FROM import_results WHERE import_id = ?"""
 _FIRST_RESULT: Final = 9
-"""Columns that a result always had. Those after them are signed where one is not 0."""
+"""Columns that a result always had. Those after them are signed only if one is not 0."""
 _TORN: Final = """
     SELECT rejection_id, import_id, entry_index FROM rejection_resolutions
     WHERE import_id = ? AND entry_index IS NOT NULL ORDER BY rejection_id"""
@@ -57,18 +57,18 @@ _NUMBERED: Final = (
         "dismissals",
     ),
 )
-"""Kind, rows, the column that numbers them, field of `Extent`."""
+"""Kind, statement, the column that numbers the rows, field of `Extent`."""
 
 
 class Query(Protocol):
-    """Rows of one statement; parameters are written `?`."""
+    """Return the rows of one statement, in which `?` stands for a parameter."""
 
     def __call__(self, sql: str, /, *parameters: object) -> list[tuple[Any, ...]]:
-        """Run it."""
+        """Run the statement."""
 
 
 def extent(query: Query) -> Extent:
-    """How far the tables about runs go now."""
+    """Return the greatest numbers of the tables about imports."""
     return Extent(*query(_EXTENT)[0])
 
 
@@ -79,10 +79,10 @@ def custody(
     after: Extent,
     sources: tuple[int, int, bytes],
 ) -> Custody:
-    """The extension line of the checkpoint of an import.
+    """Return the extension line of the checkpoint of an import.
 
-    `before`: extent at the checkpoint before; `sources`: the row of a `SourcesDigest` over the
-    entries since.
+    `before` is the extent at the checkpoint before, `sources` the row of a `SourcesDigest` over
+    the entries since then.
     """
     digest = CustodyDigest()
     for row in query(_RESULT, import_id):
@@ -97,7 +97,7 @@ def custody(
 
 
 def _rows(query: Query, sql: str, number: str, last: int, end: int) -> Iterator[tuple[Any, ...]]:
-    """Rows whose number is above `last` and not above `end`, ascending."""
+    """Yield rows whose number is above `last` and not above `end`, ascending."""
     paged = f"{sql} WHERE {number} > ? AND {number} <= ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
     while rows := query(paged, last, end):
         yield from rows

@@ -1,4 +1,4 @@
-"""Objects of an SQLite file, read from `sqlite_master`."""
+"""Read the objects of an SQLite file from `sqlite_master`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MADE_BY_ANALYZE: Final = re.compile(r"sqlite_(stat[1-4]|sequence)")
 
 
 def definitions(query: Query) -> dict[Named, str]:
-    """Read every object. A definition is its SQL without comments, spacing, quotes and case."""
+    """Read every object. Its definition is its SQL without comments, spacing, quotes and case."""
     found: dict[Named, str] = {}
     for kind, name, table, sql in query(_MASTER):
         words = list(tokens(_text(sql)))
@@ -44,7 +44,7 @@ def definitions(query: Query) -> dict[Named, str]:
 
 
 def is_allowed(named: Named) -> bool:
-    """Tell what SQLite itself makes from what only an editor of the schema can have made."""
+    """Return True if SQLite itself can have made it, not only an editor of the schema."""
     if named.kind == "row of sqlite_master":
         return False
     return not named.relation.startswith("sqlite_") or bool(
@@ -53,7 +53,7 @@ def is_allowed(named: Named) -> bool:
 
 
 def tokens(sql: str) -> Iterator[str]:
-    """Cut SQL into tokens; names that need no quotes lose them, and words become lower case."""
+    """Cut SQL into tokens. Needless quotes are dropped, and words become lower case."""
     for match in _TOKEN.finditer(sql):
         kind, token = match.lastgroup, match[match.lastgroup] if match.lastgroup else ""
         if kind in ("double", "back", "bracket"):
@@ -78,13 +78,13 @@ def _named(kind: str, name: str, table: str) -> Named:
 
 
 def _said(words: list[str]) -> tuple[str, str]:
-    """Kind and name, as the SQL has them."""
+    """Return kind and name, as the SQL has them."""
     rest = words[2:] if words[1:2] in (["unique"], ["virtual"]) else words[1:]
     return (rest[0], rest[1].strip("'\"").lower()) if len(rest) > 1 else ("", "")
 
 
 def _on(words: list[str]) -> str:
-    """The table of an index or a trigger, as the SQL has it."""
+    """Return the table of an index or a trigger, as the SQL has it."""
     if "on" not in words[:-1]:
         return ""
     name = words[words.index("on") + 1 :]

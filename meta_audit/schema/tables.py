@@ -1,12 +1,12 @@
-"""The tables, as SQLAlchemy sees them: one place for names, types, keys and comments.
+"""Define the tables for SQLAlchemy: names, types, keys and comments in one place.
 
-Migrations are frozen copies; a test compares a migrated store with this module.
+Migrations hold frozen copies; a test compares a migrated store with this module.
 
 - All times are integer nanoseconds since 1970-01-01 UTC (`*_ms`: milliseconds).
-- `job_key` leads the primary key of every table that grows with jobs, so that rows of one
-  job lie together. `pair_jobs` is the reverse index.
-- The tables that grow with jobs carry no foreign keys: rows enter in bulk through one
-  writer, and the ledger covers every one of them (docs/adr/0003).
+- `job_key` leads the primary key of every table that grows with jobs, so the rows of one job
+  lie together. `pair_jobs` is the reverse index.
+- These tables have no foreign keys: rows enter in bulk through one writer, and the ledger
+  covers each of them (docs/adr/0003).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How long texts are found: by a digest of fixed size.
+"""Compute the digests by which texts of any length are found.
 
-PostgreSQL refuses index rows above 2,704 bytes, and a Meta value may be megabytes.
+PostgreSQL refuses index rows above 2,704 bytes, and a Meta value may have megabytes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ DIGEST_BYTES: Final = 16
 
 
 def digest(text: str) -> bytes:
-    """First 16 bytes of the SHA-256 of a text."""
+    """Return the first 16 bytes of the SHA-256 of a text."""
     return sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 
 def pair_digest(key: str, value: str) -> bytes:
-    """Digest of a key and its value. Neither holds a NUL: decode refuses it."""
+    """Return the digest of a key and its value, both without NUL (`nul.escape_nul`)."""
     return digest(f"{key}\0{value}")

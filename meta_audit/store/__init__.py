@@ -1,1 +1,1 @@
-"""The store: opening it, writing batches of records into it, keeping the evidence."""
+"""Open stores, run SQL on either engine, and copy stores."""

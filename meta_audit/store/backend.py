@@ -1,4 +1,4 @@
-"""What each engine provides to open a store: the modules `sqlite.backend`, `postgresql.backend`."""
+"""Define what `sqlite.backend` and `postgresql.backend` provide to open a store."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """One database engine."""
+    """Open and manage stores on one database engine."""
 
     def make_engine(self, url: sa.URL, retry: Retry, /, *, read_only: bool) -> sa.Engine:
         """Return an engine whose connections have the settings of a reader or a writer."""
 
     def open_session(self, engine: sa.Engine, name: str, retry: Retry, *, writes: bool) -> Session:
-        """Open a connection. `writes`: prepare the store for writing, where that is needed."""
+        """Open a connection. With `writes`, prepare the store for writing if it needs that."""
 
     def check_durability(self, session: Session, /) -> None:
-        """Raise `StoreError` where what is committed may be lost again."""
+        """Raise `StoreError` if committed work may be lost."""
 
     def begin_upgrade(self, connection: sa.Connection) -> None:
         """Begin a transaction that excludes every other writer."""
 
     def has_table(self, session: Session, name: str) -> bool:
-        """Return whether the store has a table or view of this name."""
+        """Return True if the store has a table or view of this name."""
 
     def is_empty(self, session: Session) -> bool:
-        """Return whether the place where the tables shall be made holds nothing."""
+        """Return True if the place for the tables holds nothing."""
 
     def may_upgrade(self, session: Session, /) -> bool:
-        """Return whether this user may change the tables."""
+        """Return True if this user may change the tables."""
 
     def failure(self, name: str, error: Exception) -> StoreError:
-        """Return the error that a person sees, for an error of the driver."""
+        """Turn an error of the driver into one for a person."""
 
     def role_statements(self, session: Session, roles: Roles, /) -> list[str]:
-        """Return the SQL that makes roles. Raises `UsageError` where there are none."""
+        """Return the SQL that makes roles. Raises `UsageError` if the engine has none."""
 
     def backup(self, engine: sa.Engine, name: str, target: Path, /) -> None:
-        """Copy a store into a new file. Raises `UsageError` where a store is no file."""
+        """Copy a store into a new file. Raises `UsageError` if a store is not a file."""

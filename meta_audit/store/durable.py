@@ -1,4 +1,4 @@
-"""Make changes of directories durable."""
+"""Make changes to directories durable."""
 
 from __future__ import annotations
 

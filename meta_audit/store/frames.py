@@ -1,6 +1,6 @@
-"""Document bytes as zstd frames, with a dictionary trained on the store's own documents.
+"""Compress documents to zstd frames, with a dictionary trained on the store's own documents.
 
-A 1.6 kB job takes about 210 bytes with a dictionary and some 800 without.
+A 1.6 kB job takes about 210 bytes with a dictionary, and about 800 without.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST_SAMPLE: Final = 131_072
 
 
 def train(contents: Sequence[bytes], least: int) -> bytes:
-    """Train a dictionary for documents like these; return nothing for less than `least` bytes."""
+    """Train a dictionary for documents like these; return nothing for fewer than `least` bytes."""
     samples: list[bytes | bytearray | memoryview[int]] = [
         c for c in contents[:TRAINING_DOCUMENTS] if len(c) <= LARGEST_SAMPLE
     ]
@@ -32,7 +32,7 @@ def train(contents: Sequence[bytes], least: int) -> bytes:
 
 
 class Compressor:
-    """Compresses documents one by one with one dictionary, or none (`b""`)."""
+    """Compress documents one by one with one dictionary, or none (`b""`)."""
 
     def __init__(self, dictionary: bytes) -> None:
         loaded = None
@@ -45,6 +45,6 @@ class Compressor:
 
 
 def decompress(frame: bytes, dictionary: bytes) -> bytes:
-    """The document's bytes. Raises `zstandard.ZstdError` for a damaged frame."""
+    """Return the bytes of the document. Raises `zstandard.ZstdError` for a damaged frame."""
     loaded = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
     return zstandard.ZstdDecompressor(dict_data=loaded).decompress(frame)

@@ -1,4 +1,4 @@
-"""Find out which store is meant: from `--db`, the environment or the default."""
+"""Find which store is meant: by `--db`, the environment or the default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meta_audit.errors import UsageError
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
 SECRETS: Final = ("password", "sslpassword")
-"""Parameters of a URL that are never shown."""
+"""Parameters of a URL whose values are never shown."""
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
 DRIVERS: Final = {
     "sqlite": "sqlite",
@@ -23,7 +23,7 @@ DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-"""Scheme of a URL: engine and driver."""
+"""Engine and driver by the scheme of a URL."""
 _HOSTS: Final = re.compile(
     r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
 )
@@ -52,12 +52,12 @@ def shown(url: sa.URL) -> str:
 
 
 def is_sqlite(url: sa.URL) -> bool:
-    """Return whether the engine is SQLite."""
+    """Return True if the engine is SQLite."""
     return url.get_backend_name() == "sqlite"
 
 
 def parse_location(text: str, option: str) -> sa.URL:
-    """Read a path or URL; `option` is where it was given. Raises `UsageError`."""
+    """Read a path or URL; `option` names where it was given. Raises `UsageError`."""
     if not text.strip():
         raise UsageError(
             f"{option} is empty",
@@ -107,7 +107,7 @@ def _parse_url(text: str, option: str) -> sa.URL:
 
 
 def _split_hosts(text: str) -> sa.URL:
-    """Return a URL, with several hosts as libpq takes them: `//a:5432,b:5432/` or `host=`.
+    """Parse a URL that may name several hosts, as with libpq: `//a:5432,b:5432/` or `host=`.
 
     Raises `ValueError`, and `ArgumentError` of SQLAlchemy.
     """

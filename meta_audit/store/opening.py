@@ -1,4 +1,4 @@
-"""Open a store of the right schema; make or upgrade it."""
+"""Open a store and check its schema; make or upgrade it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 _REVISION: Final = re.compile(r"[0-9]{4}")
 MARKS: Final = "ledger_entries", "checkpoints", "schema_comments"
-"""Tables that no other program is likely to have together."""
+"""Tables that no other program is likely to have all of."""
 
-# Errors from cleanup after a failure are not for a user.
+# Hide errors from cleanup after a failure.
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open store."""
+    """Hold an open store and its connections."""
 
     url: sa.URL
     engine: sa.Engine
@@ -44,28 +44,28 @@ class Store:
     retry: Retry
     read_only: bool
     created: bool = False
-    """Whether this call made it."""
+    """True if this call made it."""
     _sessions: list[Session] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """The store's name for a person, without a password."""
+        """Return the store's name for a person, without a password."""
         return shown(self.url)
 
     @property
     def location(self) -> str:
-        """The store as another process opens it: a path or URL, with its password."""
+        """Return the path or URL by which another process opens it, with its password."""
         if self.file:
             return str(self.file.absolute())
         return self.url.render_as_string(hide_password=False)
 
     @property
     def file(self) -> Path | None:
-        """The file that is the store, None on a server."""
+        """Return the file of the store, or None on a server."""
         return Path(self.url.database or "") if is_sqlite(self.url) else None
 
     def session(self) -> Session:
-        """Open a connection, to read, or to write where the store was opened for that."""
+        """Open a connection: to write if the store was opened to write, else to read."""
         return self._session(writes=not self.read_only)
 
     def _session(self, *, writes: bool) -> Session:
@@ -85,7 +85,7 @@ class Store:
             self._sessions.remove(session)
 
     def read(self, work: Callable[[Session], _Result]) -> _Result:
-        """Do the work on one state of the store; retry it on a passing failure."""
+        """Do the work on one state of the store; retry it after a failure that passes."""
 
         def once() -> _Result:
             with self.snapshot() as session:
@@ -100,7 +100,7 @@ class Store:
         self.engine.dispose()
 
     def revision(self) -> str:
-        """Return the revision of the schema, empty where this is no store of ours."""
+        """Return the revision of the schema, empty if this is not our store."""
         return self.retry.call(self._revision, seconds=self.retry.read_seconds)
 
     def _revision(self) -> str:
@@ -112,12 +112,12 @@ class Store:
 
     @property
     def is_old(self) -> bool:
-        """Whether the version table still has the name that older versions gave it."""
+        """True if the version table still has the name that older versions gave it."""
         session = self._session(writes=False)
         return version_table(session, self.backend) == OLD_VERSION_TABLE
 
     def upgrade(self) -> None:
-        """Bring the store to this program's schema; another process may do the same at once."""
+        """Bring the store to this program's schema. Another process may do so at the same time."""
         from meta_audit.schema import migrate  # noqa: PLC0415 - Alembic takes 200 ms to import
 
         self.session()
@@ -133,7 +133,7 @@ class Store:
 def open_to_read(db: str | None, *, retry: Retry | None = None) -> Store:
     """Open an existing store; nothing can be written through it.
 
-    Raises `StoreError` where there is none, or its schema is not this program's.
+    Raises `StoreError` if there is none, or its schema is not this program's.
     """
     url = locate(db)
     _check_exists(url)
@@ -144,7 +144,7 @@ def open_to_read(db: str | None, *, retry: Retry | None = None) -> Store:
 
 
 def open_to_verify(db: str | None, *, retry: Retry | None = None) -> Store:
-    """Open an existing store to read, however damaged: what makes it ours is there in part.
+    """Open an existing store to read, however damaged, if some of it shows that it is ours.
 
     Raises `StoreError` for a store of another program or another version of this one.
     """
@@ -156,12 +156,12 @@ def open_to_verify(db: str | None, *, retry: Retry | None = None) -> Store:
             if store.revision() or not _has_our_tables(store):
                 _check_current(store)
         except DamagedStoreError:
-            pass  # verify tells of it
+            pass  # verify reports it
     return store
 
 
 def version_table(session: Session, backend: Backend) -> str:
-    """Return the name of the table that holds the revision, empty where this is no store of ours.
+    """Return the name of the table that holds the revision, empty if this is not our store.
 
     Any program that uses Alembic may have a table of the old name.
     """
@@ -174,10 +174,10 @@ def version_table(session: Session, backend: Backend) -> str:
 def open_to_write(
     db: str | None, *, allow_unsafe_server: bool = False, retry: Retry | None = None
 ) -> Store:
-    """Open a store, making it where there is none.
+    """Open a store; make it if there is none.
 
-    Raises `StoreError` where that fails, or the schema is not this program's, or the server may
-    lose what it has committed and `allow_unsafe_server` is false. A failure leaves nothing behind.
+    Raises `StoreError` if that fails, if the schema is not this program's, or if the server may
+    lose committed work and `allow_unsafe_server` is false. A failure leaves nothing behind.
     """
     url = locate(db)
     retry = retry or Retry.from_environment()
@@ -221,7 +221,7 @@ def _backend(url: sa.URL) -> Backend:
 
 
 def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
-    """Make the tables where there are none; return whether this was done."""
+    """Make the tables if there are none. Return True if this call made them."""
 
     def inspect() -> bool:
         session = store._session(writes=False)
@@ -231,7 +231,7 @@ def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
 
     is_new = store.retry.call(inspect, seconds=store.retry.read_seconds)
     is_old = not is_new and store.is_old and store.backend.may_upgrade(store._session(writes=False))
-    if is_new or is_old:  # or left behind by a process that died before it had made the tables
+    if is_new or is_old:  # or a process died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)
     return is_new

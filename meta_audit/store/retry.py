@@ -1,4 +1,4 @@
-"""Try again what failed for a reason that passes: a lost connection, a restart, a lock."""
+"""Retry work that failed for a reason that passes: a lost connection, a restart, a lock."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Retry:
-    """How long a store is waited for. All times are seconds."""
+    """Say how long to wait for a store. All times are seconds."""
 
     read_seconds: float = 30.0
-    """For opening a store and for reading from it."""
+    """For opening a store and reading from it."""
     write_seconds: float = 120.0
-    """For writing: a server restarts, or another one takes its place, in less."""
+    """For writing. A server restarts, or another takes its place, in less time."""
     busy_seconds: float = 600.0
-    """For another writer; an import holds the lock for one batch."""
+    """For another writer, which holds the lock for one batch."""
     first_wait: float = 0.1
     longest_wait: float = 2.0
     quiet_seconds: float = 2.0
-    """After this time a warning says that the program waits."""
+    """Time after which a warning says that the program waits."""
     stopped: Event = field(default_factory=Event)
     """Set it to end all waiting at once."""
 
@@ -42,7 +42,7 @@ class Retry:
     def from_environment(cls) -> Retry:
         """Read META_AUDIT_WAIT, the seconds for reading and writing alike.
 
-        Raises `UsageError` where it is not a number of seconds.
+        Raises `UsageError` if it is not a number of seconds.
         """
         given = os.environ.get(ENVIRONMENT)
         if not given:
@@ -61,10 +61,10 @@ class Retry:
     def call(
         self, work: Callable[[], _Result], *, seconds: float, undo: Callable[[], None] | None = None
     ) -> _Result:
-        """Do the work, again from its beginning while it raises `TransientStoreError`.
+        """Do the work; repeat it from its beginning while it raises `TransientStoreError`.
 
-        Call `undo` after each failure. Give up after `seconds`, counted from the first failure,
-        and raise the last error.
+        Call `undo` after each failure. Give up `seconds` after the first failure, and raise the
+        last error.
         """
         ends = 0.0
         wait = self.first_wait
@@ -79,7 +79,7 @@ class Retry:
                     raise
                 now = time.monotonic()
                 ends = ends or now + seconds
-                pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
+                pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 - keeps two from colliding
                 if now + pause > ends:
                     raise
                 if not is_told and now > ends - seconds + min(self.quiet_seconds, seconds / 5):

@@ -1,4 +1,4 @@
-"""One connection to a store, the same on every engine."""
+"""Define a connection to a store, the same for every engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 
 Row = tuple[Any, ...]
 Values = Sequence[Sequence[Any]]
-"""Rows, column by column: so they are made, and so they are packed."""
+"""Rows, column by column, as they are made and packed."""
 ROWS_PER_FETCH: Final = 10_000
 
 
@@ -31,11 +31,11 @@ def rows(several: Iterable[Sequence[Any]]) -> Values:
 
 
 class Session(ABC):
-    """One connection to a store.
+    """Run SQL on one connection to a store.
 
-    SQL is written with `?` for parameters, whatever the driver. Everything raises `StoreError`:
-    `TransientStoreError` where the transaction may be done again from its beginning,
-    `DamagedStoreError` where the store can be reached but its content cannot be read.
+    Statements have `?` for parameters, whatever the driver. Every method may raise `StoreError`:
+    `TransientStoreError` if the transaction may be repeated from its beginning,
+    `DamagedStoreError` if the store can be reached but its content cannot be read.
     """
 
     is_sqlite: ClassVar[bool] = False
@@ -45,11 +45,11 @@ class Session(ABC):
         """The store's name for a person."""
         self.retry = retry
         self.has_bad_text = False
-        """Whether a text was read that is not UTF-8, since `accept_bad_text`."""
+        """True if a text that is not UTF-8 was read since `accept_bad_text`."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connection back. What is not committed is undone."""
+        """Give the connection back, and undo uncommitted work."""
 
     # Reading
 
@@ -69,7 +69,7 @@ class Session(ABC):
     def among(self, sql: str, keys: Iterable[object]) -> Iterator[Row]:
         """Yield the rows of a query in which `AMONG KEYS` stands for `IN (keys)`.
 
-        Any number of keys may be given; they are of one type.
+        There may be any number of keys, all of one type.
         """
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Session(ABC):
 
     @abstractmethod
     def accept_bad_text(self) -> None:
-        """Read texts that are not UTF-8 from here on, with a lone surrogate for a bad byte."""
+        """From here on, read texts that are not UTF-8, with a lone surrogate for each bad byte."""
 
     def decode(self, text: bytes) -> str:
         """Decode a text of the store as `accept_bad_text` says."""
@@ -96,7 +96,7 @@ class Session(ABC):
 
     @abstractmethod
     def begin_snapshot(self) -> None:
-        """See one state of the store from here on, the newest, while others write to it."""
+        """From here on, see the present state of the store, while others write to it."""
 
     @abstractmethod
     def rollback(self) -> None:
@@ -119,7 +119,7 @@ class Session(ABC):
 
     @abstractmethod
     def commit(self) -> None:
-        """Make the transaction durable. If this raises, it has not been made durable."""
+        """Make the transaction durable. If this raises, it is not durable."""
 
     @abstractmethod
     def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
@@ -127,7 +127,7 @@ class Session(ABC):
 
     @abstractmethod
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
-        """Insert rows, leaving out those whose key is there already."""
+        """Insert rows except those whose key exists already."""
 
     def transaction(
         self,
@@ -136,7 +136,7 @@ class Session(ABC):
         undo: Callable[[], None] | None = None,
         seconds: float | None = None,
     ) -> _Result:
-        """Do the work in one transaction: it is written completely, or not at all.
+        """Do the work in one transaction: it is written completely or not at all.
 
         Retry it while it fails for a reason that passes. Call `undo` after each rollback.
         """

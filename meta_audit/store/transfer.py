@@ -1,4 +1,4 @@
-"""Copy a whole store: into an empty one of either engine, or into a file."""
+"""Copy a whole store into an empty one of either engine, or into a file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 ROWS_AT_ONCE: Final = 500
-"""Few, because a document may have megabytes."""
+"""Rows at a time; few, because a document may have megabytes."""
 
 
 def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> dict[str, int]:
     """Copy every fact in one transaction. Return the number of rows by table.
 
-    `copied` is told a table and how many more of its rows were copied. Raises `UsageError`
-    where the target holds anything, `StoreError` where a store fails; then nothing is copied.
+    Call `copied` with a table and the number of its rows that were copied since the last call.
+    Raises `UsageError` if the target is not empty, `StoreError` if a store fails. Then nothing is
+    copied.
     """
     counts = dict.fromkeys(FACT_TABLES, 0)
     into = target.session()
@@ -48,10 +49,10 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
 
 
 def backup(source: Store, path: str) -> int:
-    """Copy an SQLite store into a new file while others may write to it. Return its bytes.
+    """Copy an SQLite store into a new file, even while others write to it. Return its bytes.
 
-    Raises `UsageError` where the store is no SQLite file or the copy exists, `StoreError` where
-    the copy fails or is damaged.
+    Raises `UsageError` if the store is not an SQLite file or the copy exists, `StoreError` if the
+    copy fails or is damaged.
     """
     target = Path(path)
     if target.exists():

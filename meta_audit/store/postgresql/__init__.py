@@ -1,1 +1,1 @@
-"""PostgreSQL: one folder for all that is particular to it."""
+"""Support PostgreSQL: everything particular to it is in this folder."""

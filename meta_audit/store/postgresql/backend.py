@@ -1,4 +1,4 @@
-"""PostgreSQL as an engine for stores."""
+"""Open and manage stores on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ CONNECT: Final = {
     "keepalives_count": 4,
     "tcp_user_timeout": 300_000,
 }
-"""Of libpq; what the URL says goes before. A peer that vanished is noticed in a minute."""
+"""Settings of libpq; the URL overrides them. They notice a vanished peer within a minute."""
 PRIMARY: Final = {"target_session_attrs": "read-write"}
-"""Of several hosts, an importer takes the one that can be written to."""
+"""Setting of an importer: of several hosts, take the one that can be written to."""
 _SCHEMA: Final = f"""
     SELECT pg_catalog.quote_ident(s.name)
     FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY s (name, place)
@@ -55,20 +55,20 @@ _SCHEMA: Final = f"""
         SELECT 1 FROM pg_catalog.pg_class l
         WHERE l.relnamespace = n.oid AND l.relname = 'ledger_entries'))
     ORDER BY s.place LIMIT 1"""  # noqa: S608 - own names
-"""The schema of the store: of those in `search_path` the first that holds one."""
+"""Schema of the store: the first in `search_path` that holds one."""
 SESSION: Final = (
     "SET lock_timeout = '60s'; SET statement_timeout = '20min';"
-    # Nothing is looked up in other schemas, and in temporary tables last.
+    # Look in no other schema, and in temporary tables last.
     " SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',"
     f" coalesce(({_SCHEMA}), pg_catalog.quote_ident(pg_catalog.current_schema()),"
     " nullif(pg_catalog.current_setting('search_path'), '')), 'pg_temp'), false);"
 )
 WRITING: Final = " SET idle_in_transaction_session_timeout = '20min'"
-"""An importer that hangs may not keep all others out for ever."""
+"""Setting of an importer, so that one that hangs does not keep others out for ever."""
 READING: Final = (
     " SET idle_in_transaction_session_timeout = '1d'; SET default_transaction_read_only = on"
 )
-"""A verification holds one state while its processes work; it keeps nobody out."""
+"""Settings of a reader. `verify` holds one state while its processes work, and keeps nobody out."""
 UNSAFE: Final = "fsync", "full_page_writes", "synchronous_commit"
 _RELATIONS: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -82,7 +82,7 @@ _NOT_OF_EXTENSIONS: Final = (
 )
 
 
-# It warns on stderr about broken connections; our own errors tell of them.
+# It warns about broken connections on stderr, which our own errors report.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 
@@ -118,7 +118,7 @@ def open_session(
 
 
 def check_durability(session: Session) -> None:
-    """Raise `StoreError` where the server may lose what it said it had committed."""
+    """Raise `StoreError` if the server may lose work that it has committed."""
     wanted = ", ".join(f"'{name}'" for name in UNSAFE)
     sql = f"SELECT name FROM pg_catalog.pg_settings WHERE name IN ({wanted}) AND setting = 'off'"  # noqa: S608
     unsafe = [name for (name,) in session.query(sql)]
@@ -151,17 +151,17 @@ def begin_upgrade(connection: sa.Connection) -> None:
 
 
 def has_table(session: Session, name: str) -> bool:
-    """Return whether the store's schema has a table or view of this name."""
+    """Return True if the store's schema has a table or view of this name."""
     return bool(session.query(f"{_RELATIONS} c.relname = ?", name))
 
 
 def is_empty(session: Session) -> bool:
-    """Return whether the schema in which the tables shall be made holds nothing."""
+    """Return True if the schema for the tables holds nothing."""
     return not session.query(f"{_RELATIONS} {_NOT_OF_EXTENSIONS} LIMIT 1")
 
 
 def may_upgrade(session: Session) -> bool:
-    """Return whether this role owns the tables."""
+    """Return True if this role owns the tables."""
     return bool(session.query(_OWNED))
 
 

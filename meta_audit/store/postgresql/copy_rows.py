@@ -1,7 +1,7 @@
-"""Rows in the binary form of PostgreSQL's COPY (documentation of COPY, "Binary Format").
+"""Encode rows in the binary form of PostgreSQL's COPY (documentation of COPY, "Binary Format").
 
-Integers are packed many at a time: those of some hundred rows where there is nothing else,
-else those between two texts.
+Many integers are packed at a time: those of some hundred rows if the rows hold nothing else,
+otherwise those between two texts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Kind = Literal["int8", "text", "bytea"]
 """Type of a column."""
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-"""Signature, no flags, no extension."""
+"""Signature, without flags and extension."""
 TRAILER: Final = b"\xff\xff"
 ROWS_PER_PIECE: Final = 500
 
@@ -43,7 +43,7 @@ def encode(kinds: tuple[Kind, ...], values: Values) -> Iterator[bytes]:
 
 
 def _integers(kinds: tuple[Kind, ...], values: Values) -> bytes:
-    """Rows of integers alone."""
+    """Yield rows of integers alone."""
     width = len(kinds)
     layout, fields = _layout(width, len(values[0]))
     fields = fields.copy()
@@ -54,12 +54,12 @@ def _integers(kinds: tuple[Kind, ...], values: Values) -> bytes:
 
 @lru_cache
 def _layout(width: int, rows: int) -> tuple[Struct, list[int]]:
-    """Form of so many rows of integers: 2 bytes the number of fields; each 4 bytes of length, 8."""
+    """Return the struct of so many rows: 2 bytes for the number of fields, 4 + 8 for each field."""
     return Struct(">" + ("h" + "iq" * width) * rows), [width, *[8, 0] * width] * rows
 
 
 class _Run(NamedTuple):
-    """Integers of a row up to the next text, whose length is packed with them."""
+    """Pack the integers of a row up to the next text, and the length of that text."""
 
     pack: Callable[..., bytes]
     integers: tuple[int, ...]
@@ -81,7 +81,7 @@ def _runs_of(kinds: tuple[Kind, ...]) -> tuple[_Run, ...]:
 
 
 def _runs(kinds: tuple[Kind, ...], values: Values) -> bytes:
-    """Rows of any types, none of them NULL."""
+    """Encode rows of any types, none of them NULL."""
     parts: list[Iterable[bytes]] = []
     for run in _runs_of(kinds):
         arguments: list[Iterable[int]] = [] if parts else [repeat(len(kinds))]
@@ -98,7 +98,7 @@ def _runs(kinds: tuple[Kind, ...], values: Values) -> bytes:
 
 
 def _field_by_field(kinds: tuple[Kind, ...], values: Values) -> bytes:
-    """Rows of any types, with NULLs."""
+    """Encode rows of any types, with NULLs."""
     begin = len(kinds).to_bytes(2, "big")
     fields = [map(_FIELD[kind], column) for kind, column in zip(kinds, values, strict=True)]
     return b"".join(chain.from_iterable(zip(repeat(begin), *fields, strict=False)))

@@ -1,4 +1,4 @@
-"""Errors of psycopg: which of them pass, and what a person can do about the others."""
+"""Classify errors of psycopg: find those that pass, and advise about the others."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TRANSIENT: Final = (
     "25P03",  # idle in transaction
     "25006",  # read-only: connected to a standby, while another server takes over
 )
-"""Beginnings of SQLSTATEs that pass."""
+"""Beginnings of SQLSTATEs of errors that pass."""
 DAMAGED: Final = ("XX", "22", "42", "58")
-"""Beginnings of SQLSTATEs: corrupted data, a bad value, no such relation, error of the system."""
+"""Beginnings of SQLSTATEs: corrupted data, bad value, no such relation, system error."""
 FORBIDDEN: Final = "42501"
 ADVICE: Final = {
     "08001": "Correct the URL: libpq does not accept a part of it.",
@@ -49,15 +49,15 @@ _HINTS: Final = (
     ("3D000", re.compile("database .* does not exist")),
     ("42501", re.compile("permission denied for database")),
 )
-"""SQLSTATE of a failed connection, by its English text; libpq gives no code."""
+"""SQLSTATE of a failed connection by its English text, since libpq gives no code."""
 _PERMANENT: Final = ("08001", "08004", "08P01")
-"""Of these codes, those that do not pass."""
+"""Those of the transient codes that do not pass."""
 
 
 def failure(name: str, error: Exception, *, lost: bool = False) -> StoreError:
-    """Return the error that a person sees, for an error of the driver in the store `name`.
+    """Turn an error of the driver into one for a person; `name` is the store.
 
-    `lost`: the connection is gone, so the same may work on a new one.
+    With `lost`, the connection is gone, so the same work may succeed on a new one.
     """
     state = _state(error)
     kind = StoreError
@@ -81,7 +81,7 @@ def _is_transient(error: Exception, state: str) -> bool:
 
 
 def _state(error: Exception) -> str:
-    """Return the SQLSTATE. Libpq does not tell it where it could not connect: see `_HINTS`."""
+    """Return the SQLSTATE. Libpq gives none for a failed connection: see `_HINTS`."""
     state = getattr(error, "sqlstate", None)
     if state:
         return str(state)

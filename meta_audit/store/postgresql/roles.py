@@ -1,7 +1,7 @@
-"""Roles of a PostgreSQL store: who may make it, add to it, and read it.
+"""Make the roles of a PostgreSQL store: owner, importer and auditor.
 
-Three roles that cannot log in; an administrator grants them to those who can
-(docs/postgresql.md). Everything may be run again, for example after an upgrade.
+None of them can log in; an administrator grants them to users who can (docs/postgresql.md).
+The statements may be run again, for example after an upgrade.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _NAMES: Final = """
 
 
 class Roles(NamedTuple):
-    """Names of the three roles."""
+    """Name the three roles."""
 
     owner: str = "meta_audit_owner"
-    """Owns tables and views: makes and upgrades the store."""
+    """Owns tables and views; makes and upgrades the store."""
     importer: str = "meta_audit_importer"
     """May insert facts and read; may not update or delete."""
     auditor: str = "meta_audit_auditor"

@@ -1,9 +1,9 @@
-"""A session on PostgreSQL.
+"""Run SQL on PostgreSQL.
 
-One writer at a time, as on SQLite: a transaction begins by taking an advisory lock, so that each
-new number is the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by
-binary COPY straight into their tables, in a thread: the server works on the rows of one table
-while those of the next are made (docs/adr/0007).
+There is one writer at a time, as on SQLite: a transaction begins by taking an advisory lock. So
+each new number is the last one plus one, nothing conflicts, and the ledger has no gaps. A thread
+sends rows by binary COPY straight into their tables: the server works on one table while the
+rows of the next are made (docs/adr/0007).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from meta_audit.store.retry import Retry
 
 LOCK: Final = 0x4D457461
-"""First number of the writers' advisory lock; the second one stands for the schema."""
+"""First number of the writers' advisory lock; the second stands for the schema."""
 LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 KEYS_PER_QUERY: Final = 50_000
 MOST_UNSENT: Final = 64_000_000
-"""Bytes of rows that wait to be sent: more than most batches have."""
+"""Most bytes of rows that wait to be sent: more than most batches have."""
 _NOT_AVAILABLE: Final = "55P03"
 _READING_ERRORS: Final = psycopg.Error, UnicodeDecodeError
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
@@ -53,7 +53,7 @@ _FirstRow = tuple[str, tuple[str, ...], list[Any]]
 
 
 class PostgresqlSession(Session):
-    """One connection to a PostgreSQL server. Outside a transaction it reconnects by itself."""
+    """Hold a connection to a PostgreSQL server. Outside a transaction it reconnects by itself."""
 
     def __init__(self, engine: sa.Engine, name: str, retry: Retry) -> None:
         super().__init__(name, retry)
@@ -63,18 +63,18 @@ class PostgresqlSession(Session):
         self._sender = ThreadPoolExecutor(1, "COPY")
         self._sending: list[Future[None]] = []
         self._unsent = 0
-        """Bytes that are being sent or wait for it."""
+        """Bytes that are being sent or wait to be sent."""
         self._first_rows: list[_FirstRow] = []
         """The first row of each insert of the transaction."""
         self._committed: list[_FirstRow] = []
-        """Those of the last transaction that was committed."""
+        """The same of the last transaction that was committed."""
         self._loader: type[Loader] | None = None
-        """Reads texts, where not the usual one does."""
+        """Loader of texts, if not the usual one."""
         self._is_new = False
-        """Whether the connection is new, and nobody has looked yet for the committed rows."""
+        """True if the connection is new, and the committed rows have not been looked for yet."""
 
     def close(self) -> None:
-        """Give the connection back. What is not committed is undone."""
+        """Give the connection back, and undo uncommitted work."""
         self.rollback()
         self._sender.shutdown()
         if self._pooled is not None:
@@ -88,7 +88,7 @@ class PostgresqlSession(Session):
         return self._read(_translated(sql), parameters)
 
     def together(self, *statements: tuple[Any, ...]) -> list[list[Row]]:
-        """Return the rows of several statements, for one round trip to the server."""
+        """Return the rows of several statements, in one round trip to the server."""
         driver = self._connected()
         try:
             with driver.pipeline():
@@ -119,7 +119,7 @@ class PostgresqlSession(Session):
             raise self._failed(error) from error
 
     def accept_bad_text(self) -> None:
-        """Read texts that are not UTF-8 from here on; call it outside a transaction."""
+        """From here on, read texts that are not UTF-8. Call this outside a transaction."""
         decode = self.decode
 
         class Tolerant(Loader):
@@ -136,7 +136,7 @@ class PostgresqlSession(Session):
         return f"string_agg({column}::text, ',')"
 
     def begin_snapshot(self) -> None:
-        """See one state of the store from here on."""
+        """From here on, see one state of the store."""
         self.rollback()
         try:
             self._connected().execute(SNAPSHOT)
@@ -184,7 +184,7 @@ class PostgresqlSession(Session):
     def commit(self) -> None:
         """Make the transaction durable.
 
-        If the connection is lost meanwhile, a new one finds out what became of it.
+        If the connection is lost meanwhile, a new one finds out if it was committed.
         """
         self._finish_sending()
         first_rows = self._first_rows.copy()
@@ -211,7 +211,7 @@ class PostgresqlSession(Session):
         self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
 
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
-        """Insert rows, leaving out those whose key is there already."""
+        """Insert rows except those whose key exists already."""
         if not values or not values[0]:
             return
         self._finish_sending()
@@ -251,9 +251,9 @@ class PostgresqlSession(Session):
         return self.retry.call(read, seconds=self.retry.write_seconds)
 
     def _check_committed(self) -> None:
-        """Raise `StoreError` if a standby took over that lacks what was committed.
+        """Raise `StoreError` if a standby took over that lacks committed rows.
 
-        The numbers of its rows are not those that this process remembers.
+        Its numbers of rows are not those that this process remembers.
         """
         if not all(self._has(*one) for one in self._committed):
             raise StoreError(
@@ -263,11 +263,11 @@ class PostgresqlSession(Session):
             )
 
     def _was_committed(self, first_rows: list[_FirstRow]) -> bool:
-        """Return whether a transaction whose COMMIT was not answered was committed.
+        """Return True if a transaction whose COMMIT was not answered was committed.
 
-        Its successor gets the lock only when it is over. Each one inserts a row with the number
-        of its import or source, which nobody else's rows have: either all of its first rows are
-        there, or it was undone.
+        The next transaction gets the lock only when this one is over. Each inserts a row with the
+        number of its import or source, which no other row has. So either all of its first rows
+        are there, or it was undone.
         """
 
         def are_there() -> bool:
@@ -290,7 +290,7 @@ class PostgresqlSession(Session):
         return bool(self.query(f"SELECT 1 FROM {table} WHERE {where}", *(v for _, v in given)))  # noqa: S608
 
     def _connected(self) -> psycopg.Connection[Any]:
-        """Return the connection; a new one if it was lost or left in the middle of something."""
+        """Return the connection, or a new one if it was lost or left in the middle of something."""
         if not self._inside and self._pooled and self._status() != TransactionStatus.IDLE:
             self._disconnect()
         if self._pooled is None:

@@ -1,1 +1,1 @@
-"""SQLite: one folder for all that is particular to it."""
+"""Support SQLite: everything particular to it is in this folder."""

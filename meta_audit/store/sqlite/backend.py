@@ -1,4 +1,4 @@
-"""SQLite as an engine for stores."""
+"""Open and manage stores in SQLite files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRITER_CACHE_KIB: Final = 65_536
 READER_CACHE_KIB: Final = 8_192
 AUTOCHECKPOINT_PAGES: Final = 16_384
 PAGES_PER_STEP: Final = 4_096
-"""Of a backup; between two steps, writers of the store have their turn."""
+"""Pages of a backup between which writers of the store get their turn."""
 _RELATIONS: Final = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view')"
 
 
@@ -68,7 +68,7 @@ def make_engine(url: sa.URL, retry: Retry, *, read_only: bool) -> sa.Engine:
 
 
 def open_session(engine: sa.Engine, name: str, retry: Retry, *, writes: bool) -> SqliteSession:
-    """Open a connection. That of a writer changes the file to WAL mode."""
+    """Open a connection. A writer's connection changes the file to WAL mode."""
     session = SqliteSession(engine, name, retry)
     if writes:
         session.use_wal()
@@ -85,17 +85,17 @@ def begin_upgrade(connection: sa.Connection) -> None:
 
 
 def has_table(session: Session, name: str) -> bool:
-    """Return whether the store has a table or view of this name."""
+    """Return True if the store has a table or view of this name."""
     return bool(session.query(f"{_RELATIONS} AND name = ?", name))
 
 
 def is_empty(session: Session) -> bool:
-    """Return whether the file holds no table and no view."""
+    """Return True if the file holds no table and no view."""
     return not session.query(f"{_RELATIONS} LIMIT 1")
 
 
 def may_upgrade(_: Session) -> bool:
-    """Return whether this user may change the tables: anyone who may write to the file."""
+    """Return True: anyone who may write to the file may change the tables."""
     return True
 
 
@@ -108,7 +108,7 @@ def role_statements(*_: object) -> list[str]:
 
 
 def backup(engine: sa.Engine, name: str, target: Path) -> None:
-    """Copy the store into a new file while others may write to it. Raises `StoreError`."""
+    """Copy the store into a new file, even while others write to it. Raises `StoreError`."""
     partial = target.with_name(target.name + ".partial")
     try:
         partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Errors of SQLite, in words that help."""
+"""Explain errors of SQLite in words that help."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ADVICE: Final = {
     "ERROR": "A part of the store is missing or was changed. Run `meta-audit verify`.",
     "other": "Completed work is saved. Fix the problem and run the command again.",
 }
-"""By SQLite's error name, whole or its first word."""
+"""Advice by SQLite's error name, whole or its first word."""
 _NOT_DAMAGE: Final = (
     *("BUSY", "LOCKED", "FULL", "READONLY", "CANTOPEN", "NOMEM", "INTERRUPT", "PERM", "AUTH"),
     *("CONSTRAINT", "NOTADB"),
 )
 """First words of errors that say nothing about the content of the file."""
 _NOT_UTF8: Final = "decode to UTF-8"
-"""From the message of Python's driver about a text that is not UTF-8."""
+"""Part of the message of Python's driver about a text that is not UTF-8."""
 
 
 def failure(name: str, error: Exception, kind: type[StoreError] | None = None) -> StoreError:
-    """Return the error that a person sees, for an error of the driver in the store `name`."""
+    """Turn an error of the driver into one for a person; `name` is the store."""
     code = _code(error)
     damaged = not code.startswith(_NOT_DAMAGE) if code else _NOT_UTF8 in str(error)
     kind = kind or (DamagedStoreError if damaged else StoreError)
@@ -46,7 +46,7 @@ def failure(name: str, error: Exception, kind: type[StoreError] | None = None) -
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Return whether another connection holds the file."""
+    """Return True if another connection holds the file."""
     return _code(error).startswith("BUSY")
 
 

@@ -1,9 +1,9 @@
 """Read an SQLite file in a directory that the reader may not write.
 
-A reader shares locks with writers through a file beside the store, so it must be able to make
-that file. Where it cannot (no rights, read-only medium, full disk) and no log or journal waits
-to be merged, the file is read as it stands, without locks. If it has changed by the end, the
-read has failed.
+A reader shares locks with writers through a file beside the store, and must be able to make
+that file. If it cannot (no rights, read-only medium, full disk), and no log or journal waits to
+be merged, it reads the store without locks. If the store has changed by the end, the read has
+failed.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Final
 from meta_audit.errors import StoreError
 
 _NO_FILE_BESIDE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM")
-"""Beginnings of SQLite's error names where it cannot make the file beside the store."""
+"""Beginnings of SQLite's error names when it cannot make the file beside the store."""
 _UNFINISHED: Final = ("-wal", "-journal")
 
 
 @dataclass(frozen=True)
 class Immutable:
-    """A store that is read without locks, as it stood when it was opened."""
+    """Read a store without locks, as it was when it was opened."""
 
     path: str
     stamp: tuple[int, ...]
 
     @classmethod
     def needed_for(cls, path: str) -> Immutable | None:
-        """Return the file if it can be read only this way, and may be."""
+        """Return the file if it can and may be read only this way."""
         file = cls(path, _stamp(path))
         try:
             with closing(sqlite3.connect(uri(path, immutable=False), uri=True)) as connection:
@@ -52,14 +52,14 @@ class Immutable:
 
 
 def uri(path: str, *, immutable: bool) -> str:
-    """Return the file as a URI for SQLite, to be read only."""
+    """Return the file as a URI for SQLite, for reading only."""
     escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     host = "//" if path.startswith("/") else ""  # else a second slash would begin one
     return f"file:{host}{escaped}?{'immutable=1' if immutable else 'mode=ro'}"
 
 
 def _is_unfinished(path: str) -> bool:
-    """Return whether a log or journal holds changes that the file does not."""
+    """Return True if a log or journal holds changes that the file does not."""
     return any(f.exists() and f.stat().st_size for f in [Path(path + e) for e in _UNFINISHED])
 
 

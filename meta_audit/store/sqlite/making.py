@@ -1,4 +1,4 @@
-"""Make the file of a new store: completely, or not at all."""
+"""Make the file of a new store: completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def make_file(path: Path, fill: Callable[[Path], None]) -> bool:
-    """Make the file if there is none; return whether this call made it.
+    """Make the file if there is none. Return True if this call made it.
 
-    `fill` gets an empty file beside it, which then takes its place. So nobody sees a store that
-    is half made, two processes cannot disturb each other, and a failure leaves nothing behind.
-    Raises `StoreError`, and what `fill` raises.
+    `fill` gets an empty file in the same directory, which then appears at `path` as a whole. So
+    nobody sees half a store, two processes cannot disturb each other, and a failure leaves
+    nothing behind. Raises `StoreError`, and any error that `fill` raises.
     """
     if path.exists():
         return False
@@ -48,7 +48,7 @@ def _make_beside(path: Path, fill: Callable[[Path], None]) -> bool:
         fill(draft)
         try:
             os.link(draft, path)
-        except FileExistsError:  # another process was first: its store counts
+        except FileExistsError:  # another process was first: use its store
             return False
         sync_directory(path.parent)
         return True

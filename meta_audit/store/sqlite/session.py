@@ -1,7 +1,7 @@
-"""A session on SQLite.
+"""Run SQL on SQLite.
 
-One statement inserts some hundred rows. Measured, this takes half the time of `executemany` and
-less than `json_each` over packed integers (docs/adr/0005).
+One statement inserts some hundred rows. This takes half the time of `executemany`, and less than
+`json_each` over packed integers (docs/adr/0005).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEYS_PER_QUERY: Final = 500
 
 
 class SqliteSession(Session):
-    """One connection to an SQLite file."""
+    """Hold a connection to an SQLite file."""
 
     is_sqlite = True
 
@@ -44,7 +44,7 @@ class SqliteSession(Session):
         self._driver = driver
 
     def use_wal(self) -> None:
-        """Change the file to WAL mode. SQLite does not wait here for others, so this does."""
+        """Change the file to WAL mode. Wait for other connections, since SQLite does not."""
 
         def change() -> None:
             try:
@@ -56,7 +56,7 @@ class SqliteSession(Session):
         self.retry.call(change, seconds=self.retry.write_seconds)
 
     def close(self) -> None:
-        """Give the connection back. What is not committed is undone."""
+        """Give the connection back, and undo uncommitted work."""
         self.rollback()
         self._pooled.close()
 
@@ -86,7 +86,7 @@ class SqliteSession(Session):
             cursor.close()
 
     def accept_bad_text(self) -> None:
-        """Read texts that are not UTF-8 from here on, with a lone surrogate for a bad byte."""
+        """From here on, read texts that are not UTF-8, with a lone surrogate for each bad byte."""
         self._driver.text_factory = self.decode
 
     def joined(self, column: str) -> str:
@@ -94,7 +94,7 @@ class SqliteSession(Session):
         return f"group_concat({column})"
 
     def begin_snapshot(self) -> None:
-        """See one state of the store from here on."""
+        """From here on, see one state of the store."""
         self.rollback()
         self._execute("BEGIN", ())
 
@@ -111,7 +111,7 @@ class SqliteSession(Session):
 
     def rollback(self) -> None:
         """Undo the transaction, or end the snapshot."""
-        with suppress(sqlite3.Error):  # SQLite has rolled back already where it had to
+        with suppress(sqlite3.Error):  # SQLite has rolled back already if it had to
             self._driver.rollback()
 
     def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
@@ -119,7 +119,7 @@ class SqliteSession(Session):
         self._insert("INSERT", table, columns, values)
 
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
-        """Insert rows, leaving out those whose key is there already."""
+        """Insert rows except those whose key exists already."""
         self._insert("INSERT OR IGNORE", table, columns, values)
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
