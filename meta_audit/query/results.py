@@ -257,6 +257,11 @@ class RejectionSummary(Struct, frozen=True):
     observed_at: str | None
     resolved_by: int | None
     """The import that accepted the same bytes later."""
+    dismissed_by: int | None
+    """The run of `rejections dismiss` that put it aside."""
+    dismissed_because: str | None
+    dismissed_actor: str | None
+    """User and host."""
 
 
 class Rejections(Struct, frozen=True):
