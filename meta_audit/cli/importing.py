@@ -21,9 +21,7 @@ def report(result: ImportResult, store: Store, format_: str) -> int:
 
     code = _code(result)
     write_report(ImportPage(result, store.name), format_, code)
-    if result.log_error:
-        click.echo(f"Error: {escape(str(result.log_error))}", err=True)
-        click.echo(escape(result.log_error.advice), err=True)
+    if report_log(result):
         return code
     if result.signal:
         click.echo(_interrupted(result), err=True)
@@ -38,6 +36,15 @@ def _interrupted(result: ImportResult) -> str:
             " It cannot be read again."
         )
     return "Interrupted: run the same command again to complete the import."
+
+
+def report_log(result: ImportResult) -> Exit:
+    """Print why the checkpoint is not in the file outside the store, and return the exit code."""
+    if not result.log_error:
+        return Exit.DONE
+    click.echo(f"Error: {escape(str(result.log_error))}", err=True)
+    click.echo(escape(result.log_error.advice), err=True)
+    return Exit.STORE
 
 
 def _code(result: ImportResult) -> Exit:

@@ -16,6 +16,23 @@ from meta_audit.render.escape import escape
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="In directories, take only files that match, as *.json; may be repeated.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="In directories, leave out files and directories that match; may be repeated.",
+)
+@click.option(
+    "--follow-links",
+    is_flag=True,
+    help="In directories, follow symbolic links to directories and to files outside.",
+)
 @options.COERCE_SCALARS
 @click.option(
     "--jobs",
@@ -31,6 +48,9 @@ from meta_audit.render.escape import escape
 def command(
     sources: tuple[str, ...],
     *,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
     coerce_scalars: bool,
     jobs: int | None,
     checkpoint_log: str | None,
@@ -40,8 +60,9 @@ def command(
     """Take job documents into the store. The store is made on first use.
 
     SOURCE is a file, a directory (with everything below it) or - for standard input. Documents
-    are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. A document that cannot be
-    taken is kept aside: see `meta-audit rejections list`.
+    are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. In a directory only files
+    that look like job documents are taken. A document that cannot be taken is kept aside: see
+    `meta-audit rejections list`.
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """
@@ -50,6 +71,7 @@ def command(
     from meta_audit.sources import find
     from meta_audit.store.opening import open_to_write
 
+    _check_sources(sources)
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
             note(f"New store: {escape(store.name)}")
@@ -59,8 +81,39 @@ def command(
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
             limits = click.get_current_context().find_object(Limits) or Limits()
             run = Import(store, reporter, Options(jobs, coerce_scalars, checkpoint_log, limits))
-            arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            result = run.run(find(sources, block_bytes=limits.block_bytes), arguments)
+            found = find(
+                sources,
+                block_bytes=limits.block_bytes,
+                include=include,
+                exclude=exclude,
+                follow_links=follow_links,
+            )
+            result = run.run(found, ["ingest", *sources, *_given(click.get_current_context())])
         if skipped := reporter.skipped_files():
             note(skipped)
     return report(result, store, format_)
+
+
+def _check_sources(sources: tuple[str, ...]) -> None:
+    """Raise `SourceError` rather than make a store for sources that are all missing."""
+    from meta_audit.errors import SourceError
+    from meta_audit.store.location import is_sqlite, locate
+
+    url = locate(options.db())
+    if not is_sqlite(url) or os.path.exists(url.database or ""):
+        return
+    if all(source != "-" and not os.path.lexists(source) for source in sources):
+        raise SourceError(
+            "source.missing",
+            f"no such file or directory: {', '.join(sources)}",
+            advice="Check the path. No store was made.",
+        )
+
+
+def _given(context: click.Context) -> list[str]:
+    """Return the options that say what is taken, as they are recorded with the import."""
+    given = context.params
+    words = [f"--include={pattern}" for pattern in given["include"]]
+    words += [f"--exclude={pattern}" for pattern in given["exclude"]]
+    words += ["--follow-links"] if given["follow_links"] else []
+    return words + (["--coerce-scalars"] if given["coerce_scalars"] else [])

@@ -13,7 +13,10 @@ from meta_audit.cli.output import write
 if TYPE_CHECKING:
     from meta_audit.store.opening import Store
 
-LAZY: Final = {"retry": ("meta_audit.cli.retry", "Try the rejected documents again.")}
+LAZY: Final = {
+    "retry": ("meta_audit.cli.retry", "Try every open rejection again."),
+    "dismiss": ("meta_audit.cli.dismiss", "Take a rejection off the list, with a reason."),
+}
 """Commands that write: they bring all of ingest with them."""
 
 
@@ -22,7 +25,8 @@ LAZY: Final = {"retry": ("meta_audit.cli.retry", "Try the rejected documents aga
 def command() -> None:
     """Show documents that were not taken, and why.
 
-    Their bytes are kept. They can be tried again after an upgrade, or with other options.
+    Their bytes are kept. They can be tried again after an upgrade or with other options, or
+    dismissed with a reason.
     """
 
 
@@ -30,7 +34,7 @@ def command() -> None:
 @click.option("--reason", metavar="NAME", help="Only this reason, or a group such as meta.")
 @click.option("--source", metavar="TEXT", help="Only sources whose name contains TEXT.")
 @click.option("--import", "import_id", type=int, metavar="N", help="Only those of import N.")
-@click.option("--all", "resolved", is_flag=True, help="Also those that are resolved.")
+@click.option("--all", "resolved", is_flag=True, help="Also those that are resolved or dismissed.")
 @options.LIMIT
 @options.FORMAT
 @options.reads_store
@@ -44,9 +48,10 @@ def list_(
     limit: int,
     format_: str,
 ) -> Exit:
-    """List rejections that are not resolved, oldest first.
+    """List open rejections, oldest first.
 
-    A rejection is resolved when the same document was accepted later.
+    A rejection is open until the same document is accepted (it is then resolved), or until it
+    is dismissed.
     """
     from meta_audit.query.rejections import Filter, list_rejections
     from meta_audit.render.rejections import RejectionsPage

@@ -20,7 +20,7 @@ from meta_audit.cli.progress import Quiet, progress
 def command(
     *, coerce_scalars: bool, checkpoint_log: str | None, allow_unsafe_server: bool, format_: str
 ) -> int:
-    """Try every unresolved rejection again.
+    """Try every open rejection again.
 
     Use it after an upgrade, or with --coerce-scalars. A rejection whose document is accepted
     now is resolved; nothing is removed. Documents of which only a part is kept (`truncated`,

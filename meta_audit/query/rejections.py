@@ -19,10 +19,11 @@ _FROM: Final = """
     JOIN sources s ON s.source_id = r.source_id
     JOIN imports m ON m.import_id = s.import_id
     LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
-    LEFT JOIN rejection_dismissals y ON y.rejection_id = r.rejection_id"""
+    LEFT JOIN rejection_dismissals y ON y.rejection_id = r.rejection_id
+    LEFT JOIN imports z ON z.import_id = y.import_id"""
 _SELECT: Final = f"""
     SELECT r.rejection_id, r.reason, r.message, s.uri, r.ordinal, r.line, r.sha256, r.size,
-        s.import_id, m.started_at, x.import_id{_FROM}"""
+        s.import_id, m.started_at, x.import_id, y.import_id, y.reason, z.actor{_FROM}"""
 _ONE: Final = f"{_SELECT} WHERE r.rejection_id = ?"
 
 
@@ -82,7 +83,7 @@ def _where(wanted: Filter) -> tuple[str, list[Any]]:
 
 
 def _summary(row: Any) -> RejectionSummary:
-    number, reason, message, uri, ordinal, line, digest, size, import_id, started, resolved = row
+    number, reason, message, uri, ordinal, line, digest, size, import_id, started, *after = row
     return RejectionSummary(
         number,
         reason,
@@ -93,5 +94,5 @@ def _summary(row: Any) -> RejectionSummary:
         size,
         import_id,
         rfc3339(started),
-        resolved,
+        *after,
     )

@@ -257,6 +257,11 @@ class RejectionSummary(Struct, frozen=True):
     observed_at: str | None
     resolved_by: int | None
     """Import that accepted the document later."""
+    dismissed_by: int | None
+    """Run of `rejections dismiss` that took it off the list."""
+    dismissed_because: str | None
+    dismissed_actor: str | None
+    """User and host."""
 
 
 class Rejections(Struct, frozen=True):

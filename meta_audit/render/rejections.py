@@ -60,7 +60,13 @@ def _lines(rejection: RejectionSummary) -> str:
 
 
 def _fields(rejection: RejectionSummary, kept: int) -> list[tuple[str, str]]:
-    at, resolved = rejection.position, rejection.resolved_by
+    at = rejection.position
+    state = "open"
+    if rejection.resolved_by:
+        state = f"resolved: accepted by import {rejection.resolved_by}"
+    elif rejection.dismissed_by:
+        by = f"{rejection.dismissed_actor}, import {rejection.dismissed_by}"
+        state = f"dismissed by {by}: {rejection.dismissed_because}"
     return [
         ("rejection", f"{rejection.rejection_id}, its index in the ledger"),
         ("reason", f"{rejection.reason}: {REASONS.get(rejection.reason, '')}"),
@@ -70,5 +76,5 @@ def _fields(rejection: RejectionSummary, kept: int) -> list[tuple[str, str]]:
         ("import", f"{rejection.import_id}, {rejection.observed_at or ''}"),
         ("sha256", rejection.document_sha256),
         ("size", f"{rejection.size:,} bytes, {kept:,} of them kept"),
-        ("resolved", f"accepted by import {resolved}" if resolved else "no"),
+        ("state", state),
     ]

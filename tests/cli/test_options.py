@@ -100,7 +100,7 @@ def test_quiet_still_says_what_is_wrong(file: Audit, tmp_path: Path, capsys) -> 
 def test_what_is_skipped_is_one_line(file: Audit, folder: Path, capsys) -> None:
     _, _, err = run(capsys, "ingest", folder, "--db", file.db)
     assert [line for line in err.splitlines() if "kipped" in line] == [
-        "Skipped 2 files: 2 binary, and its name is not that of a document. --verbose names them."
+        "Skipped 2 files: 2 binary. --verbose names them."
     ]
     _, _, err = run(capsys, "-v", "ingest", folder, "--db", file.db)
     lines = [line for line in err.splitlines() if "kipped" in line]
@@ -179,3 +179,33 @@ def test_a_count_that_is_a_bound_says_so(file: Audit, tmp_path: Path, capsys) ->
         "Not listed: at least 980 more.",
     ]
     assert (json.loads(out)["more"], json.loads(out)["at_least"]) == (980, True)
+
+
+def test_what_is_taken_from_a_directory(file: Audit, folder: Path, capsys) -> None:
+    (folder / "more").mkdir()
+    (folder / "more/other.json").write_text(JOB.replace("j-1", "j-2"))
+    outside = folder.parent / "outside.json"
+    outside.write_text(JOB.replace("j-1", "j-3"))
+    (folder / "link.json").symlink_to(outside)
+
+    def jobs(*arguments: str) -> list[str]:
+        assert run(capsys, "ingest", folder, "--db", file.db, *arguments)[0] == 0
+        return [row[0] for row in file.rows("SELECT job_id FROM jobs ORDER BY 1")]
+
+    assert jobs("--include", "job.*") == ["j-1"]
+    assert jobs("--exclude", "more", "--include", "*.json") == ["j-1"]
+    assert jobs("--exclude", "job.json") == ["j-1", "j-2"]
+    assert jobs("--follow-links") == ["j-1", "j-2", "j-3"]
+    recorded = [json.loads(row[0])[2:] for row in file.rows("SELECT arguments FROM imports")]
+    assert recorded[0] == ["--include=job.*"]
+    assert recorded[3] == ["--follow-links"]
+
+
+def test_a_source_that_is_missing_makes_no_store(tmp_path: Path, file: Audit, capsys) -> None:
+    db = tmp_path / "new" / "audit.db"
+    status, out, err = run(capsys, "ingest", tmp_path / "no.json", "no/such", "--db", db)
+    assert (status, out) == (3, "")
+    assert f"no such file or directory: {tmp_path}/no.json, no/such" in err
+    assert not db.parent.exists()
+    assert run(capsys, "ingest", tmp_path / "no.json", "--db", file.db)[0] == 3
+    assert file.rows("SELECT status FROM v_sources") == [("refused",)]

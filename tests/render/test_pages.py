@@ -36,7 +36,19 @@ JOB = JobSummary(
     "orchestrator",
 )
 REJECTION = RejectionSummary(
-    3, "truncated", "it ends", "a.json", Position(1, 2), "ab" * 32, 9, 1, None, None
+    3,
+    "truncated",
+    "it ends",
+    "a.json",
+    Position(1, 2),
+    "ab" * 32,
+    9,
+    1,
+    None,
+    None,
+    None,
+    None,
+    None,
 )
 PAGES = (
     FoundPage(Found(FIND_FORMAT, (JOB, JOB), more=True)),
