@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
 from meta_audit.cli import options
-from meta_audit.cli.progress import make_progress
+from meta_audit.cli.progress import Quiet, make_progress
 from meta_audit.cli.summaries import finish
 from meta_audit.render.escape import escape
 
@@ -42,22 +43,22 @@ def command(
     `meta-audit rejections list`. Running the same command again is safe, and completes an
     import that was interrupted.
     """
+    from meta_audit.ingest.first_source import with_first_source
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import find
-    from meta_audit.store.opening import open_to_write
+    from meta_audit.store.opening import has_store, open_to_write
 
-    store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
-    try:
+    limits = click.get_current_context().find_object(Limits) or Limits()
+    found = find(sources, block_bytes=limits.block_bytes)
+    if not has_store(db):
+        found = with_first_source(found, Quiet())
+    with closing(open_to_write(db, allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
             click.echo(f"New store: {escape(store.name)}", err=True)
         with make_progress(sources) as progress:
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            limits = click.get_current_context().find_object(Limits) or Limits()
             options_ = Options(jobs, coerce_scalars, checkpoint_log, limits)
-            run = Import(store, progress, options_)
             arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            result = run.run(find(sources, block_bytes=limits.block_bytes), arguments)
-    finally:
-        store.close()
+            result = Import(store, progress, options_).run(found, arguments)
     return finish(result, store, format_)

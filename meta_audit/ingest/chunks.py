@@ -46,6 +46,9 @@ class Chunk:
     """More of the same may follow."""
     is_urgent: bool = False
     """Write it, and all before it, now: it cannot be read again."""
+    dismissed: tuple[int, ...] = ()
+    """Rejections that somebody dismisses, all for one `reason`."""
+    reason: str = ""
     cut_off: str = ""
     """The source that a signal cut off, and that cannot be read again."""
 
