@@ -21,7 +21,7 @@ is_notice: Final = re.compile(NOTICE).match
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 # What may stand before a document, and may be left out.
-BEFORE: Final = re.compile(rb"(?:[ \t\r\n]|\xef\xbb\xbf|" + NOTICE + rb"|\x1b\[[0-9;]*m)*").match
+BEFORE: Final = re.compile(rb"(?:[ \t\r\n]++|\xef\xbb\xbf|" + NOTICE + rb"|\x1b\[[0-9;]*m)*+").match
 _DESCRIBE: Final = "`bacalhau job describe ID --output json`"
 _FOREIGN: Final = tuple(
     (re.compile(pattern), message)

@@ -21,7 +21,7 @@ _MARK: Final = re.compile(
 _BARE_MARK: Final = re.compile(rb"(?:---|\.\.\.)[ \t]*(?:[ \t]#[^\r\n]*)?(?:\r?\n|\Z)")
 _SIGNIFICANT: Final = re.compile(rb"^[ \t\r]*[^# \t\r\n]", re.MULTILINE)
 _NO_DIRECTIVE: Final = re.compile(rb"^(?:[ \t\r]*[^#% \t\r\n]|[ \t\r]+%)", re.MULTILINE)
-_BLANK_LINES: Final = re.compile(rb"(?:[ \t\r]*\n|\xef\xbb\xbf|" + NOTICE + rb")*")
+_BLANK_LINES: Final = re.compile(rb"(?:(?:[ \t\r]*+\n)++|\xef\xbb\xbf|" + NOTICE + rb")*+")
 _MAY_BE_LIST: Final = re.compile(
     rb"\A(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*(?:-[ \t\r\n]|[\[{%]|---[ \t])|"
     rb"^[ \t]*[\"']?(?:" + "|".join(LIST_FIELDS).encode() + rb")[\"']?[ \t]*:",
