@@ -61,7 +61,7 @@ def kind_of_name(name: str) -> Kind | None:
 def detect(blocks: Blocks, name: str) -> Kind:
     """Return what the blocks hold, without consuming them."""
     named = kind_of_name(name)
-    head = blocks.peek(HEAD_BYTES, to_pause=True)
+    head = blocks.peek(HEAD_BYTES, to_pause=True)[:HEAD_BYTES]
     if _UTF_16.match(head):
         return "utf-16"
     is_part = len(head) >= HEAD_BYTES or blocks.is_paused

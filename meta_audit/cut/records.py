@@ -42,7 +42,11 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
 def _whole(blocks: Blocks, name: str, kind: Kind) -> Iterator[list[Item]]:
     """Yield everything as one rejection, or as a document for `meta_audit.decode` to refuse."""
     record = Record(1, 1, "yaml" if kind_of_name(name) == "yaml" else "json")
-    message = what_else(blocks.peek(HEAD_BYTES, to_pause=True)) if kind == "no document" else ""
+    message = (
+        what_else(blocks.peek(HEAD_BYTES, to_pause=True)[:HEAD_BYTES])
+        if kind == "no document"
+        else ""
+    )
     for block in blocks:
         record.add(block)
     yield [record.rejection("not_a_job", message) if message else record.finish()]

@@ -185,6 +185,15 @@ def test_a_zstd_window_beyond_the_bound_is_refused() -> None:
     assert caught.value.code == "archive.budget"
 
 
+@pytest.mark.parametrize("pack", [gz, zst])
+def test_members_that_hold_nothing_are_bounded(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(NDJSON)
+    assert contents(read(pack(b"") * 1000 + packed + pack(b"") * 999)) == LINES
+    with pytest.raises(SourceError, match="empty") as caught:
+        read(packed + pack(b"") * 100_000)
+    assert caught.value.code == "archive.budget"
+
+
 def test_blocks_come_in_bounded_size() -> None:
     data = gzip.compress(b"a" * (20 << 20))
     raw = [data[at : at + 1000] for at in range(0, len(data), 1000)]

@@ -254,7 +254,7 @@ NO_JOBS = {
     "x.py": 'JOB = {"ID": "j-1", "Meta": {}, "Tasks": [{"Engine": {"Type": "docker"}}]}\n',
     "x.go": 'var x = `{"ID": "j-1", "Meta": {}, "Tasks": [{"Engine": {}}]}`\n',
     "x.md": "---\ntitle: x\n---\n```yaml\nName: x\nTasks:\n- Engine:\n    Type: docker\n```\n",
-    "notes.txt": "Notes on jobs\nTasks: see below.\nEngine: the docker one.\nprose about ID: and Meta: as such\n",
+    "notes.txt": "Notes on jobs\nTasks: see below.\nEngine: the docker one.\nabout ID: and Meta:\n",
     "x.ipynb": '{"cells": [{"source": ["{\\"ID\\": 1}"], "metadata": {}}], "ID": 1, "Meta": 2}',
 }
 JOBS = {

@@ -213,6 +213,8 @@ stream = {
     "yaml": Endless(b"ID: x\\n", b"---\\nID: x\\nMeta: {k: v}\\n", b"---\\n"),
     "one yaml": Endless(b"a: |\\n", b"  x\\n", b""),
     "yaml line": Endless(b"a: ", b"x", b""),
+    "yaml list": Endless(b"- {}\\n", b"- {}\\n", b""),
+    "list in a line": Endless((record + b"\\n") * 2 + b"[{}", b",{}", b"]\\n"),
     "comments": Endless(b"# x\\n", b"# x\\n", b""),
     "blank": Endless(b"\\n", b"\\n", b""),
 }[kind]
@@ -222,13 +224,22 @@ print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 10
 """
 KINDS = [
     "ndjson", "tiny lines", "array", "tiny elements", "page", "one line", "escapes", "depth",
-    "junk", "yaml", "one yaml", "yaml line", "comments", "blank",
+    "junk", "yaml", "one yaml", "yaml line", "yaml list", "list in a line",
+    "comments", "blank",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_stays_flat(kind: str) -> None:
-    slow = {"tiny lines": 4, "tiny elements": 1, "yaml": 3, "depth": 2, "escapes": 30}
+    slow = {
+        "tiny lines": 4,
+        "tiny elements": 1,
+        "yaml": 3,
+        "depth": 2,
+        "escapes": 30,
+        "yaml list": 8,
+    }
+    slow["list in a line"] = 4
     megabytes = slow.get(kind, 80)
     result = subprocess.run(
         [sys.executable, "-c", MEMORY, kind, str(megabytes)],
