@@ -66,12 +66,23 @@ def command(
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """
+    from meta_audit.ingest.first_source import with_first_source
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import find
-    from meta_audit.store.opening import open_to_write
+    from meta_audit.store.opening import has_store, open_to_write
 
-    _check_sources(sources)
+    context = click.get_current_context()
+    limits = context.find_object(Limits) or Limits()
+    found = find(
+        sources,
+        block_bytes=limits.block_bytes,
+        include=include,
+        exclude=exclude,
+        follow_links=follow_links,
+    )
+    if not has_store(options.db()):
+        found = with_first_source(found, Quiet())
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
             note(f"New store: {escape(store.name)}")
@@ -79,35 +90,11 @@ def command(
             total = total_bytes(sources) if line.is_live else None
             reporter = Quiet(line, verbose=options.is_verbose(), total=total)
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            limits = click.get_current_context().find_object(Limits) or Limits()
             run = Import(store, reporter, Options(jobs, coerce_scalars, checkpoint_log, limits))
-            found = find(
-                sources,
-                block_bytes=limits.block_bytes,
-                include=include,
-                exclude=exclude,
-                follow_links=follow_links,
-            )
-            result = run.run(found, ["ingest", *sources, *_given(click.get_current_context())])
+            result = run.run(found, ["ingest", *sources, *_given(context)])
         if skipped := reporter.skipped_files():
             note(skipped)
     return report(result, store, format_)
-
-
-def _check_sources(sources: tuple[str, ...]) -> None:
-    """Raise `SourceError` rather than make a store for sources that are all missing."""
-    from meta_audit.errors import SourceError
-    from meta_audit.store.location import is_sqlite, locate
-
-    url = locate(options.db())
-    if not is_sqlite(url) or os.path.exists(url.database or ""):
-        return
-    if all(source != "-" and not os.path.lexists(source) for source in sources):
-        raise SourceError(
-            "source.missing",
-            f"no such file or directory: {', '.join(sources)}",
-            advice="Check the path. No store was made.",
-        )
 
 
 def _given(context: click.Context) -> list[str]:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from itertools import count, repeat
 from typing import Final
 
+from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BATCH_RECORDS, Blocks, Item, Record, whole_lines
 from meta_audit.cut.json import JsonSplitter, end_of_value
 from meta_audit.cut.notices import is_notice, what_else
 from meta_audit.cut.pages import inner_token, may_hold_token
-from meta_audit.model import LIST_FIELDS, Document, Format, Rejection
+from meta_audit.model import Document, Format, Rejection
 
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
-from meta_audit.ingest.signals import Interrupted
 from meta_audit.model import Rejection
 from meta_audit.record.source_log import (
     RecordCompleted,
@@ -47,6 +46,9 @@ class Chunk:
     """More of the same may follow."""
     is_urgent: bool = False
     """Write it, and all before it, now: it cannot be read again."""
+    dismissed: tuple[int, ...] = ()
+    """Rejections that somebody dismisses, all for one `reason`."""
+    reason: str = ""
     cut_off: str = ""
     """The source that a signal cut off, and that cannot be read again."""
 
@@ -178,32 +180,33 @@ class Chunker:
         Signals wait: what is being cut when one comes would be lost.
         """
         source, seconds = reading.source, self._limits.commit_seconds
-        source.check = self._stopper.check
+        source.is_stopping = self._stopper.is_stopping
         batches = source.batches()
         written, is_waiting = time.monotonic(), True
-        try:
-            while True:
-                self._stopper.check()
-                if self._is_full():
-                    yield self._full()
-                    written, is_waiting = time.monotonic(), True
-                elif time.monotonic() - written >= seconds and (is_waiting or self._chunk.events):
-                    yield self._urgent()
-                    written, is_waiting = time.monotonic(), False
-                if source.wait(seconds / 4):
-                    documents = next(batches, None)
-                    if documents is None:
-                        break
-                    self._take(reading, documents)
-        except Interrupted:
+        while True:
+            if self._is_full():
+                yield self._full()
+                written, is_waiting = time.monotonic(), True
+            elif time.monotonic() - written >= seconds and (is_waiting or self._chunk.events):
+                yield self._urgent()
+                written, is_waiting = time.monotonic(), False
+            if not source.wait(seconds / 4) and not source.is_stopping():
+                continue
+            documents = next(batches, None)
+            if documents is None:
+                break
+            self._take(reading, _whole(documents) if source.is_stopping() else documents)
+        if source.is_stopping():
             chunk = self._urgent()
             chunk.cut_off = source.uri
             yield chunk
-            raise
-        self._chunk.events.append(reading.end())
+        else:
+            self._chunk.events.append(reading.end())
 
     def _take(self, reading: Reading, documents: list[Item]) -> None:
         """Add the documents of a batch that the store does not have."""
+        if not documents:
+            return
         offered = reading.offer(documents)
         self._chunk.events += _completed(reading.torn, offered)
         fresh = self._without_known(offered)
@@ -237,6 +240,13 @@ class Chunker:
             return offered
         known = self._known.documents(digests)
         return [o for o in offered if o.sha256 not in known] if known else offered
+
+
+def _whole(documents: list[Item]) -> list[Item]:
+    """Leave out a last record that may be torn, as its sender was cut off."""
+    last = documents[-1]
+    is_torn = isinstance(last, Rejection) and last.reason in ("truncated", "empty")
+    return documents[:-1] if is_torn or last.format == "yaml" else documents
 
 
 def _completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:

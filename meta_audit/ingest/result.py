@@ -47,6 +47,8 @@ class Counts:
     """Documents rejected that are new to look at."""
     known_rejected: int = 0
     """Documents rejected before, from a source of the same name, for the same reason."""
+    dismissed: int = 0
+    """Rejections dismissed."""
     reasons: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
@@ -73,6 +75,7 @@ class Counts:
         self.unchanged += written.changes["unchanged"]
         self.rejected += len(written.rejected)
         self.known_rejected += len(written.known_rejected)
+        self.dismissed += written.dismissed
         self.known_sources += written.sources["repeated"]
         self.truncated += written.sources["truncated"]
         self.partial += written.sources["partial"]

@@ -24,6 +24,7 @@ from meta_audit.ingest.rejected import rejected_chunks
 from meta_audit.ingest.result import Counts, ImportResult
 from meta_audit.ingest.signals import Interrupted, Stopper
 from meta_audit.record.checkpoint_log import append_missing, locate
+from meta_audit.record.dismissals import check_dismissals
 from meta_audit.record.known import Known
 from meta_audit.record.runs import actor, begin_import, end_import
 from meta_audit.record.sealing import Sealer
@@ -32,7 +33,7 @@ from meta_audit.record.source_log import SourceLog
 from meta_audit.record.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meta_audit.ingest.result import Status
     from meta_audit.record.batch import Batch
@@ -76,6 +77,16 @@ class Import:
         is_empty = result.status == "complete" and not result.counts.sources
         return replace(result, nothing_found=is_empty)
 
+    def dismiss(
+        self, rejection_ids: Sequence[int], reason: str, arguments: list[str]
+    ) -> ImportResult:
+        """Dismiss rejections that somebody has looked at: who did, when and why is signed.
+
+        Raises what `check_dismissals` does; then none is dismissed.
+        """
+        check_dismissals(self._session, rejection_ids, reason)
+        return self._run(iter([Chunk(dismissed=tuple(rejection_ids), reason=reason)]), arguments)
+
     def retry(self, arguments: list[str]) -> ImportResult:
         """Offer every unresolved rejection again. Raises as `run` does."""
         return self._run(rejected_chunks(self._session), arguments)
@@ -113,7 +124,7 @@ class Import:
 
     def _write(self, chunk: Chunk, batch: Batch, log: SourceLog) -> None:
         log.apply(chunk.events)
-        written = self._writer.write(batch, log)
+        written = self._writer.write(batch, log, chunk.dismissed, chunk.reason)
         counts = self._counts
         counts.skipped += chunk.skipped
         self._cut_off = chunk.cut_off

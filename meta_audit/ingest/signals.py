@@ -36,10 +36,9 @@ class Stopper:
             raise Interrupted
         self._give_up()
 
-    def check(self) -> None:
-        """Raise `Interrupted` if a signal has come, also within a `holding` block."""
-        if self.signal:
-            raise Interrupted
+    def is_stopping(self) -> bool:
+        """Tell whether a signal has come."""
+        return bool(self.signal)
 
     @contextmanager
     def installed(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
 from meta_audit.record.versions import Matcher, StoreIds
@@ -20,7 +21,7 @@ from meta_audit.schema.tables import columns
 from meta_audit.store.session import row, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
@@ -55,6 +56,7 @@ class Written:
     """Documents that were rejected before, from a source of the same name, for that reason."""
     sources: Counter[str] = field(default_factory=Counter)
     """Sources that ended, by status; `repeated` those that were read before."""
+    dismissed: int = 0
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
@@ -93,11 +95,20 @@ class Writer:
         rows = self._session.query(sql)
         return bytes(rows[0][0]) if rows else b""
 
-    def write(self, batch: Batch, sources: SourceLog) -> Written:
-        """Write a batch and the results of its sources completely, or not at all."""
+    def write(
+        self,
+        batch: Batch,
+        sources: SourceLog,
+        dismissed: Sequence[int] = (),
+        reason: str = "",
+    ) -> Written:
+        """Write a batch, the results of its sources and dismissals completely, or not at all."""
 
         def work() -> Written:
             written = self._write(batch, sources)
+            if dismissed:
+                number = dismiss(self._session, sources.import_id, dismissed, reason)
+                written.dismissed = number
             written.sources = sources.write_results(self._session, written.rejected_of_sources)
             return written
 

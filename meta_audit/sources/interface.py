@@ -42,8 +42,8 @@ class Source(ABC):
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
-    check: Callable[[], None] = staticmethod(lambda: None)
-    """Called while a live source waits for its sender. What it raises ends the reading."""
+    is_stopping: Callable[[], bool] = staticmethod(lambda: False)
+    """Tells a source without a stamp that somebody wants to stop: it ends as if all had come."""
     partial: Partial | None = None
     """What the source says of itself: that more would follow. Complete after the last batch."""
 

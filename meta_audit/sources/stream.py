@@ -72,10 +72,10 @@ class ByteStream(Source):
         self.bytes_read = 0
         self.sha256 = b""
         try:
-            while True:
-                while not self.wait(PAUSE_SECONDS):
-                    self.check()
+            while not self.is_stopping():
+                if not self.wait(PAUSE_SECONDS):
                     yield b""
+                    continue
                 block = read(self._block_bytes)
                 if not block:
                     break

@@ -171,6 +171,21 @@ def version_table(session: Session, backend: Backend) -> str:
     return OLD_VERSION_TABLE if ours else ""
 
 
+def has_store(db: str | None) -> bool:
+    """Tell whether there is a store of any schema; where it cannot be reached, there is none."""
+    url = locate(db)
+    if is_sqlite(url):
+        return Path(url.database or "").exists()
+    try:
+        store = _open(url, read_only=True, retry=Retry.from_environment())
+        with _closed_on_error(store):
+            found = bool(store.revision())
+        store.close()
+    except StoreError:
+        return False
+    return found
+
+
 def open_to_write(
     db: str | None, *, allow_unsafe_server: bool = False, retry: Retry | None = None
 ) -> Store:

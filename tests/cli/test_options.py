@@ -205,7 +205,8 @@ def test_a_source_that_is_missing_makes_no_store(tmp_path: Path, file: Audit, ca
     db = tmp_path / "new" / "audit.db"
     status, out, err = run(capsys, "ingest", tmp_path / "no.json", "no/such", "--db", db)
     assert (status, out) == (3, "")
-    assert f"no such file or directory: {tmp_path}/no.json, no/such" in err
+    assert f"Refused {tmp_path}/no.json: no such file or directory" in err
+    assert "no store was made" in err
     assert not db.parent.exists()
     assert run(capsys, "ingest", tmp_path / "no.json", "--db", file.db)[0] == 3
     assert file.rows("SELECT status FROM v_sources") == [("refused",)]
