@@ -10,6 +10,7 @@ from meta_audit.ledger.merkle import Nodes, Tree, inclusion_proof, leaf_hash
 from meta_audit.ledger.note import VerifierKey
 from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
+from meta_audit.verify.guard import octets
 from meta_audit.verify.report import Options
 from meta_audit.verify.work import Plan, Work
 
@@ -52,7 +53,7 @@ def _prove(session: Session, job_key: int, index: int) -> bytes:
     entries = JobRange(work, job_key, job_key + 1).entries()
     content = content_of(session, index)
     leaf = session.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
-    if index not in entries or content is None or leaf_hash(entries[index]) != bytes(leaf):
+    if index not in entries or content is None or leaf_hash(entries[index]) != octets(leaf):
         raise LedgerError(
             f"the rows of entry {index} are not those that were signed",
             advice="Run `meta-audit verify`.",
@@ -114,7 +115,7 @@ def _nodes(session: Session) -> Nodes:
             rows = session.query(sql, begin, min(end, begin + LEAVES_PER_QUERY))
             if not rows:
                 raise LedgerError(f"entry {begin} is missing from the ledger")
-            tree.extend([bytes(row[0]) for row in rows])
+            tree.extend([octets(row[0]) for row in rows])
         return tree.root()
 
     return node
