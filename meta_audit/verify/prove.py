@@ -15,6 +15,7 @@ from meta_audit.ledger.merkle_proof import verify_consistency
 from meta_audit.ledger.note import Note, VerifierKey, encode_base64
 from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
+from meta_audit.verify.guard import octets
 from meta_audit.verify.report import Options
 from meta_audit.verify.work import Plan, Work
 
@@ -70,7 +71,7 @@ def _prove(session: Session, index: int, entries: dict[int, bytes], nodes: Nodes
     note, size = found[0]
     content = content_of(session, index)
     leaf = session.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
-    if index not in entries or content is None or leaf_hash(entries[index]) != bytes(leaf):
+    if index not in entries or content is None or leaf_hash(entries[index]) != octets(leaf):
         raise LedgerError(
             f"the rows of entry {index} are not those that were signed",
             advice="Run `meta-audit verify`.",
@@ -124,7 +125,7 @@ def _nodes(session: Session) -> Nodes:
             rows = session.query(sql, begin, min(end, begin + LEAVES_PER_QUERY))
             if not rows:
                 raise LedgerError(f"entry {begin} is missing from the ledger")
-            tree.extend([bytes(row[0]) for row in rows])
+            tree.extend([octets(row[0]) for row in rows])
         return tree.root()
 
     return node

@@ -186,7 +186,7 @@ class Verification:
             crew = processes
         else:
             crew = Alone(session, plan)
-        sizes = tuple(one.checkpoint.size for one in outside)
+        sizes = (start.size, *(one.checkpoint.size for one in outside))
         marks = checkpoints.sizes[self._since :]
         parts = [Part("leaves", (start, sizes, marks))]
         with guarded(session, damages, Check.ROWS, "the store"):

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -171,16 +171,25 @@ MADE: Final[dict[bool, tuple[Callable[[Any, str], str], ...]]] = {
 
 
 def alarms(shelf: Shelf, folder: Path) -> list[str]:
-    """Do each of these to a copy of one store; what verify said, where it was not "Intact."."""
-    base = shelf.copy(grow(shelf, folder).db)
+    """Do all of these to copies of one store; what verify said, where it was not "Intact."."""
     is_sqlite = isinstance(shelf, Files)
+    names = list(SQLITE if is_sqlite else POSTGRESQL)
+    return alarms_of(shelf, grow(shelf, folder).db, names, MADE[is_sqlite])
+
+
+def alarms_of(
+    shelf: Shelf, db: str, names: list[str], makers: Sequence[Callable[[Shelf, str], str]]
+) -> list[str]:
+    """Do some of these to copies of a store."""
+    base = shelf.copy(db)
+    statements = SQLITE if isinstance(shelf, Files) else POSTGRESQL
     found = []
-    for name, statements in (SQLITE if is_sqlite else POSTGRESQL).items():
+    for name in names:
         target = shelf.copy(base)
-        _execute(target, statements)
+        _execute(target, statements[name])
         found += _alarm(name, target)
         shelf.drop(target)
-    for make in MADE[is_sqlite]:
+    for make in makers:
         target = make(shelf, base)
         found += _alarm(make.__name__, target)
         shelf.drop(target)

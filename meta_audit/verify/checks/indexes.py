@@ -25,8 +25,9 @@ _INDEXES: Final = """
     JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
     JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     JOIN pg_catalog.pg_am am ON am.oid = x.relam
-    WHERE c.relnamespace = pg_catalog.current_schema()::pg_catalog.regnamespace
-        AND c.relkind = 'r' ORDER BY c.relpages DESC, x.relname"""
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = pg_catalog.current_schema() AND c.relkind = 'r'
+    ORDER BY c.relpages DESC, x.relname"""
 _AMCHECK: Final = """
     SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e
     JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
@@ -93,8 +94,11 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
     if not index.is_plain:
         return "it is no plain index"
     _read_by_index_alone(query, yes=True)
-    statements = (*_lookups(index, secret), _count(index))
-    if not all(_uses(query, sql, index.name) for sql in statements):
+    for leading in (False, True):
+        statements = (*_lookups(index, secret, leading=leading), _count(index))
+        if all(_uses(query, sql, index.name) for sql in statements):
+            break
+    else:
         _read_by_index_alone(query, yes=False)
         return "the server would not read through it alone"
     for sql in statements[:-1]:
@@ -122,13 +126,20 @@ def _all_rows(table: str) -> str:
     return f'"{table}" TABLESAMPLE SYSTEM (100)'
 
 
-def _lookups(index: Index, secret: int) -> Iterator[str]:
-    """SQL that gives the keys from which the index leads elsewhere than to their rows."""
+def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
+    """SQL that gives the keys from which the index leads elsewhere than to their rows.
+
+    `leading`: look up by the first key and filter by the others, so that no index on those is used.
+    """
     names = [f"k{n}" for n in range(len(index.keys))]
     wanted = ", ".join(f"o.{name}" for name in names)
     columns = ", ".join(f"{key} AS {name}" for key, name in zip(index.keys, names, strict=True))
     table, rows = f'ONLY "{index.table}"', f"ONLY {_all_rows(index.table)}"
-    equal = [f"{key} = o.{name}" for key, name in zip(index.keys, names, strict=True)]
+    rest = "IS NOT DISTINCT FROM" if leading else "="
+    equal = [
+        f"{key} {rest if number else '='} o.{name}"
+        for number, (key, name) in enumerate(zip(index.keys, names, strict=True))
+    ]
     if index.is_unique and not index.has_null:
         yield (
             f"SELECT {wanted} FROM (SELECT {columns}, ctid AS place FROM {rows}) o"  # noqa: S608
