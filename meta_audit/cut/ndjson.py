@@ -17,6 +17,7 @@ from meta_audit.model import Document, Format, Rejection
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8
 _LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*LIST_FIELDS, "nexttoken"))
+_BARE_STARTS: Final = (b'{"id"', b'{"name"', b'{"apiv')
 _MARKS: Final = re.compile(rb"(?:[ \t\r]*\xef\xbb\xbf)*").match
 
 
@@ -66,13 +67,12 @@ class _Lines:
         lines.pop()  # what follows the last line end: nothing
         if b"\r" in text:  # a search for both bytes takes fifty times as long
             lines = [each.removesuffix(b"\r") for each in lines]
-        has_token = may_hold_token(text)
         for start in range(0, len(lines), BATCH_RECORDS):
             batch = lines[start : start + BATCH_RECORDS]
             documents = map(
                 Document, batch, count(self._ordinal), count(self._line), repeat(_FORMAT)
             )
-            if has_token or any(map(_is_special, {each[:_PREFIX] for each in batch})):
+            if any(map(_is_special, {each[:_PREFIX] for each in batch})):
                 yield from self._each(documents)
             else:
                 self._is_empty = False
@@ -139,9 +139,9 @@ class _Lines:
 
 
 def _is_special(prefix: bytes) -> bool:
-    """Tell whether a line that begins with these bytes may be other than one document."""
-    start = prefix.translate(None, b" \t\r")
-    return start[:1] != b"{" or _is_list(prefix)
+    """Tell whether a line that begins with these bytes may be other than one bare job."""
+    start = prefix.translate(None, b" \t\r").lower()
+    return not start.startswith(_BARE_STARTS)
 
 
 def _is_list(prefix: bytes) -> bool:
