@@ -31,7 +31,7 @@ PAGES = (
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHER_PROGRAMS = {"--wheel"}
+_OTHER_PROGRAMS = {"--wheel", "--dry-run", "--template-vars"}
 
 
 def name_of(path: Path) -> str:
