@@ -157,11 +157,12 @@ class Chunker:
     def _read(self, source: Source) -> Iterator[Chunk]:
         number = self._begin(source.uri)
         try:
-            known = self._known_source(source)
+            torn = self._known.torn(source.uri)
+            known = None if torn else self._known_source(source)
             if known:
                 self._pass_over(number, known)
                 return
-            reading = Reading(number, source, self._known.torn(source.uri))
+            reading = Reading(number, source, torn)
             if source.stamp is None:
                 with self._stopper.holding():
                     yield from self._read_live(reading)
@@ -226,11 +227,10 @@ class Chunker:
 
     def _known_source(self, source: Source) -> KnownSource | None:
         """Return an earlier complete reading of the same bytes that rejected nothing."""
-        if source.path is None or source.size is None:
+        stamp = source.stamp
+        if stamp is None or not self._known.has_source_of_size(stamp.size):
             return None
-        if not self._known.has_source_of_size(source.size):
-            return None
-        return self._known.source(digest(source.path), source.size)
+        return self._known.source(digest(stamp.path), stamp.size)
 
     def _without_known(self, offered: list[Offered]) -> list[Offered]:
         """Leave out what the store has; where a sample is new, the writer finds the rest."""

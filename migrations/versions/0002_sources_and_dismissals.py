@@ -53,6 +53,16 @@ BEST_IDENTITY = """(
         WHEN 'inferred' THEN 3 ELSE 4 END, r.basis, i.value
     LIMIT 1)"""
 
+# Executions and events that came without a namespace, and whose job is known by its ID, are that
+# job's. (An ID may be in several namespaces: then they are in each.)
+OF_JOB = """
+    JOIN jobs a ON a.job_key = e.job_key
+    JOIN jobs j ON j.job_id = a.job_id AND (j.job_key = a.job_key) = NOT (
+        (SELECT term FROM terms WHERE term_id = a.namespace_id) = ''
+        AND NOT EXISTS (SELECT 1 FROM job_versions b WHERE b.job_key = a.job_key)
+        AND EXISTS (
+            SELECT 1 FROM jobs b WHERE b.job_id = a.job_id AND b.job_key <> a.job_key))"""
+
 FROM_VERSION = """
     FROM job_versions v JOIN jobs j ON j.job_key = v.job_key"""
 
@@ -65,8 +75,8 @@ VERSION_NO = ("version_no", "v.version_no", "version of the job in this store, f
 # name: (meaning, ((column, expression, meaning), ...), FROM ...)
 VIEWS = {
     "v_jobs": (
-        "A row per job: its newest version, in its newest state. Of equal times the document with "
-        "the greater hash counts, whatever came first.",
+        "A row per job: its newest version, in its newest state. A spec never hides what an "
+        "orchestrator says, and of equal times the greater hash counts, not the order of arrival.",
         (
             *JOB,
             ("name", "TERM(v.name_id)", "name"),
@@ -92,10 +102,14 @@ VIEWS = {
     JOIN observations o ON o.job_key = j.job_key AND o.document_id = (
         SELECT n.document_id FROM observations n
         JOIN job_versions w ON w.job_key = n.job_key AND w.version_no = n.version_no
+        JOIN terms g ON g.term_id = w.origin_id
+        JOIN terms y ON y.term_id = w.layout_id
         JOIN documents d ON d.document_id = n.document_id
         WHERE n.job_key = j.job_key AND n.version_no > 0
-        ORDER BY coalesce(n.modified_at, 0) DESC, n.revision DESC, w.spec_sha256 DESC,
-            d.sha256 DESC
+        ORDER BY CASE g.term WHEN 'orchestrator' THEN 4 WHEN 'event' THEN 3
+                WHEN 'submission' THEN 2 WHEN 'spec' THEN 1 ELSE 0 END DESC,
+            coalesce(n.modified_at, 0) DESC, n.revision DESC, substr(y.term, 1, 6) = 'legacy',
+            w.spec_sha256 DESC, d.sha256 DESC
         LIMIT 1)
     JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no""",
     ),
@@ -226,9 +240,8 @@ VIEWS = {
             ("modified_at", "TIME(e.modified_at)", "last change, RFC 3339 UTC"),
             ("entry_index", "e.document_id", "ledger index of the document"),
         ),
-        """
-    FROM executions e
-    JOIN jobs j ON j.job_key = e.job_key
+        f"""
+    FROM executions e{OF_JOB}
     JOIN identities i ON i.identity_id = e.node_id""",
     ),
     "v_events": (
@@ -243,9 +256,8 @@ VIEWS = {
             ("message", "e.message", "comment or message"),
             ("entry_index", "e.document_id", "ledger index of the document"),
         ),
-        """
-    FROM job_events e
-    JOIN jobs j ON j.job_key = e.job_key
+        f"""
+    FROM job_events e{OF_JOB}
     JOIN identities i ON i.identity_id = e.node_id""",
     ),
     "v_findings": (
@@ -361,6 +373,22 @@ OLD = {
         ORDER BY coalesce(n.modified_at, 0) DESC, n.revision DESC, n.document_id DESC
         LIMIT 1)
     JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no""",
+    ),
+    "v_executions": (
+        "A row per execution in every document that carries it: job, node, state.",
+        {},
+        """
+    FROM executions e
+    JOIN jobs j ON j.job_key = e.job_key
+    JOIN identities i ON i.identity_id = e.node_id""",
+    ),
+    "v_events": (
+        "A row per history event in every document that carries it.",
+        {},
+        """
+    FROM job_events e
+    JOIN jobs j ON j.job_key = e.job_key
+    JOIN identities i ON i.identity_id = e.node_id""",
     ),
     "v_rejections": (
         "Documents that were not taken, and why.",
