@@ -11,7 +11,7 @@ from meta_audit.render.layout import count
 from meta_audit.render.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from meta_audit.ingest.result import Counts
     from meta_audit.render.layout import Screen
@@ -71,9 +71,7 @@ def _counts(counts: Counts) -> Iterator[str]:
         f" {counts.rejected:,} rejected"
     )
     yield f"  {count(counts.jobs, 'job')} and {count(counts.meta_pairs, 'Meta pair')} added"
-    for title, kinds in (("rejected", counts.reasons), ("finding", counts.findings)):
-        for name, number in sorted(kinds.items()):
-            yield f"  {title} {name}: {number:,}"
+    yield from kinds(counts.reasons, counts.findings)
     if counts.refused:
         yield f"  {count(counts.refused, 'source')} could not be read"
     if counts.truncated:
@@ -84,3 +82,10 @@ def _counts(counts: Counts) -> Iterator[str]:
         yield f"  {count(counts.known_rejected, 'document')} rejected before, for the same reason"
     if counts.rejected or counts.known_rejected:
         yield "  See `meta-audit rejections list`."
+
+
+def kinds(reasons: Mapping[str, int], findings: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line for each reason of a rejection and each code of a finding."""
+    for title, counted in (("rejected", reasons), ("finding", findings)):
+        for name, number in sorted(counted.items()):
+            yield f"  {title} {name}: {number:,}"
