@@ -20,7 +20,6 @@ from meta_audit import cli
 from meta_audit.query import statements
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.opening import open_to_read
-from tests.copies import shelf
 from tests.engines import (
     Server,
     db_url,
@@ -31,15 +30,16 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
+from tests.store_factory import factory
 
 __all__ = [
     "db_url",
     "empty_sqlite",
+    "factory",
     "new_db",
     "postgres",
     "postgres_own_url",
     "postgres_url",
-    "shelf",
 ]
 
 ROOT: Final = Path(__file__).resolve().parents[1]

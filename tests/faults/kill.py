@@ -47,7 +47,7 @@ BEFORE_READY: Final = 0.1
 
 
 @dataclass(slots=True)
-class Ran:
+class IngestRun:
     """One run of ingest."""
 
     acknowledged: int = 0
@@ -60,7 +60,7 @@ class Ran:
 
 
 @dataclass(slots=True)
-class Seen:
+class StoreState:
     """A store as it was found."""
 
     leaves: list[bytes] = field(default_factory=list)
@@ -93,11 +93,11 @@ class Report:
         )
 
 
-def ingest(folder: Path, db: Path, kill: tuple[str, float] | None = None) -> Ran:
+def ingest(folder: Path, db: Path, kill: tuple[str, float] | None = None) -> IngestRun:
     """Run ingest; `kill` it so many seconds after its `start` or its `ready`."""
     module = ("tests.faults.small_chunks", str(CHUNK_DOCUMENTS), str(BLOCK_BYTES))
     command = (sys.executable, "-m", *module, "ingest", str(folder), "--db", str(db))
-    ran = Ran()
+    ran = IngestRun()
     began = time.monotonic()
     with (
         tempfile.TemporaryFile("w+") as said,
@@ -130,9 +130,9 @@ def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
         process.kill()
 
 
-def look(db: Path) -> Seen:
+def look(db: Path) -> StoreState:
     """Check a store as an auditor would: read only."""
-    seen = Seen()
+    seen = StoreState()
     if not db.exists():
         return seen
     try:
@@ -186,7 +186,7 @@ class Trial:
         self.entries = len(self._leaves)
         self._lengths = entries_after(self._folder)
 
-    def _undisturbed(self) -> tuple[list[bytes], bytes, Ran]:
+    def _undisturbed(self) -> tuple[list[bytes], bytes, IngestRun]:
         db = self._work / "undisturbed.db"
         ran = ingest(self._folder, db)
         seen = look(db)
@@ -227,7 +227,7 @@ class Trial:
         left = min(1 - entries / self.entries + AGAIN * bool(entries), 1)
         return "ready", self._chance.uniform(0, left * patience * self._ran.working)
 
-    def _check(self, ran: Ran, seen: Seen, before: int) -> None:
+    def _check(self, ran: IngestRun, seen: StoreState, before: int) -> None:
         count = len(seen.leaves)
         if seen.leaves != self._leaves[:count]:
             self.report.half_written += 1

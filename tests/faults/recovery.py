@@ -21,7 +21,7 @@ KILLED = -9
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class CommandResult:
     """One run of the program."""
 
     status: int
@@ -32,7 +32,7 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Reference:
     """An undisturbed import, and its store."""
 
     status: int
@@ -41,35 +41,35 @@ class Whole:
     root: str
 
 
-def run(*arguments: str | Path) -> Ran:
+def run(*arguments: str | Path) -> CommandResult:
     """Run the program in this process."""
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = cli.run([str(a) for a in arguments])
     out.flush()
-    return Ran(status, out.buffer.getvalue().decode(), err.getvalue())
+    return CommandResult(status, out.buffer.getvalue().decode(), err.getvalue())
 
 
-def ingest(folder: Path, db: Path) -> Ran:
+def ingest(folder: Path, db: Path) -> CommandResult:
     """The command that is disturbed, undisturbed."""
     return run("ingest", folder, "--db", db, "--jobs", "0")
 
 
-def verify(db: Path) -> Ran:
+def verify(db: Path) -> CommandResult:
     """Verify, against the file of checkpoints beside the store too."""
     return run("verify", "--db", db, "--jobs", "1")
 
 
-def whole(ran: Ran, db: Path) -> Whole:
+def reference(ran: CommandResult, db: Path) -> Reference:
     """What an undisturbed run left; raises where even that is not whole."""
     seen = look(db)
     checked = verify(db)
     if seen.faults or checked.status:
         raise RuntimeError(f"undisturbed, yet faulty: {ran} {seen.faults[:3]} {checked}")
-    return Whole(ran.status, seen.leaves, _content(db), _roots(db)[-1])
+    return Reference(ran.status, seen.leaves, _content(db), _roots(db)[-1])
 
 
-def problems(ran: Ran, db: Path, expected: Whole, least: int) -> Iterator[str]:
+def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> Iterator[str]:
     """What is wrong with a store that an import has left behind, before anything mends it.
 
     `least`: entries that were there, or acknowledged.
@@ -97,7 +97,7 @@ def problems(ran: Ran, db: Path, expected: Whole, least: int) -> Iterator[str]:
         yield "checkpoints, and no store"
 
 
-def problems_again(folder: Path, db: Path, expected: Whole) -> Iterator[str]:
+def problems_again(folder: Path, db: Path, expected: Reference) -> Iterator[str]:
     """What is wrong after the same command once more."""
     ran = ingest(folder, db)
     if ran.status != expected.status:
@@ -127,7 +127,7 @@ def is_store(db: Path) -> bool:
     return True
 
 
-def _of_ending(ran: Ran, expected: int) -> Iterator[str]:
+def _of_ending(ran: CommandResult, expected: int) -> Iterator[str]:
     if "Traceback" in ran.err or "Internal error" in ran.err or "Exception ignored" in ran.err:
         yield f"a traceback: {_short(ran.err)}"
     if ran.status in (KILLED, expected):

@@ -45,7 +45,7 @@ from meta_audit.ingest import chunks
 from meta_audit.store.sqlite import connect as sqlite
 from tests.faults import recovery
 from tests.faults.kill import entries_after
-from tests.faults.traced import HUNG, Call, Traced, cannot_trace, trace
+from tests.faults.strace import HUNG, SystemCall, TraceResult, cannot_trace, trace
 
 SYSCALLS: Final = (
     "write,pwrite64,writev,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,"
@@ -67,7 +67,7 @@ class Point:
     """One system call of one scene, and how it shall fail."""
 
     scene: str
-    call: Call
+    call: SystemCall
     error: str
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Outcome:
     problems: tuple[str, ...]
 
 
-class Bench:
+class Workspace:
     """One process's folder, in which points are tried one after the other."""
 
     def __init__(self, work: Path, documents: int) -> None:
@@ -112,16 +112,16 @@ class Bench:
         shutil.copytree(self._home, self._work / "home-of-half")
         self._prepare("new")
         ran = recovery.ingest(self._folder, self._db)
-        self._whole = recovery.whole(ran, self._db)
+        self._reference = recovery.reference(ran, self._db)
         self._lengths = entries_after(self._folder)
 
-    def calls(self, scene: str, names: Sequence[str]) -> list[Call]:
+    def calls(self, scene: str, names: Sequence[str]) -> list[SystemCall]:
         """The system calls of an undisturbed import."""
         self._prepare(scene)
         traced, _ = self._traced(scene, names)
         found = [*too_early(traced.calls, self._db)]
-        found += recovery.problems(_ran(traced), self._db, self._whole, 0)
-        if traced.status != self._whole.status or found:
+        found += recovery.problems(_ran(traced), self._db, self._reference, 0)
+        if traced.status != self._reference.status or found:
             raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {found}")
         return traced.calls
 
@@ -139,8 +139,8 @@ class Bench:
         if traced.status == HUNG:
             found.append("it hangs")
         try:
-            found += recovery.problems(_ran(traced), self._db, self._whole, least)
-            found += recovery.problems_again(self._folder, self._db, self._whole)
+            found += recovery.problems(_ran(traced), self._db, self._reference, least)
+            found += recovery.problems_again(self._folder, self._db, self._reference)
         except Exception as error:  # noqa: BLE001 - a point whose check fails is one that failed
             found.append(f"check: {type(error).__name__}: {error}")
         return Outcome(point, hit, traced.status, traced.err, tuple(found))
@@ -153,7 +153,9 @@ class Bench:
             shutil.copytree(self._half, self._db.parent)
             shutil.copytree(self._work / "home-of-half", self._home)
 
-    def _traced(self, scene: str, names: Sequence[str], *injections: str) -> tuple[Traced, int]:
+    def _traced(
+        self, scene: str, names: Sequence[str], *injections: str
+    ) -> tuple[TraceResult, int]:
         """A traced import, and how many documents it acknowledged before it ended."""
         with mmap.mmap(-1, 8) as shared:
             work = self._import(scene, shared)
@@ -175,7 +177,7 @@ class Bench:
         return work
 
 
-def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
+def too_early(calls: Sequence[SystemCall], db: Path) -> Iterator[str]:
     """Checkpoints sent out, and logs removed, before what they stand on was durable."""
     log, outside = f"{db}-wal", f"{db}.checkpoints"
     unsynced: set[str] = set()
@@ -194,9 +196,9 @@ def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
             unsynced.add(where)
 
 
-def _ran(traced: Traced) -> recovery.Ran:
+def _ran(traced: TraceResult) -> recovery.CommandResult:
     mute = any(c.injected and c.where.endswith("traced.err") for c in traced.calls)
-    return recovery.Ran(traced.status, traced.out, traced.err, can_speak=not mute)
+    return recovery.CommandResult(traced.status, traced.out, traced.err, can_speak=not mute)
 
 
 def _write_documents(folder: Path, count: int) -> Path:
@@ -214,16 +216,16 @@ def _write_documents(folder: Path, count: int) -> Path:
 
 
 @cache
-def _bench(work: str, documents: int) -> Bench:
-    return Bench(Path(work) / str(os.getpid()), documents)
+def _workspace(work: str, documents: int) -> Workspace:
+    return Workspace(Path(work) / str(os.getpid()), documents)
 
 
-def _calls(work: str, documents: int, scene: str, names: Sequence[str]) -> list[Call]:
-    return _bench(work, documents).calls(scene, names)
+def _calls(work: str, documents: int, scene: str, names: Sequence[str]) -> list[SystemCall]:
+    return _workspace(work, documents).calls(scene, names)
 
 
 def _try(work: str, documents: int, point: Point, names: Sequence[str]) -> Outcome:
-    return _bench(work, documents).try_(point, names)
+    return _workspace(work, documents).try_(point, names)
 
 
 @dataclass(slots=True)
@@ -269,7 +271,9 @@ class Report:
         )
 
 
-def points(scene: str, calls: Sequence[Call], errors: Sequence[str], every: int) -> Iterator[Point]:
+def points(
+    scene: str, calls: Sequence[SystemCall], errors: Sequence[str], every: int
+) -> Iterator[Point]:
     """Every n-th call, each with every error."""
     of_interest = [c for c in calls if c.name != "openat" or c.creates]
     for error in errors:

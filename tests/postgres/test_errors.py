@@ -10,7 +10,7 @@ import pytest
 
 from meta_audit import cli
 from tests.clusters import Cluster
-from tests.postgres.passwords import DATABASE, SECRET, Run, cluster, run, store_of
+from tests.postgres.password_cluster import DATABASE, SECRET, Run, cluster, run, store_of
 
 __all__ = ["cluster", "run"]
 

@@ -30,7 +30,7 @@ from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.postgresql.bulk import PostgresBulk
 from tests.clusters import USER, Cluster
 from tests.faults import export
-from tests.postgres.passwords import DATABASE, Run, cluster, rows, run, store_of
+from tests.postgres.password_cluster import DATABASE, Run, cluster, rows, run, store_of
 
 __all__ = ["cluster", "run"]
 

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from meta_audit import cli
 from meta_audit.schema.tables import FACT_TABLES
 from meta_audit.store.opening import open_to_read, open_to_write
-from tests.copies import database
 from tests.engines import Server
+from tests.store_factory import database
 
 OWNER, IMPORTER, AUDITOR = ROLES = ("ma_owner", "ma_importer", 'ma "auditor"')
 NAMES = ("--owner", OWNER, "--importer", IMPORTER, "--auditor", AUDITOR)

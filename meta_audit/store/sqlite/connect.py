@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.errors import StoreError
-from meta_audit.store.sqlite.immutable import Still, uri
 from meta_audit.store.retry import Patience
+from meta_audit.store.sqlite.immutable import Still, uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

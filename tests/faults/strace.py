@@ -34,7 +34,7 @@ class CannotTraceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SystemCall:
     """One system call, as strace saw it; `number` counts from 1, for each name."""
 
     name: str
@@ -46,19 +46,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TraceResult:
     """How a traced process ended."""
 
     status: int
     """Exit code; negative for a signal."""
     out: str
     err: str
-    calls: list[Call]
+    calls: list[SystemCall]
 
 
 def trace(
     work: Callable[[], int], folder: Path, names: Sequence[str], injections: Sequence[str] = ()
-) -> Traced:
+) -> TraceResult:
     """Do work in a process of its own; `injections` are written as strace wants them."""
     out, err, log = (folder / f"traced.{kind}" for kind in ("out", "err", "log"))
     log.unlink(missing_ok=True)
@@ -80,12 +80,12 @@ def trace(
             os.waitpid(process, 0)
             raise
         strace.wait()
-    return Traced(
+    return TraceResult(
         status, out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), calls_of(log)
     )
 
 
-def calls_of(log: Path) -> list[Call]:
+def calls_of(log: Path) -> list[SystemCall]:
     """What strace wrote down."""
     found = []
     counts: Counter[str] = Counter()
@@ -98,7 +98,9 @@ def calls_of(log: Path) -> list[Call]:
             paths = [descriptor[1]] if descriptor else ["", *_PATHS.findall(rest)]
             where = paths[-1]
             found.append(
-                Call(name, counts[name], where, "O_CREAT" in rest, rest.endswith("(INJECTED)"))
+                SystemCall(
+                    name, counts[name], where, "O_CREAT" in rest, rest.endswith("(INJECTED)")
+                )
             )
     return found
 
