@@ -44,6 +44,14 @@ __all__ = [
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORPUS: Final = ROOT / "../shared/corpus"
+LONGEST: Final = ("faults", "postgres", "verify", "ingest", "docs", "store", "query")
+"""Folders of tests, the longest first: a long module at the end would leave one worker idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest folders first."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
 
 
 @dataclass(frozen=True)

@@ -142,9 +142,9 @@ def test_keys_in_messages_are_escaped() -> None:
 )
 @pytest.mark.parametrize("count", [1_000, 25_000, 1_000_000])
 def test_deep_nesting_is_refused_at_once(piece: bytes, count: int) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert rejection(piece * count).reason in {"too_deep", "yaml.syntax"}
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_deep_block_mappings_are_refused() -> None:
@@ -190,12 +190,12 @@ def merges(levels: int, width: int) -> bytes:
 
 
 def test_bombs_are_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for content in (laughs(9, 9), laughs(30, 2), merges(9, 9), merges(30, 2)):
         assert rejection(content).reason == "yaml.alias_budget"
     long_scalar = b"a: &a " + b"x" * 1_000_000 + b"\nb: [" + b"*a," * 11 + b"]"
     assert rejection(long_scalar).reason == "yaml.alias_budget"
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_alias_budget_is_exact() -> None:
@@ -236,14 +236,14 @@ def test_nodes_are_bounded() -> None:
     ids=lambda content: repr(content[:20]),
 )
 def test_long_things_take_linear_time(content: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     message = ""
     try:
         decode_yaml(content)
     except RejectedError as error:
         message = str(error)
     assert len(message) < 1000
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_python_parser_serves_where_libyaml_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_what_does_not_pass_is_said_at_once(
         assert error in result.err
         assert advice in result.err
     assert run("db", "copy", db, tmp_path / "copy.db").status == cli.Exit.STORE
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # it would wait for 30
 
 
 PASSING: dict[str, tuple[Callable[[Cluster], str], str, str]] = {

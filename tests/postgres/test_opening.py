@@ -83,17 +83,16 @@ def test_sqlite_does_not_import_psycopg(tmp_path: Path) -> None:
     assert done.stdout == "set()\n"
 
 
-def test_without_psycopg_the_advice_is_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import meta_audit.store
-
-    for name in ("postgresql", "postgresql_bulk", "postgresql_errors"):
-        monkeypatch.delitem(sys.modules, f"meta_audit.store.{name}", raising=False)
-        monkeypatch.delattr(meta_audit.store, name, raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert cli.run(["find", "--db", "postgresql://h/d"]) == cli.Exit.STORE
-    assert "pip install 'meta-audit[postgresql]'" in capsys.readouterr().err
+def test_without_psycopg_the_advice_is_to_install_it() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None; from meta_audit import cli; "
+        "sys.exit(cli.run(['find', '--db', 'postgresql://h/d']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == cli.Exit.STORE, done.stderr
+    assert "pip install 'meta-audit[postgresql]'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -129,13 +129,13 @@ def test_an_import_stopped_by_a_signal(db_url: str, tmp_path: Path, program) -> 
     process = program("ingest", "-", "--db", db_url, stdin=-1, env=environment)
     process.stdin.write(b'{"ID": "j-1", "Tasks": [{"Name": "t"}]}\n')
     process.stdin.flush()
-    for _ in range(100):
+    for _ in range(600):
         with connected(db_url) as connection:
             if connection.exec_driver_sql("SELECT 1 FROM imports").first():
                 break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     report = verify(db_url, log)
     assert report.verdict == "intact"
     assert report.checkpoints == 1

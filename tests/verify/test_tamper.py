@@ -19,9 +19,8 @@ def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Gr
 
 
 def test_random_mutations_are_all_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
-    number = (
-        200 if isinstance(factory, SqliteFiles) else 50
-    )  # a database is slower to copy than a file
+    # A database is slower to copy than a file.
+    number = 200 if isinstance(factory, SqliteFiles) else 50
     done, missed = tamper(factory, number, 7, tmp_path)
     assert not missed
     assert set(done) == {*ROW_KINDS, *WHOLE_CLASSES}
