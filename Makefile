@@ -7,7 +7,7 @@ WORKERS ?= 2
 # One worker runs the tests of one module, so that it starts what they share only once.
 PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 FAST = tests/cli tests/cut tests/decode tests/ledger tests/postgres/test_roles.py tests/query \
-	tests/render tests/store
+	tests/render tests/store -k 'not postgresql'
 PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*/python\1/p' pyproject.toml)
 
 define fast_tests
@@ -29,11 +29,12 @@ $(VENV)/user: pyproject.toml
 
 $(VENV)/dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,bench]'
 	@touch $@
 
 demo: $(VENV)/user ## Set up, ingest examples/ into a fresh store and trace a job

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from meta_audit import cli
 from meta_audit.query import statements
@@ -54,9 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
 
 
+# A busy machine is no failure.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+
 @dataclass(frozen=True)
 class Result:
-    """What a run of the program gave."""
+    """Exit code and output of a run of the program."""
 
     status: int
     out: str
