@@ -23,12 +23,12 @@ from meta_audit.query.results import (
     TracedTask,
     Version,
 )
-from meta_audit.query.statements import rfc3339, snapshot, together
+from meta_audit.query.texts import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 _Told = TypeVar("_Told")
 
@@ -96,24 +96,22 @@ _FINDINGS: Final = """
         document_id, position"""
 
 
-def trace(connection: Connection, job: str, namespace: str | None = None) -> Trace | Candidates:
+def trace(session: Session, job: str, namespace: str | None = None) -> Trace | Candidates:
     """Trace the job with this ID, beginning of an ID, or name.
 
     Meta, labels, tasks and attributions are those of the newest version: the one that was seen
     in the newest state, as in the view `v_jobs`. Executions and events that came without a
     namespace count as this job's. Raises `NotFoundError`, and `UsageError` for an empty text.
     """
-    with snapshot(connection):
-        meant = identify(connection, job, namespace)
-        if isinstance(meant, Candidates):
-            return meant
-        return _read(connection, meant)
+    meant = identify(session, job, namespace)
+    if isinstance(meant, Candidates):
+        return meant
+    return _read(session, meant)
 
 
-def _read(connection: Connection, job: Identified) -> Trace:
+def _read(session: Session, job: Identified) -> Trace:
     key, both = job.job_key, (job.job_key, job.activity_key)
-    observed, versions, attributed, executions, events, findings, checkpoints = together(
-        connection,
+    observed, versions, attributed, executions, events, findings, checkpoints = session.together(
         (_OBSERVATIONS, *both),
         (_VERSIONS, key),
         (_ATTRIBUTIONS, key),
@@ -126,8 +124,8 @@ def _read(connection: Connection, job: Identified) -> Trace:
     newest = max((s for s in seen if s.version_no), key=_Seen.age, default=None)
     number = newest.version_no if newest else 0
     of_newest = key, number
-    tasked, meta, labels = together(
-        connection, (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
+    tasked, meta, labels = session.together(
+        (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
     )
     tasks = tuple(TracedTask(*row) for row in tasked)
     who: dict[int, list[Row]] = {}

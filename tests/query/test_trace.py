@@ -14,13 +14,13 @@ ID = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab"
 
 
 def traced(store: Any, job: str = ID, namespace: str | None = None) -> Trace:
-    found = trace(store.connection, job, namespace)
+    found = trace(store.session, job, namespace)
     assert isinstance(found, Trace)
     return found
 
 
 def candidates(store: Any, job: str, namespace: str | None = None) -> Candidates:
-    found = trace(store.connection, job, namespace)
+    found = trace(store.session, job, namespace)
     assert isinstance(found, Candidates)
     return found
 
@@ -198,7 +198,7 @@ def test_a_namespace_chooses_among_jobs_of_one_id(store, job) -> None:
     assert traced(store, "j-1", "other").job.namespace == "other"
     assert len(traced(store, "j-1", "other").executions) == 1
     with pytest.raises(NotFoundError) as missing:
-        trace(store.connection, "j-1", "third")
+        trace(store.session, "j-1", "third")
     assert missing.value.advice.endswith("default, other")
 
 
@@ -206,7 +206,7 @@ def test_a_namespace_chooses_among_jobs_of_one_id(store, job) -> None:
 def test_wildcards_and_what_cannot_be_stored_find_nothing(store, job, text: str) -> None:
     store.take(job())
     with pytest.raises(NotFoundError):
-        trace(store.connection, text)
+        trace(store.session, text)
 
 
 def test_wildcards_find_themselves(store, job) -> None:
@@ -218,7 +218,7 @@ def test_wildcards_find_themselves(store, job) -> None:
 def test_an_empty_text_is_refused(store, job) -> None:
     store.take(job())
     with pytest.raises(UsageError):
-        trace(store.connection, "")
+        trace(store.session, "")
 
 
 def test_long_names_are_told_apart(store, job) -> None:
@@ -232,8 +232,8 @@ def test_the_number_of_statements_is_constant(store, job, statements: Callable[.
     many["Tasks"] = [{**many["Tasks"][0], "Name": f"t{n}"} for n in range(20)]
     store.take(few)
     store.take(*(dict(many, Revision=n) for n in range(30)))
-    connection = store.connection
-    counts = {statements(connection, lambda i=i: trace(connection, i)) for i in ("j-few", "j-many")}
+    session = store.session
+    counts = {statements(session, lambda i=i: trace(session, i)) for i in ("j-few", "j-many")}
     assert len(counts) == 1
     assert counts.pop() <= 14
     assert len(traced(store, "j-many").meta) == 520
