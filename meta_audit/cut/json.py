@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from meta_audit.cut.blocks import BLOCK_BYTES, Blocks, Item, Record
-from meta_audit.cut.pages import LIST_FIELDS, is_page
-from meta_audit.model import MAX_DOCUMENT_BYTES, Document, Rejection
+from meta_audit.cut.pages import is_page
+from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document, Rejection
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*").match
 _TOKEN: Final = re.compile(rb'[^ \t\n\r,:\[\]{}"]*').match

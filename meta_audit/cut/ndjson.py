@@ -8,8 +8,7 @@ from typing import Final
 
 from meta_audit.cut.blocks import Blocks, Item, Record, whole_lines
 from meta_audit.cut.json import JsonSplitter, end_of_value
-from meta_audit.cut.pages import LIST_FIELDS
-from meta_audit.model import Document, Format
+from meta_audit.model import LIST_FIELDS, Document, Format
 
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8

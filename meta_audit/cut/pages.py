@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "executions"})
-"""Fields (without regard to case) whose array holds one record per element.
-
-`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
-`jobs` and `events` of v0.x.
-"""
+from meta_audit.model import LIST_FIELDS
 
 JOB_FIELDS: Final = frozenset(
     {

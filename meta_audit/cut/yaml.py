@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from meta_audit.cut.blocks import Blocks, Item, Record, whole_lines
-from meta_audit.cut.pages import LIST_FIELDS
 from meta_audit.cut.yaml_elements import find_elements
-from meta_audit.model import MAX_DOCUMENT_BYTES, Document
+from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document
 
 # A document mark stands at the beginning of a line, whatever it is in the middle of, block
 # scalars and quoted text included (YAML 1.2.2, 9.1.2 and rule c-forbidden; libyaml as well).

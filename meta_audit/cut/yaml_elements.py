@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-from meta_audit.cut.pages import JOB_FIELDS, LIST_FIELDS
-from meta_audit.model import MAX_DEPTH
+from meta_audit.cut.pages import JOB_FIELDS
+from meta_audit.model import LIST_FIELDS, MAX_DEPTH
 
 Spans: TypeAlias = list[tuple[int, int]]
 Types: TypeAlias = tuple[type[yaml.Token], ...]

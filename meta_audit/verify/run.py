@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import NotFoundError
 from meta_audit.ledger.merkle import Tree
+from meta_audit.ledger.step import Step
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
 from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
-from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report, Step
+from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report
 from meta_audit.verify.values import COUNTS
 from meta_audit.verify.work import Plan, Tallies
 from meta_audit.verify.workers import Alone, Part, Processes
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meta_audit.ledger.note import VerifierKey
+    from meta_audit.ledger.step import Status
     from meta_audit.store.opening import Store
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Status
     from meta_audit.verify.workers import Crew
 
 JOBS_PER_PART: Final = 4_000

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from meta_audit.decode import decode
-from meta_audit.errors import RejectedError
 from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.ledger.merkle import leaf_hash
-from meta_audit.parse import parse
+from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import difference
 from meta_audit.verify.report import Check, Damages, Options
 from meta_audit.verify.values import Values
@@ -140,16 +138,9 @@ class Work:
         content = content_of(self.session, index)
         if content is None:
             return []
-        entries: dict[bytes, None] = {}
         digest, where = sha256(content).digest(), (rows.source_uri, rows.ordinal, rows.line)
-        for format_ in ("json", "yaml"):
-            for coerce in (False, True):
-                try:
-                    record = parse(decode(content, format_), content, coerce_scalars=coerce)
-                except RejectedError:
-                    continue
-                entries[accepted_entry(digest, record, *where)] = None
-        return list(entries)
+        entries = (accepted_entry(digest, record, *where) for record in readings(content))
+        return list(dict.fromkeys(entries))
 
 
 def decode_if_entry(entry: bytes) -> Any:
