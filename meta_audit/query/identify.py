@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
-from meta_audit.query.texts import LAST, storable
+from meta_audit.query.texts import LAST, exact, storable
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -68,15 +69,16 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
         raise _not_found(job, namespace, ())
-    found = _with_id(session, job)
+    text = escape_nul(job)
+    found = _with_id(session, text)
     if not found:
-        found = _jobs(_beginning(session, job) + _named(session, job))
-    fitting = [row for row in found if namespace is None or row.namespace == namespace]
+        found = _jobs(_beginning(session, text) + _named(session, text))
+    fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
     if not fitting:
         raise _not_found(job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(session, [row.job_key for row in fitting[:SHOWN]])
-        return Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown))
+        return exact(Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown)))
     (meant,) = fitting
     return _with_activity(session, meant)
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
 
+import msgspec
+
+from meta_audit.nul import MARK, unescape_nul
+
+_Result = TypeVar("_Result", bound=msgspec.Struct)
+
+_EPOCH: Final = datetime(1970, 1, 1)
+_MARK: Final = MARK.encode()
 LAST: Final = "\U0010ffff"
 """The last character: texts that begin with `p` lie from `p` to `p + LAST`."""
 
@@ -12,13 +20,30 @@ LAST: Final = "\U0010ffff"
 def storable(text: str) -> bool:
     """Return whether the store could hold a text.
 
-    It holds no NUL and no lone surrogates. The latter stand for bytes of a command line that
-    are not UTF-8.
+    It holds no lone surrogates, which stand for bytes of a command line that are not UTF-8.
     """
     try:
-        return b"\0" not in text.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
+    return True
+
+
+def exact(result: _Result) -> _Result:
+    """Return a result with every text as its document has it: NUL is stored escaped."""
+    if _MARK not in msgspec.json.encode(result):
+        return result
+    return msgspec.convert(_unescaped(msgspec.to_builtins(result)), type(result))
+
+
+def _unescaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return unescape_nul(value)
+    if isinstance(value, dict):
+        return {_unescaped(key): _unescaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unescaped(item) for item in value]
+    return value
 
 
 def rfc3339(nanoseconds: int | None) -> str | None:
@@ -26,4 +51,4 @@ def rfc3339(nanoseconds: int | None) -> str | None:
     if nanoseconds is None:
         return None
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09d}Z"
+    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{rest:09d}Z"

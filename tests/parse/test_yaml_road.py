@@ -130,7 +130,7 @@ def test_identities_of_old_layouts_never_stand_twice() -> None:
     legacy = '{"APIVersion":"V1beta1","Metadata":{"ID":"a"%s},"Spec":{"Engine":"docker"%s}}'
     with pytest.raises(RejectedError, match="ClientID stands twice"):
         read(legacy % (',"ClientID":"b","ClientID":"c"', ""), "json")
+    twice = ',"Requester":{"RequesterNodeID":"b","RequesterNodeID":"c"}'
     with pytest.raises(RejectedError, match="RequesterNodeID stands twice"):
-        twice = ',"Requester":{"RequesterNodeID":"b","RequesterNodeID":"c"}'
         read(legacy % (twice, ""), "json")
     assert details(read(legacy % ("", ',"Timeout":1,"Timeout":2'), "json"), "field.duplicate")

@@ -198,3 +198,23 @@ def test_it_finds_what_a_plain_filter_finds(
 def monkeypatch_counted(request, monkeypatch) -> None:
     """Both ways to lead a search, whatever the size of the store."""
     monkeypatch.setattr(module, "COUNTED", request.param)
+
+
+def test_a_smaller_limit_gives_the_beginning_of_the_list(store, job) -> None:
+    """Also where versions of one job state other create times."""
+    for n in range(4):
+        late = job(f"j-{n}", CreateTime=START + 9 * HOUR + n, Revision=1, ModifyTime=START)
+        early = job(f"j-{n}", CreateTime=START - 9 * HOUR + n, Name="new", ModifyTime=START + 1)
+        store.take(late, early)
+        store.take(job(f"k-{n}", CreateTime=START + n * HOUR // 2))
+    session = store.session
+    for pairs in ((), (Pair("team", "a"),), (Pair("bacalhau.org/requester.id", "n-1"),)):
+        every = find(session, Search(pairs), 100).jobs
+        assert len(every) == 8
+        for limit in range(1, 9):
+            assert find(session, Search(pairs), limit).jobs == every[:limit]
+
+
+def test_pairs_with_nul_are_found(store, job) -> None:
+    store.take(job("j-1", meta={"a\0": "b\0c"}))
+    assert ids(store, ("a\0", "b\0c")) == ["j-1"]
