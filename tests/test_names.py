@@ -19,7 +19,7 @@ SHARED: Final = {
     "checkpoint": "the command, and what it shows",
     "checks": "checks of keys, and checks of a store",
     "columns": "columns of a table: read from rows, shown to a person",
-    "document": "the command, and the cutting of documents",
+    "document": "the command, and reading a decoded document",
     "failures": "one per engine",
     "find": "the command, and its query",
     "ingest": "the command, and the package that does it",

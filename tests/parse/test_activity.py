@@ -216,7 +216,9 @@ def test_a_template_that_was_not_rendered(change: dict[str, Any], place: str) ->
     for job in (docs.SPEC, docs.CURRENT):
         assert details(read(job | change), "template.unrendered") == [place]
         assert details(read({"Job": job | change}), "template.unrendered") == [place]
-    assert not details(read(docs.CURRENT | {"Meta": {"k": "{not} {{a}", "l": "}}{{"}}), "template.unrendered")
+    assert not details(
+        read(docs.CURRENT | {"Meta": {"k": "{not} {{a}", "l": "}}{{"}}), "template.unrendered"
+    )
 
 
 def test_legacy_labels_and_meta_are_looked_at() -> None:
