@@ -1,4 +1,4 @@
-"""Fills a small disk with an import, at many sizes, and checks what is left; then makes room.
+"""Fill a small disk with an import, at many sizes; check the store; then make room.
 
     python -m tests.faults.full_disk --documents 300 --from 100 --step 50
 
@@ -41,7 +41,7 @@ FULL: Final = "full", "No space left on device"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one size."""
+    """Result for one size."""
 
     size: int
     status: int
@@ -52,7 +52,7 @@ class Outcome:
 
 @contextmanager
 def disk(folder: Path, size: int) -> Iterator[Path]:
-    """A tmpfs of so many KB, mounted on a folder."""
+    """Mount a tmpfs of so many KB on a folder."""
     folder.mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={size}k,mode=755", "tmpfs", str(folder))
     try:
@@ -74,7 +74,7 @@ def _mount(*arguments: str) -> None:
 
 @cache
 def cannot_mount() -> str:
-    """Why nothing can be mounted here; empty where it can."""
+    """Return why nothing can be mounted here, or an empty text."""
     if not shutil.which("mount"):
         return "mount is not installed"
     folder = Path(tempfile.mkdtemp(prefix="meta-audit-mount-"))
@@ -107,7 +107,7 @@ class Trial:
         )
 
     def sweep(self, first: int, last: int, step: int) -> Iterator[Outcome]:
-        """Sizes up to one that holds everything, and page by page before the first that does."""
+        """Try sizes up to one that fits, and page by page just below it."""
         for size in range(first, last + 1, step):
             outcome = self.try_(size)
             yield outcome

@@ -1,4 +1,4 @@
-"""Kills an ingest at random moments and checks what is left; then completes it, and compares.
+"""Kill an ingest at random moments and check the store; then complete it, and compare.
 
     python -m tests.faults.kill --kills 200 --documents 3000 --seed 1
 
@@ -61,7 +61,7 @@ class IngestRun:
 
 @dataclass(slots=True)
 class StoreState:
-    """A store as it was found."""
+    """State of a store after a kill."""
 
     leaves: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class StoreState:
 
 @dataclass(slots=True)
 class Report:
-    """What came of the kills."""
+    """Results of the kills."""
 
     kills: int = 0
     rounds: int = 0
@@ -82,7 +82,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether everything held."""
+        """Return whether nothing went wrong."""
         return not (self.lost or self.half_written or self.unequal)
 
     def __str__(self) -> str:
@@ -153,7 +153,7 @@ def look(db: Path) -> StoreState:
 
 
 def content(db: Path) -> bytes:
-    """The canonical export of a store."""
+    """Return the canonical export of a store."""
     store = open_to_read(str(db))
     with store.engine.connect() as connection:
         exported = export.export(connection)
@@ -162,7 +162,7 @@ def content(db: Path) -> bytes:
 
 
 def entries_after(folder: Path) -> list[int]:
-    """Length of the ledger after the first 0, 1, 2 … documents that are offered."""
+    """Return the length of the ledger after the first 0, 1, 2 … documents."""
     lengths = [0]
     known: set[tuple[bytes, str]] = set()
     for source in find([str(folder)]):
@@ -221,7 +221,7 @@ class Trial:
             self._note(f"the completed store differs, exit code {ran.status}: {ran.said[-300:]}")
 
     def _moment(self, entries: int, patience: float) -> tuple[str, float]:
-        """When to kill: at any moment of what is left to do."""
+        """Choose when to kill: any moment of the work that is left."""
         if self._chance.random() < BEFORE_READY:
             return "start", self._chance.uniform(0, self._ran.starting)
         left = min(1 - entries / self.entries + AGAIN * bool(entries), 1)

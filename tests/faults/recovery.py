@@ -1,4 +1,4 @@
-"""What must hold of an SQLite store after an import that failed, and after the same once more."""
+"""Check an SQLite store after a failed import, and after the same command again."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ KILLED = -9
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """One run of the program."""
+    """Exit code and output of one run of the program."""
 
     status: int
     out: str = ""
     err: str = ""
     can_speak: bool = True
-    """Whether it could write to stderr."""
+    """False if its stderr was broken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An undisturbed import, and its store."""
+    """Result of an undisturbed import, for comparison."""
 
     status: int
     leaves: list[bytes]
@@ -51,17 +51,17 @@ def run(*arguments: str | Path) -> CommandResult:
 
 
 def ingest(folder: Path, db: Path) -> CommandResult:
-    """The command that is disturbed, undisturbed."""
+    """Run the ingest that the faults disturb."""
     return run("ingest", folder, "--db", db, "--jobs", "0")
 
 
 def verify(db: Path) -> CommandResult:
-    """Verify, against the file of checkpoints beside the store too."""
+    """Verify a store, also against the checkpoint file beside it."""
     return run("verify", "--db", db, "--jobs", "1")
 
 
 def reference(ran: CommandResult, db: Path) -> Reference:
-    """What an undisturbed run left; raises where even that is not whole."""
+    """Describe the store of an undisturbed run; raise if it is faulty."""
     seen = look(db)
     checked = verify(db)
     if seen.faults or checked.status:
@@ -70,7 +70,7 @@ def reference(ran: CommandResult, db: Path) -> Reference:
 
 
 def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> Iterator[str]:
-    """What is wrong with a store that an import has left behind, before anything mends it.
+    """Yield the problems of a store that a failed import left behind.
 
     `least`: entries that were there, or acknowledged.
     """
@@ -98,7 +98,7 @@ def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> I
 
 
 def problems_again(folder: Path, db: Path, expected: Reference) -> Iterator[str]:
-    """What is wrong after the same command once more."""
+    """Run the same command again; yield the problems after it."""
     ran = ingest(folder, db)
     if ran.status != expected.status:
         yield f"again: {ran.status} {_short(ran.err)}"
@@ -119,7 +119,7 @@ def problems_again(folder: Path, db: Path, expected: Reference) -> Iterator[str]
 
 
 def is_store(db: Path) -> bool:
-    """Whether a reader finds a store there, and not merely where one was about to be made."""
+    """Return whether a reader can open the store."""
     try:
         open_to_read(str(db)).close()
     except StoreError:

@@ -1,4 +1,4 @@
-"""Runs work in a forked process under strace, which counts its system calls or makes one fail."""
+"""Run work in a forked process under strace, which counts system calls or makes one fail."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PATHS: Final = re.compile(r'"(/[^"]*)"')
 
 
 class CannotTraceError(Exception):
-    """There is no strace here, or it may not trace."""
+    """Strace is missing, or may not trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SystemCall:
 
 @dataclass(frozen=True, slots=True)
 class TraceResult:
-    """How a traced process ended."""
+    """Exit code, output and system calls of a traced process."""
 
     status: int
     """Exit code; negative for a signal."""
@@ -59,7 +59,7 @@ class TraceResult:
 def trace(
     work: Callable[[], int], folder: Path, names: Sequence[str], injections: Sequence[str] = ()
 ) -> TraceResult:
-    """Do work in a process of its own; `injections` are written as strace wants them."""
+    """Run work in its own process; write `injections` in the syntax of strace."""
     out, err, log = (folder / f"traced.{kind}" for kind in ("out", "err", "log"))
     log.unlink(missing_ok=True)
     process = _stopped(work, out, err)
@@ -86,7 +86,7 @@ def trace(
 
 
 def calls_of(log: Path) -> list[SystemCall]:
-    """What strace wrote down."""
+    """Parse the log of strace."""
     found = []
     counts: Counter[str] = Counter()
     for line in log.read_text("utf-8", "replace").splitlines():
@@ -107,7 +107,7 @@ def calls_of(log: Path) -> list[SystemCall]:
 
 @cache
 def cannot_trace() -> str:
-    """Why nothing can be traced here; empty where it can."""
+    """Return why nothing can be traced here, or an empty text."""
     if not shutil.which("strace"):
         return "strace is not installed"
     folder = Path(os.environ.get("TMPDIR", "/tmp"))

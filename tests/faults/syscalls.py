@@ -1,4 +1,4 @@
-"""Makes every system call of an SQLite import fail once, and checks what is left.
+"""Make every system call of an SQLite import fail once, and check the store.
 
     python -m tests.faults.syscalls --documents 50
     python -m tests.faults.syscalls --scene new --every 10 --errors EIO,ENOSPC+
@@ -64,7 +64,7 @@ SEED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One system call of one scene, and how it shall fail."""
+    """One system call of one scene, and how it fails."""
 
     scene: str
     call: SystemCall
@@ -75,7 +75,7 @@ class Point:
 
     @property
     def injection(self) -> str:
-        """For strace."""
+        """Return the option for strace."""
         number = f"when={self.call.number}"
         if self.error == "KILL":
             return f"{self.call.name}:signal=KILL:{number}"
@@ -85,7 +85,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one point."""
+    """Result for one point."""
 
     point: Point
     hit: bool
@@ -95,7 +95,7 @@ class Outcome:
 
 
 class Workspace:
-    """One process's folder, in which points are tried one after the other."""
+    """Folder of one process, which tries one point after the other."""
 
     def __init__(self, work: Path, documents: int) -> None:
         self._work = work
@@ -116,7 +116,7 @@ class Workspace:
         self._lengths = entries_after(self._folder)
 
     def calls(self, scene: str, names: Sequence[str]) -> list[SystemCall]:
-        """The system calls of an undisturbed import."""
+        """List the system calls of an undisturbed import."""
         self._prepare(scene)
         traced, _ = self._traced(scene, names)
         found = [*too_early(traced.calls, self._db)]
@@ -156,7 +156,7 @@ class Workspace:
     def _traced(
         self, scene: str, names: Sequence[str], *injections: str
     ) -> tuple[TraceResult, int]:
-        """A traced import, and how many documents it acknowledged before it ended."""
+        """Trace an import; return also how many documents it acknowledged."""
         with mmap.mmap(-1, 8) as shared:
             work = self._import(scene, shared)
             traced = trace(work, self._work, names, injections)
@@ -178,7 +178,7 @@ class Workspace:
 
 
 def too_early(calls: Sequence[SystemCall], db: Path) -> Iterator[str]:
-    """Checkpoints sent out, and logs removed, before what they stand on was durable."""
+    """Yield checkpoints sent and logs removed before the data below them was durable."""
     log, outside = f"{db}-wal", f"{db}.checkpoints"
     unsynced: set[str] = set()
     for call in calls:
@@ -202,7 +202,7 @@ def _ran(traced: TraceResult) -> recovery.CommandResult:
 
 
 def _write_documents(folder: Path, count: int) -> Path:
-    """Two files, each with half of the documents and one that is rejected."""
+    """Write two files, each with half of the documents and one that is rejected."""
     documents = [d.encode() for d in Generator(SEED).documents(0, count)]
     folder.mkdir(exist_ok=True)
     half = count // 2
@@ -230,7 +230,7 @@ def _try(work: str, documents: int, point: Point, names: Sequence[str]) -> Outco
 
 @dataclass(slots=True)
 class Report:
-    """What came of all points."""
+    """Results for all points."""
 
     counted: dict[str, Counter[str]]
     outcomes: list[Outcome]
@@ -238,16 +238,16 @@ class Report:
 
     @property
     def faulty(self) -> list[Outcome]:
-        """Points after which something was wrong."""
+        """Return the points after which something was wrong."""
         return [o for o in self.outcomes if o.problems]
 
     @property
     def missed(self) -> list[Outcome]:
-        """Points at which nothing failed."""
+        """Return the points at which nothing failed."""
         return [o for o in self.outcomes if not o.hit]
 
     def messages(self, work: str) -> Counter[tuple[int, str]]:
-        """What was said, but for what is always said of a new store, and exit codes."""
+        """Count the messages with their exit codes, without those about a new store."""
         usual = re.compile(r"New |Verifier key|Give it to|$")
         folder = re.compile(re.escape(work) + r"/\d+")
         return Counter(
@@ -257,7 +257,7 @@ class Report:
         )
 
     def lines(self) -> Iterator[str]:
-        """The report for a person."""
+        """Format the report."""
         for scene, counts in self.counted.items():
             said = ", ".join(f"{number} {name}" for name, number in counts.most_common())
             yield f"{scene}: {counts.total()} system calls: {said}"
@@ -274,7 +274,7 @@ class Report:
 def points(
     scene: str, calls: Sequence[SystemCall], errors: Sequence[str], every: int
 ) -> Iterator[Point]:
-    """Every n-th call, each with every error."""
+    """Yield every n-th call with each error."""
     of_interest = [c for c in calls if c.name != "openat" or c.creates]
     for error in errors:
         for call in of_interest[::every]:
