@@ -101,6 +101,7 @@ class Store:
 
     def revision(self) -> str:
         """Return the revision of the schema, empty where this is no store of ours."""
+
         def find(session: Session) -> str:
             table = version_table(session, self.backend)
             found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608

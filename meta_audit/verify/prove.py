@@ -9,10 +9,10 @@ from meta_audit.errors import LedgerError, NotFoundError
 from meta_audit.ledger.bundle import make_bundle
 from meta_audit.ledger.merkle import Nodes, Tree, inclusion_proof, leaf_hash
 from meta_audit.ledger.note import VerifierKey
-from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import octets
 from meta_audit.verify.report import Options
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
 if TYPE_CHECKING:

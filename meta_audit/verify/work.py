@@ -12,6 +12,7 @@ from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
 from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, Options, Reading
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
@@ -153,8 +154,6 @@ class Work:
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
         """Entries that the kept document gives: it does not tell how it was read."""
-        from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
-
         content = content_of(self.session, index)
         if content is None:
             return []

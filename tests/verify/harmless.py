@@ -19,8 +19,8 @@ import psycopg
 import sqlalchemy as sa
 
 from tests.clusters import programs
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify.stores import grow, run, verify
 
 SQLITE: Final[dict[str, tuple[str, ...]]] = {
@@ -178,7 +178,10 @@ def alarms(factory: StoreFactory, folder: Path) -> list[str]:
 
 
 def alarms_of(
-    factory: StoreFactory, db: str, names: list[str], makers: Sequence[Callable[[StoreFactory, str], str]]
+    factory: StoreFactory,
+    db: str,
+    names: list[str],
+    makers: Sequence[Callable[[StoreFactory, str], str]],
 ) -> list[str]:
     """Do some of these to copies of a store."""
     base = factory.copy(db)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meta_audit.verify.report import Report
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify import lies_postgresql, lies_sqlite
 from tests.verify.stores import grow, verify
 

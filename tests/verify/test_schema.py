@@ -14,8 +14,8 @@ from meta_audit.errors import DamagedStoreError, StoreError
 from meta_audit.query.identify import identify
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.opening import open_to_read, open_to_write
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
 from tests.verify.stores import Grown, grow, run, verify
 
@@ -43,7 +43,12 @@ def test_what_harms_nothing_is_no_damage(factory: StoreFactory, grown: Grown, ca
     names = list(harmless.SQLITE)
     if isinstance(factory, PostgresDatabases):
         names = ["analyze", "storage", "own table", "own schema", "path"]
-    assert harmless.alarms_of(factory, grown.db, names, harmless.MADE[isinstance(factory, SqliteFiles)]) == []
+    assert (
+        harmless.alarms_of(
+            factory, grown.db, names, harmless.MADE[isinstance(factory, SqliteFiles)]
+        )
+        == []
+    )
 
 
 def details(db: str) -> str:
@@ -184,7 +189,9 @@ def test_an_old_store_is_moved_when_it_is_written_to(aged: str, by: str, capsys)
     assert (report.damages, report.not_checked) == ((), ())
 
 
-def test_a_database_of_another_program_is_foreign(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+def test_a_database_of_another_program_is_foreign(
+    factory: StoreFactory, tmp_path: Path, capsys
+) -> None:
     """Also where it uses Alembic, and whatever its revision looks like."""
     db = factory.new()
     (tmp_path / "a.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
@@ -205,7 +212,9 @@ def test_a_database_of_another_program_is_foreign(factory: StoreFactory, tmp_pat
         assert "is not a meta-audit store" in capsys.readouterr().err
 
 
-def test_a_store_without_its_revision_is_damaged(factory: StoreFactory, grown: Grown, capsys) -> None:
+def test_a_store_without_its_revision_is_damaged(
+    factory: StoreFactory, grown: Grown, capsys
+) -> None:
     db = factory.copy(grown.db)
     _execute(db, f"DROP TABLE {VERSION_TABLE}")
     assert VERSION_TABLE in details(db)

@@ -21,8 +21,8 @@ import psycopg
 import sqlalchemy as sa
 
 from meta_audit.schema.tables import FACT_TABLES, metadata
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify.lies_sqlite import STRICT
 from tests.verify.schema_tampering import said
 from tests.verify.stores import grow
