@@ -1,4 +1,4 @@
-"""Proof bundles: what one document is, and that the ledger holds it, for someone without store."""
+"""Make proof bundles: they show someone without the store that the ledger holds a document."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _key(session: Session, note: str) -> VerifierKey:
 
 
 def consistency(session: Session, old: int, new: int) -> tuple[tuple[bytes, ...], tuple[str, str]]:
-    """The proof that one checkpoint's tree is a prefix of a later one's, and both notes.
+    """Return the proof that one checkpoint's tree is a prefix of a later one's, and both notes.
 
     Raises `NotFoundError`, and `LedgerError` where the leaves do not bear it out.
     """
@@ -94,7 +94,7 @@ def consistency(session: Session, old: int, new: int) -> tuple[tuple[bytes, ...]
 
 
 def note_of(session: Session, checkpoint_id: int) -> str:
-    """The signed note of a checkpoint. Raises `NotFoundError`."""
+    """Return the signed note of a checkpoint. Raises `NotFoundError`."""
     rows = session.query("SELECT note FROM checkpoints WHERE checkpoint_id = ?", checkpoint_id)
     if not rows:
         raise NotFoundError(

@@ -1,4 +1,4 @@
-"""The schema, the indexes and the types of values: what rows are read through."""
+"""Check what rows are read through: the schema, the indexes, the types of values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 class Expected(NamedTuple):
-    """The schema that this version makes; why it could not be made, where it could not."""
+    """Hold the schema that this version makes, or the reason why it could not be made."""
 
     objects: Objects | None
     reason: str = ""

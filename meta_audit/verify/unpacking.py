@@ -20,18 +20,18 @@ _DESCRIPTOR: Final = 4
 
 
 class DamagedFrameError(Exception):
-    """A frame that does not hold a document."""
+    """Raised for a frame that does not hold a document."""
 
 
 class Frames:
-    """Takes documents out of their frames, strictly."""
+    """Take documents out of their frames, strictly."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._decompress: dict[int, Callable[..., bytes]] = {}
 
     def content(self, dictionary_id: int, frame: bytes) -> bytes:
-        """The bytes of one whole frame and nothing behind it. Raises `DamagedFrameError`."""
+        """Return the bytes of one frame with nothing behind it. Raises `DamagedFrameError`."""
         try:
             decompress = self._decompress.get(dictionary_id) or self._load(dictionary_id)
             size = zstandard.frame_content_size(frame)
@@ -58,7 +58,7 @@ class Frames:
 
 
 def content_of(session: Session, document_id: int) -> bytes | None:
-    """The kept bytes of a document, None where they cannot be had."""
+    """Return the kept bytes of a document, None where they cannot be read."""
     sql = "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
     rows = session.query(sql, document_id)
     try:

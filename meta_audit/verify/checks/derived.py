@@ -1,4 +1,4 @@
-"""Tables that follow from others: the reverse index, and which rejections were resolved."""
+"""Check the tables that follow from others: the reverse index, and resolved rejections."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_index(tallies: Tallies, session: Session, damages: Damages) -> None:
 
 
 def check_resolutions(work: Work) -> None:
-    """A rejection is resolved where its very bytes are a document."""
+    """Check that exactly those rejections are resolved whose bytes are a document."""
     for kind, sql in (
         ("missing", f"{_RESOLVED} EXCEPT {_RESOLUTIONS}"),
         ("added", f"{_RESOLUTIONS} EXCEPT {_RESOLVED}"),

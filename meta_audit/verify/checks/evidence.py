@@ -1,4 +1,4 @@
-"""Documents and rejections of a range of entries: their bytes, their hashes, their places."""
+"""Check documents and rejections of a range of entries: bytes, hashes, places."""
 
 from __future__ import annotations
 

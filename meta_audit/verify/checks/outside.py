@@ -1,4 +1,4 @@
-"""Checkpoints held outside the store: what shows a rollback, a truncation, a rewriting."""
+"""Check the store against checkpoints held outside: they show a rollback or a rewrite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outside(NamedTuple):
-    """One checkpoint of a file."""
+    """Hold one checkpoint of a file."""
 
     where: str
     note: str
@@ -30,7 +30,7 @@ class Outside(NamedTuple):
 def read_outside(
     paths: Sequence[str], kept: Iterable[str], damages: Damages
 ) -> tuple[list[Outside], list[str]]:
-    """Read files of checkpoints; and which of them end within one that the store has whole.
+    """Read files of checkpoints; return also those that end within one that the store has whole.
 
     `kept` are the notes of the store. Raises `UsageError` where a file cannot be read.
     """
@@ -59,7 +59,7 @@ def read_outside(
 
 
 def _torn_end(content: bytes, kept: Sequence[bytes]) -> int:
-    """Bytes of a last checkpoint whose writing was cut off."""
+    """Return the length of a last checkpoint whose writing was cut off."""
     parts = content.split(b"\n\n")
     last = b"\n\n".join(parts[(len(parts) - 1) // 2 * 2 :])
     cut = any(note.startswith(last) and last.rstrip() != note.rstrip() for note in kept)
@@ -75,7 +75,7 @@ def check_outside(
     since: int,
     damages: Damages,
 ) -> None:
-    """Every checkpoint held outside is one of the store's, and its root is that of the leaves."""
+    """Check that the store has every checkpoint held outside, with the root of its leaves."""
     texts = {kept.text for kept in checkpoints.kept}
     origins = {kept.checkpoint.origin for kept in checkpoints.kept}
     for one in outside:
