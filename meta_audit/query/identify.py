@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.errors import DamagedStoreError, NotFoundError, UsageError
 from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
@@ -33,6 +33,7 @@ _SEEN: Final = """
     SELECT j.job_key, j.job_id, n.term,
         EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
     FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
+_BY_KEY: Final = "SELECT job_id FROM jobs WHERE job_key = ?"
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
 # By the bytes: so SQLite compares, and PostgreSQL where the column has COLLATE "C".
 _BEGINNING: Final = f"""{_SEEN}
@@ -85,7 +86,19 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
         more = len(fitting) - len(shown)
         return exact(Candidates(CANDIDATES_FORMAT, job, shown, more, at_least))
     (meant,) = fitting
+    _check(session, meant)
     return _with_activity(session, meant)
+
+
+def _check(session: Session, meant: _Row) -> None:
+    """Compare what an index gave with the row itself. Raises `DamagedStoreError`."""
+    found = [job_id for (job_id,) in session.query(_BY_KEY, meant.job_key)]
+    if found != [meant.job_id]:
+        raise DamagedStoreError(
+            f"the store {session.name} is damaged: looking up the job {meant.job_id} leads to"
+            f" {found[0] if found else 'no job'}",
+            advice="Run `meta-audit verify`, and restore the store from a backup.",
+        )
 
 
 def _with_id(session: Session, job_id: str) -> list[_Row]:

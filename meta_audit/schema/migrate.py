@@ -1,4 +1,4 @@
-"""Runs the migrations that are packed with the program. Alembic is imported here alone."""
+"""Run the migrations that are packed with the program. Only this module imports Alembic."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def scripts() -> Path:
-    """The migrations: inside the installed package, or beside it in a checkout."""
+    """Return the folder of migrations: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     packed = package / "migrations"
     return packed if packed.is_dir() else package.parent / "migrations"
 
 
 def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration for a connection that is already open."""
+    """Return Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

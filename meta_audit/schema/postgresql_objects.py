@@ -1,4 +1,4 @@
-"""Objects of a PostgreSQL schema, read from the system catalogs.
+"""Read the objects of a PostgreSQL schema from the system catalogs.
 
 Texts are those that the server itself writes, so that two schemas on one server compare.
 """

@@ -1,4 +1,4 @@
-"""The schema that this version makes, made anew to compare a store with.
+"""Make the schema of this version anew, to compare a store with it.
 
 Nothing of it stays: on SQLite it is a database in memory, on PostgreSQL temporary tables in a
 transaction that is rolled back. Alembic is imported on the way, so only `verify` uses this.

@@ -1,4 +1,4 @@
-"""Objects of an SQLite file, read from `sqlite_master`."""
+"""Read the objects of an SQLite file from `sqlite_master`."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def _named(kind: str, name: str, table: str) -> Named:
 
 
 def _said(words: list[str]) -> tuple[str, str]:
-    """Kind and name, as the SQL has them."""
+    """Return kind and name, as the SQL has them."""
     rest = words[2:] if words[1:2] in (["unique"], ["virtual"]) else words[1:]
-    return (rest[0], rest[1].strip('"').lower()) if len(rest) > 1 else ("", "")
+    return (rest[0], rest[1].strip("'\"").lower()) if len(rest) > 1 else ("", "")
 
 
 def _on(words: list[str]) -> str:
-    """The table of an index or a trigger, as the SQL has it."""
+    """Return the table of an index or a trigger, as the SQL has it."""
     if "on" not in words[:-1]:
         return ""
     name = words[words.index("on") + 1 :]

@@ -101,20 +101,19 @@ class Store:
 
     def revision(self) -> str:
         """Return the revision of the schema, empty where this is no store of ours."""
-        return self.retry.call(self._revision, seconds=self.retry.read_seconds)
 
-    def _revision(self) -> str:
-        session = self._session(writes=False)
-        table = version_table(session, self.backend)
-        found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608
-        revision = str(found[0][0]) if found else ""
-        return revision if _REVISION.fullmatch(revision) else ""
+        def find(session: Session) -> str:
+            table = version_table(session, self.backend)
+            found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608
+            revision = str(found[0][0]) if found else ""
+            return revision if _REVISION.fullmatch(revision) else ""
+
+        return self.read(find)
 
     @property
     def is_old(self) -> bool:
         """Whether the version table still has the name that older versions gave it."""
-        session = self._session(writes=False)
-        return version_table(session, self.backend) == OLD_VERSION_TABLE
+        return self.read(lambda s: version_table(s, self.backend) == OLD_VERSION_TABLE)
 
     def upgrade(self) -> None:
         """Bring the store to this program's schema; another process may do the same at once."""
@@ -238,14 +237,13 @@ def _backend(url: sa.URL) -> Backend:
 def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
     """Make the tables where there are none; return whether this was done."""
 
-    def inspect() -> bool:
-        session = store._session(writes=False)
+    def inspect(session: Session) -> bool:
         if not allow_unsafe_server:
             store.backend.check_durability(session)
         return store.backend.is_empty(session)
 
-    is_new = store.retry.call(inspect, seconds=store.retry.read_seconds)
-    is_old = not is_new and store.is_old and store.backend.may_upgrade(store._session(writes=False))
+    is_new = store.read(inspect)
+    is_old = not is_new and store.is_old and store.read(store.backend.may_upgrade)
     if is_new or is_old:  # or left behind by a process that died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)
@@ -279,8 +277,7 @@ def _check_exists(url: sa.URL) -> None:
 
 
 def _has_our_tables(store: Store) -> bool:
-    session = store._session(writes=False)
-    return any(store.backend.has_table(session, name) for name in MARKS)
+    return store.read(lambda s: any(store.backend.has_table(s, name) for name in MARKS))
 
 
 def _check_current(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Damage met on the way: a finding, never the end of the run."""
+"""Turn damage met on the way into a finding, so that the run goes on."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def guarded(session: Session, damages: Damages, check: Check, what: str) -> Iter
 
 def said(error: Exception) -> str:
     """Tell of an error what a person can use."""
+    if isinstance(error, UnicodeError):
+        return "a text that is not UTF-8"
     text = " ".join(str(error).split())
     return text if isinstance(error, DamagedStoreError | LedgerError) else f"wrong values ({text})"
 

@@ -1,4 +1,4 @@
-"""Proof bundles: what one document is, and that the ledger holds it, for someone without store."""
+"""Make proof bundles: they show someone without the store that the ledger holds a document."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.merkle import Nodes, Tree, consistency_proof, inclusion_proof, leaf_hash
 from meta_audit.ledger.merkle_proof import verify_consistency
 from meta_audit.ledger.note import Note, VerifierKey, encode_base64
-from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
+from meta_audit.verify.guard import octets
 from meta_audit.verify.report import Options
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     if not every:
         places = places[:1]
     work = Work(session, Plan(Options(), 0, {}))
-    entries = {key: JobRange(work, key, key + 1).entries() for key in {key for key, _ in places}}
+    keys: set[int] = {key for key, _ in places}
+    entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))
     return [_prove(session, index, entries[key], nodes) for key, index in places]
 
@@ -70,7 +72,7 @@ def _prove(session: Session, index: int, entries: dict[int, bytes], nodes: Nodes
     note, size = found[0]
     content = content_of(session, index)
     leaf = session.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
-    if index not in entries or content is None or leaf_hash(entries[index]) != bytes(leaf):
+    if index not in entries or content is None or leaf_hash(entries[index]) != octets(leaf):
         raise LedgerError(
             f"the rows of entry {index} are not those that were signed",
             advice="Run `meta-audit verify`.",
@@ -124,7 +126,7 @@ def _nodes(session: Session) -> Nodes:
             rows = session.query(sql, begin, min(end, begin + LEAVES_PER_QUERY))
             if not rows:
                 raise LedgerError(f"entry {begin} is missing from the ledger")
-            tree.extend([bytes(row[0]) for row in rows])
+            tree.extend([octets(row[0]) for row in rows])
         return tree.root()
 
     return node

@@ -14,7 +14,7 @@ from meta_audit.schema.tables import FACT_TABLES, metadata
 Lie = Callable[["Liar"], str]
 """Tells one lie; what was done, or nothing where there was nothing to do."""
 INDEXED: Final = ("jobs", "terms", "meta_keys", "meta_pairs", "identities", "job_versions")
-_STRICT: Final = r"(?<=ROWID),\s*STRICT|(?<=\))\s*STRICT(?=$)|STRICT,\s*(?=WITHOUT)"
+STRICT: Final = r",?\s*STRICT\s*$"
 ALIKE: Final = (("terms", "identities"), ("meta_entries", "pair_jobs"), ("tasks", "observations"))
 
 
@@ -279,7 +279,7 @@ def column_retyped(one: Liar) -> str:
 
 
 def not_strict(one: Liar) -> str:
-    return one.rewrite(one.chance.choice(FACT_TABLES), _STRICT, "")
+    return one.rewrite(one.chance.choice(FACT_TABLES), STRICT, "")
 
 
 def null_allowed(one: Liar) -> str:
@@ -354,7 +354,7 @@ def value_retyped(one: Liar) -> str:
     )
     triggers = [(t, one.sql(t)) for t in one.names("trigger") if t.startswith(f"tr_{table}_")]
     sql = one.sql(table)
-    if not name or not one.rewrite(table, _STRICT, ""):
+    if not name or not one.rewrite(table, STRICT, ""):
         return ""
     for trigger, _ in triggers:
         one.run(f"DROP TRIGGER {trigger}")

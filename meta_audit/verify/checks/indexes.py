@@ -1,4 +1,4 @@
-"""Indexes against their tables: what is looked up is what is there."""
+"""Compare indexes with their tables: a lookup must find what is there."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _INDEXES: Final = """
     JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
     JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
     JOIN pg_catalog.pg_am am ON am.oid = x.relam
-    WHERE c.relnamespace = pg_catalog.current_schema()::pg_catalog.regnamespace
-        AND c.relkind = 'r' ORDER BY c.relpages DESC, x.relname"""
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = pg_catalog.current_schema() AND c.relkind = 'r'
+    ORDER BY c.relpages DESC, x.relname"""
 _AMCHECK: Final = """
     SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e
     JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
@@ -43,7 +44,7 @@ _BY_INDEX_ALONE: Final = (
 
 
 class Index(NamedTuple):
-    """One index of a table of the store."""
+    """Describe an index of a table of the store."""
 
     table: str
     name: str
@@ -57,7 +58,7 @@ class Index(NamedTuple):
 
 
 def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
-    """Let SQLite compare a table with its indexes; whether there are values of wrong types."""
+    """Let SQLite compare a table with its indexes; return whether values have wrong types."""
     wrong = False
     for (text,) in query(f'PRAGMA integrity_check("{table}")'):
         said = str(text)
@@ -86,15 +87,18 @@ def check_with_amcheck(query: Query, index: Index, schema: str) -> None:
 
 
 def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) -> str:
-    """Look every row up through the index, and count what the index holds.
+    """Look every row up through the index, and count the entries of the index.
 
-    Why it could not be done, else empty.
+    Return why this is not possible, else an empty text.
     """
     if not index.is_plain:
         return "it is no plain index"
     _read_by_index_alone(query, yes=True)
-    statements = (*_lookups(index, secret), _count(index))
-    if not all(_uses(query, sql, index.name) for sql in statements):
+    for leading in (False, True):
+        statements = (*_lookups(index, secret, leading=leading), _count(index))
+        if all(_uses(query, sql, index.name) for sql in statements):
+            break
+    else:
         _read_by_index_alone(query, yes=False)
         return "the server would not read through it alone"
     for sql in statements[:-1]:
@@ -112,7 +116,7 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
 
 
 def _read_by_index_alone(query: Query, *, yes: bool) -> None:
-    """Until the end of the transaction, or until it is said otherwise."""
+    """Set the planner to use nothing but indexes, until the end of the transaction."""
     for name in _BY_INDEX_ALONE:
         query(_SET, f"enable_{name}", "off" if yes else "on")
 
@@ -122,13 +126,20 @@ def _all_rows(table: str) -> str:
     return f'"{table}" TABLESAMPLE SYSTEM (100)'
 
 
-def _lookups(index: Index, secret: int) -> Iterator[str]:
-    """SQL that gives the keys from which the index leads elsewhere than to their rows."""
+def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
+    """SQL that gives the keys from which the index leads elsewhere than to their rows.
+
+    `leading`: look up by the first key and filter by the others, so that no index on those is used.
+    """
     names = [f"k{n}" for n in range(len(index.keys))]
     wanted = ", ".join(f"o.{name}" for name in names)
     columns = ", ".join(f"{key} AS {name}" for key, name in zip(index.keys, names, strict=True))
     table, rows = f'ONLY "{index.table}"', f"ONLY {_all_rows(index.table)}"
-    equal = [f"{key} = o.{name}" for key, name in zip(index.keys, names, strict=True)]
+    rest = "IS NOT DISTINCT FROM" if leading else "="
+    equal = [
+        f"{key} {rest if number else '='} o.{name}"
+        for number, (key, name) in enumerate(zip(index.keys, names, strict=True))
+    ]
     if index.is_unique and not index.has_null:
         yield (
             f"SELECT {wanted} FROM (SELECT {columns}, ctid AS place FROM {rows}) o"  # noqa: S608
@@ -161,7 +172,7 @@ def _count(index: Index) -> str:
 
 
 def _uses(query: Query, sql: str, name: str) -> bool:
-    """Whether the plan reads through this index and no other."""
+    """Return whether the plan reads through this index and no other."""
     ((plan,),) = query(f"EXPLAIN (FORMAT JSON, COSTS OFF) {sql}")
     found: list[Any] = []
     _walk(json.loads(plan) if isinstance(plan, str) else plan, found.append)

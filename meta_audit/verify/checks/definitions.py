@@ -1,4 +1,4 @@
-"""The schema of the store against the one that this version makes."""
+"""Compare the schema of the store with the one that this version makes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from meta_audit.verify.report import Damages
 
 _COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
-_SCHEMA: Final = (
-    "SELECT pg_catalog.current_schema()::text,"
-    " pg_catalog.current_schema()::pg_catalog.regnamespace::pg_catalog.oid::pg_catalog.int8"
-)
+_SCHEMA: Final = """
+    SELECT nspname::text, oid::pg_catalog.int8 FROM pg_catalog.pg_namespace
+    WHERE nspname = pg_catalog.current_schema()"""
 _AT_START: Final = (
     "SELECT pg_catalog.set_config('search_path',"
     " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'), true)"
