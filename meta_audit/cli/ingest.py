@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -117,18 +117,16 @@ def command(
 def _dry_run(found: Iterable[Found], chosen: Options, format_: str) -> Exit:
     from meta_audit.ingest.dry_run import dry_run
     from meta_audit.render.dry_run import DryRunPage
-    from meta_audit.store.opening import has_store, open_to_read
 
-    db = options.db()
-    store = open_to_read(db) if has_store(db) else None
-    with closing(store) if store else nullcontext(), progress("reading") as line:
+    with progress("reading") as line:
         reporter = Quiet(line, verbose=options.is_verbose())
-        result = dry_run(store, found, reporter, chosen)
+        counts = dry_run(options.db(), found, reporter, chosen)
     if skipped := reporter.skipped_files():
         note(skipped)
-    code = Exit.FINDINGS if result.needs_attention else Exit.DONE
-    write(DryRunPage(result), format_)
-    return Exit.SOURCE if result.refused else code
+    write(DryRunPage(counts), format_)
+    if counts.refused:
+        return Exit.SOURCE
+    return Exit.FINDINGS if counts.need_attention or not counts.sources else Exit.DONE
 
 
 def _given(context: click.Context) -> list[str]:

@@ -1,118 +1,58 @@
-"""Read sources as an import does, and write nothing."""
+"""Say what an import would do. Nothing is written, and no store is made."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
-from meta_audit.ingest.build import build
 from meta_audit.ingest.chunks import Chunker
+from meta_audit.ingest.intake import Intake
 from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
-from meta_audit.ingest.result import Counts
 from meta_audit.ingest.signals import Stopper
-from meta_audit.record.known import Known, KnownSource, Torn
-from meta_audit.record.source_log import SourceEnded
+from meta_audit.record.preview import Preview
+from meta_audit.record.source_log import SourceLog
+from meta_audit.store.opening import has_store, open_to_read, open_to_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from meta_audit.ingest.run import ImportProgress
+    from meta_audit.ingest.intake import ImportProgress
+    from meta_audit.ingest.result import Counts
     from meta_audit.sources import Found
     from meta_audit.store.opening import Store
 
-DRY_RUN_FORMAT: Final = "meta-audit/dry-run/1"
-
-
-class DryRun(Struct, frozen=True):
-    """Counts of what an import of the same sources would do."""
-
-    format: str
-    sources: int
-    """Sources read, refused ones included."""
-    refused: int
-    truncated: int
-    """Sources that end too early."""
-    partial: int
-    """Sources that say of themselves that there is more."""
-    skipped: int
-    documents: int
-    """The sum of the next three."""
-    known: int
-    """Documents whose bytes the store has."""
-    accepted: int
-    rejected: int
-    """Also those that were rejected before."""
-    reasons: dict[str, int]
-    findings: dict[str, int]
-
-    @property
-    def needs_attention(self) -> bool:
-        """Tell whether the import would report something."""
-        return bool(self.rejected or self.truncated or self.partial or not self.sources)
-
-
-class _Nothing(Known):
-    """What is known without a store."""
-
-    def __init__(self) -> None:
-        pass
-
-    def documents(self, digests: Sequence[bytes]) -> set[bytes]:  # noqa: ARG002
-        return set()
-
-    def has_source_of_size(self, size: int) -> bool:  # noqa: ARG002
-        return False
-
-    def source(self, sha256: bytes, size: int) -> KnownSource | None:  # noqa: ARG002
-        return None
-
-    def torn(self, uri: str) -> list[Torn]:  # noqa: ARG002
-        return []
-
 
 def dry_run(
-    store: Store | None,
+    db: str | None,
     found: Iterable[Found],
     progress: ImportProgress,
     options: Options = DEFAULT_OPTIONS,
-) -> DryRun:
-    """Read, decode and parse all sources, and count. Raises `StoreError`.
+) -> Counts:
+    """Read the sources, and count what an import would, without writing.
 
-    Without a store, no document is known.
+    The store is looked into if there is one, as an auditor may. Raises what `open_to_read` does.
+    The documents and jobs of the run are remembered: about 1 kB for each new job.
     """
-    counts, ended = Counts(), Counter[str]()
-    accepted = 0
-    with store.snapshot() if store else nullcontext() as session:
-        known = Known(session) if session else _Nothing()
-        chunker = Chunker(known, progress, options.limits, Stopper(lambda: None))
-        for chunk in chunker.chunks(found):
-            batch = build(
-                chunk.offered, coerce_scalars=options.coerce_scalars, training_bytes=sys.maxsize
-            )
-            counts.skipped += chunk.skipped
-            counts.add_events(chunk.events)
-            ended.update(e.status for e in chunk.events if isinstance(e, SourceEnded))
-            counts.documents += len(batch)
-            accepted += len(batch.accepted)
-            counts.rejected += len(batch.rejected)
-            counts.reasons.update(one.rejection.reason for one in batch.rejected)
-            counts.findings.update(finding[2] for finding in batch.findings)
-            progress.wrote(counts)
-    return DryRun(
-        DRY_RUN_FORMAT,
-        counts.sources,
-        counts.refused,
-        ended["truncated"],
-        ended["partial"],
-        counts.skipped,
-        counts.documents,
-        counts.unchanged,
-        accepted,
-        counts.rejected,
-        dict(sorted(counts.reasons.items())),
-        dict(sorted(counts.findings.items())),
-    )
+    with _opened(db) as store, closing(store.session()) as session:
+        stopper = Stopper(store.retry.stopped.set)
+        preview = Preview(session)
+        chunker = Chunker(preview.known, progress, options.limits, stopper)
+        intake = Intake(preview, progress, options, stopper)
+        intake.take(chunker.chunks(found), SourceLog(0))
+        return intake.counts
+
+
+@contextmanager
+def _opened(db: str | None) -> Iterator[Store]:
+    """Open the store; where there is none, an empty one that is removed afterwards."""
+    if has_store(db):
+        with closing(open_to_read(db)) as store:
+            yield store
+        return
+    with TemporaryDirectory(prefix="meta-audit-") as folder:
+        file = str(Path(folder) / "empty.db")
+        open_to_write(file).close()
+        with closing(open_to_read(file)) as store:
+            yield store

@@ -11,7 +11,7 @@ from meta_audit.render.layout import count
 from meta_audit.render.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from meta_audit.ingest.result import Counts
     from meta_audit.render.layout import Screen
@@ -53,7 +53,7 @@ class ImportPage(Page[ImportResult]):
             f"Import {result.import_id} {result.status}: {count(counts.documents, 'document')}"
             f" from {count(counts.sources, 'source')} in {result.seconds:.1f} s{rate}"
         )
-        yield from _counts(counts)
+        yield from count_lines(counts)
         if result.nothing_found:
             yield "  Nothing found: no file is a job document. Is a directory not mounted?"
         yield f"  Store: {escape(self.store)}"
@@ -65,13 +65,16 @@ class ImportPage(Page[ImportResult]):
         )
 
 
-def _counts(counts: Counts) -> Iterator[str]:
+def count_lines(counts: Counts) -> Iterator[str]:
+    """Yield what was done with documents and sources, a line for each kind."""
     yield (
         f"  {counts.new:,} new, {counts.changed:,} changed, {counts.unchanged:,} unchanged,"
         f" {counts.rejected:,} rejected"
     )
     yield f"  {count(counts.jobs, 'job')} and {count(counts.meta_pairs, 'Meta pair')} added"
-    yield from kinds(counts.reasons, counts.findings)
+    for title, kinds in (("rejected", counts.reasons), ("finding", counts.findings)):
+        for name, number in sorted(kinds.items()):
+            yield f"  {title} {name}: {number:,}"
     if counts.refused:
         yield f"  {count(counts.refused, 'source')} could not be read"
     if counts.truncated:
@@ -82,10 +85,3 @@ def _counts(counts: Counts) -> Iterator[str]:
         yield f"  {count(counts.known_rejected, 'document')} rejected before, for the same reason"
     if counts.rejected or counts.known_rejected:
         yield "  See `meta-audit rejections list`."
-
-
-def kinds(reasons: Mapping[str, int], findings: Mapping[str, int]) -> Iterator[str]:
-    """Yield a line for each reason of a rejection and each code of a finding."""
-    for title, counted in (("rejected", reasons), ("finding", findings)):
-        for name, number in sorted(counted.items()):
-            yield f"  {title} {name}: {number:,}"
