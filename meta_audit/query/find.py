@@ -62,7 +62,7 @@ class _Lead(NamedTuple):
 
 
 class _Criterion(NamedTuple):
-    """What a job must have: how to check one, and how to list those that do."""
+    """Describe what a job must have: how to check one, and how to list those that do."""
 
     check: str
     parameters: tuple[Any, ...]

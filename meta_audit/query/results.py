@@ -1,4 +1,4 @@
-"""What queries give back: frozen values, in the shape of the JSON output (docs/output.md).
+"""Results of queries: frozen values, in the shape of the JSON output (docs/output.md).
 
 Times are RFC 3339 in UTC with nanoseconds, None where not known. `entry_index` is the
 document's index in the ledger. Text is exact; only `meta_audit.render` escapes it.
@@ -168,7 +168,7 @@ class TracedEvent(Struct, frozen=True):
 
 
 class Position(Struct, frozen=True):
-    """Where in a source a document stands, both from 1."""
+    """The place of a document in a source, both from 1."""
 
     document: int
     line: int
@@ -189,7 +189,7 @@ class Evidence(Struct, frozen=True):
 
 
 class TracedFinding(Struct, frozen=True):
-    """What an auditor should look at."""
+    """Something that an auditor should look at."""
 
     code: str
     severity: str
