@@ -255,6 +255,8 @@ def _make(file: Path, *, retry: Retry) -> None:
     store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
         store.upgrade()
+        # Closing would do this too, but hide an error; without its log the file is not a store.
+        store.session().query("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         store.close()
 

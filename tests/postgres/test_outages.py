@@ -288,7 +288,7 @@ def fill(db: str, cluster: Cluster, disk: Path, run: Run, path: Path) -> None:
     command = ("ingest", path, "--db", db, "--jobs", "0")
     result = run(*command, limits=Limits(chunk_documents=1_000))
     assert result.status == cli.Exit.STORE
-    assert "disk is full" in result.err
+    assert "Make room on the server's disk" in result.err
     ((documents,),) = rows(cluster, "SELECT count(*) FROM documents", "small")
     assert 0 < documents < 12_000
     store = open_to_read(db)
