@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import LedgerError, NotFoundError
@@ -37,10 +38,14 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     places = session.query(_NEWEST_FIRST, *job_keys)
     if not every:
         places = places[:1]
-    return [_prove(session, key, index) for key, index in places]
+    work = Work(session, Plan(Options(), 0, {}))
+    keys: set[int] = {key for key, _ in places}
+    entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
+    nodes = cache(_nodes(session))
+    return [_prove(session, index, entries[key], nodes) for key, index in places]
 
 
-def _prove(session: Session, job_key: int, index: int) -> bytes:
+def _prove(session: Session, index: int, entries: dict[int, bytes], nodes: Nodes) -> bytes:
     found = session.query(_CHECKPOINT, index)
     if not found:
         raise NotFoundError(
@@ -48,8 +53,6 @@ def _prove(session: Session, job_key: int, index: int) -> bytes:
             advice="Its import is running or was killed: the end of the next import signs it.",
         )
     note, size = found[0]
-    work = Work(session, Plan(Options(), 0, {}))
-    entries = JobRange(work, job_key, job_key + 1).entries()
     content = content_of(session, index)
     leaf = session.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
     if index not in entries or content is None or leaf_hash(entries[index]) != bytes(leaf):
@@ -57,7 +60,7 @@ def _prove(session: Session, job_key: int, index: int) -> bytes:
             f"the rows of entry {index} are not those that were signed",
             advice="Run `meta-audit verify`.",
         )
-    proof = inclusion_proof(_nodes(session), index, size)
+    proof = inclusion_proof(nodes, index, size)
     return make_bundle(
         content, entries[index], index, proof, checkpoint=note, key=_key(session, note)
     )

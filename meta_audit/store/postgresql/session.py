@@ -297,7 +297,8 @@ class PostgresqlSession(Session):
             self._pooled = None
 
     def _failed(self, error: psycopg.Error) -> StoreError:
-        return failure(self.name, error, lost=self._status() == TransactionStatus.UNKNOWN)
+        is_lost = self._pooled is not None and self._status() == TransactionStatus.UNKNOWN
+        return failure(self.name, error, lost=is_lost)
 
 
 @lru_cache
