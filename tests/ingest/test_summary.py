@@ -113,11 +113,15 @@ def test_coerced_scalars(audit: Audit, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(NOT_STRING)
     result = audit.ingest(tmp_path / "a.json", "--coerce-scalars")
     assert result.status == 0
-    assert result.summary["findings"] == {"meta.coerced": 2, "meta.null": 1}
+    assert result.summary["findings"] == {
+        "meta.coerced": 2,
+        "meta.null": 1,
+        "spec.states_id": 1,
+    }
     assert audit.rows('SELECT "key", value FROM v_meta ORDER BY 1') == [
         ("n", ""),
         ("on", "true"),
-        ("version", "1.20"),
+        ("version", "1.2"),
     ]
     assert json.loads(audit.rows("SELECT arguments FROM imports")[0][0])[-1] == "--coerce-scalars"
     assert audit.faults() == []
