@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import options
+from meta_audit.cli import Exit, options
 from meta_audit.cli.importing import report
-from meta_audit.cli.output import note
+from meta_audit.cli.output import note, write
 from meta_audit.cli.progress import Quiet, progress, total_bytes
 from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meta_audit.ingest.options import Options
+    from meta_audit.sources import Found
 
 
 @click.command()
@@ -33,6 +40,7 @@ from meta_audit.render.escape import escape
     is_flag=True,
     help="In directories, follow symbolic links to directories and to files outside.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
 @click.option(
     "--jobs",
@@ -51,6 +59,7 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    dry_run: bool,
     coerce_scalars: bool,
     jobs: int | None,
     checkpoint_log: str | None,
@@ -81,6 +90,14 @@ def command(
         exclude=exclude,
         follow_links=follow_links,
     )
+    chosen = Options(
+        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        coerce_scalars,
+        checkpoint_log,
+        limits,
+    )
+    if dry_run:
+        return _dry_run(found, chosen, format_)
     if not has_store(options.db()):
         found = with_first_source(found, Quiet())
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
@@ -89,12 +106,27 @@ def command(
         with progress("reading") as line:
             total = total_bytes(sources) if line.is_live else None
             reporter = Quiet(line, verbose=options.is_verbose(), total=total)
-            jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            run = Import(store, reporter, Options(jobs, coerce_scalars, checkpoint_log, limits))
-            result = run.run(found, ["ingest", *sources, *_given(context)])
+            result = Import(store, reporter, chosen).run(
+                found, ["ingest", *sources, *_given(context)]
+            )
         if skipped := reporter.skipped_files():
             note(skipped)
     return report(result, store, format_)
+
+
+def _dry_run(found: Iterable[Found], chosen: Options, format_: str) -> Exit:
+    from meta_audit.ingest.dry_run import dry_run
+    from meta_audit.render.dry_run import DryRunPage
+
+    with progress("reading") as line:
+        reporter = Quiet(line, verbose=options.is_verbose())
+        counts = dry_run(options.db(), found, reporter, chosen)
+    if skipped := reporter.skipped_files():
+        note(skipped)
+    write(DryRunPage(counts), format_)
+    if counts.refused:
+        return Exit.SOURCE
+    return Exit.FINDINGS if counts.need_attention or not counts.sources else Exit.DONE
 
 
 def _given(context: click.Context) -> list[str]:

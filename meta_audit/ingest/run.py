@@ -1,27 +1,26 @@
 """Run one import from its first source to its end.
 
 The path of a document: a source is read and cut into chunks (chunks.py), a chunk is decoded,
-parsed and flattened to a batch (pool.py, build.py), and a batch is written (record). Batches
-are written in the order of the documents.
+parsed and flattened to a batch (pool.py, build.py), and a batch is written (intake.py, record).
+Batches are written in the order of the documents.
 """
 
 from __future__ import annotations
 
-import gc
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import orjson
 
 from meta_audit import __version__
 from meta_audit.errors import MetaAuditError, StoreError, TransientStoreError
-from meta_audit.ingest.chunks import Chunk, Chunker, Reporter
+from meta_audit.ingest.chunks import Chunk, Chunker
+from meta_audit.ingest.intake import Intake
 from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
-from meta_audit.ingest.pool import Builder
 from meta_audit.ingest.rejected import rejected_chunks
-from meta_audit.ingest.result import Counts, ImportResult
+from meta_audit.ingest.result import ImportResult
 from meta_audit.ingest.signals import Interrupted, Stopper
 from meta_audit.record.checkpoint_log import append_missing, locate
 from meta_audit.record.dismissals import check_dismissals
@@ -35,17 +34,10 @@ from meta_audit.record.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.result import Status
-    from meta_audit.record.batch import Batch
     from meta_audit.sources import Found
     from meta_audit.store.opening import Store
-
-
-class ImportProgress(Reporter, Protocol):
-    """Hear how the import goes on."""
-
-    def wrote(self, counts: Counts) -> None:
-        """Report that a batch was written."""
 
 
 class Import:
@@ -58,12 +50,10 @@ class Import:
         self._checkpoint_log = locate(options.checkpoint_log, store.file)
         self._session = store.session()
         self._sealer = Sealer(self._session, key)
-        self._writer = Writer(self._session)
         self._progress = progress
         self._options = options
         self._stopper = Stopper(store.retry.stopped.set)
-        self._counts = Counts()
-        self._cut_off = ""
+        self._intake = Intake(Writer(self._session), progress, options, self._stopper)
 
     def run(self, found: Iterable[Found], arguments: list[str]) -> ImportResult:
         """Take in all sources.
@@ -100,7 +90,7 @@ class Import:
             with self._stopper.installed():
                 try:
                     try:
-                        self._take_in(chunks, SourceLog(import_id))
+                        self._intake.take(chunks, SourceLog(import_id))
                     finally:
                         self._stopper.hold()
                 except Interrupted:
@@ -115,28 +105,11 @@ class Import:
         finally:
             self._session.close()
 
-    def _take_in(self, chunks: Iterator[Chunk], log: SourceLog) -> None:
-        builder = Builder(self._writer.newest_dictionary(), self._options, self._stopper)
-        with _without_collector(), closing(builder.batches(chunks)) as batches:
-            for chunk, batch in batches:
-                with self._stopper.holding():
-                    self._write(chunk, batch, log)
-
-    def _write(self, chunk: Chunk, batch: Batch, log: SourceLog) -> None:
-        log.apply(chunk.events)
-        written = self._writer.write(batch, log, chunk.dismissed, chunk.reason)
-        counts = self._counts
-        counts.skipped += chunk.skipped
-        self._cut_off = chunk.cut_off
-        counts.add_events(chunk.events)
-        counts.add_batch(batch, written)
-        self._progress.wrote(counts)
-
     def _end(
         self, import_id: int, status: Status, began: float, seconds: float | None = None
     ) -> ImportResult:
         """End the import with a checkpoint, and send that out of the store."""
-        counts = self._counts
+        counts = self._intake.counts
         sealed = end_import(
             self._session, import_id, status, counts.kept(), self._sealer, seconds=seconds
         )
@@ -156,15 +129,5 @@ class Import:
             self._new_key_file,
             self._checkpoint_log,
             log_error,
-            self._cut_off,
+            self._intake.cut_off,
         )
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Batches are millions of small objects without cycles: collecting costs a fifth."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

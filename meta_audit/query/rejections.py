@@ -45,12 +45,12 @@ def list_rejections(session: Session, wanted: Filter, limit: int) -> Rejections:
     Raises `NotFoundError` for a reason, source or import that is unknown.
     """
     if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
-        check_filter(session, wanted)
+        check_filter(session, wanted.reason, wanted.source, wanted.import_id)
     where, parameters = _where(wanted)
     found = session.query(f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit)
     total = session.query(f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
     if not total:
-        check_filter(session, wanted)
+        check_filter(session, wanted.reason, wanted.source, wanted.import_id)
     return Rejections(REJECTIONS_FORMAT, tuple(map(_summary, found)), total)
 
 

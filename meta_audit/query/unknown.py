@@ -17,7 +17,6 @@ from meta_audit.schema.text_digest import digest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from meta_audit.query.rejections import Filter
     from meta_audit.search import Search
     from meta_audit.store.session import Session
 
@@ -77,19 +76,21 @@ def check_namespace(session: Session, namespace: str | None) -> None:
         raise _unknown("namespace", namespace, _texts(session, _NAMESPACES))
 
 
-def check_filter(session: Session, wanted: Filter) -> None:
+def check_filter(
+    session: Session, reason: str | None, source: str | None, import_id: int | None
+) -> None:
     """Raise `NotFoundError` for the first name in a filter of rejections that is unknown."""
-    if wanted.reason is not None:
-        groups = {reason.split(".")[0] for reason in REASONS if "." in reason}
-        if wanted.reason not in groups | REASONS.keys():
-            raise _unknown("reason", wanted.reason, [*sorted(groups), *REASONS])
-    if wanted.source and not (storable(wanted.source) and session.query(_SOURCE, wanted.source)):
+    if reason is not None:
+        groups = {name.split(".")[0] for name in REASONS if "." in name}
+        if reason not in groups | REASONS.keys():
+            raise _unknown("reason", reason, [*sorted(groups), *REASONS])
+    if source and not (storable(source) and session.query(_SOURCE, source)):
         known = _texts(session, _SOURCES)
-        raise _unknown("source", wanted.source, [uri.rpartition("/")[2] for uri in known])
-    if wanted.import_id is not None and not session.query(_IMPORT, wanted.import_id):
+        raise _unknown("source", source, [uri.rpartition("/")[2] for uri in known])
+    if import_id is not None and not session.query(_IMPORT, import_id):
         newest = session.query(_NEWEST_IMPORT)[0][0]
         advice = f"The newest import is {newest}." if newest else ""
-        raise NotFoundError(f"there is no import {wanted.import_id}", advice=advice)
+        raise NotFoundError(f"there is no import {import_id}", advice=advice)
 
 
 def other_meaning(session: Session, text: str) -> str:

@@ -31,11 +31,14 @@ class Lookups:
         self._terms: dict[Any, int] = {}
         self._rules: dict[Any, int] = {}
         self._sets: dict[Any, int] = {(): 0}
+        self._last: dict[str, int] = {}
+        """The last ID given, by table."""
 
     def forget(self) -> None:
         """Forget all IDs: after a rollback they may not be true."""
         for known in (self._pairs, self._keys, self._identities, self._terms, self._rules):
             known.clear()
+        self._last.clear()
         self._sets = {(): 0}
 
     def pairs(self, pairs: Sequence[Pair]) -> list[int]:
@@ -126,6 +129,7 @@ class Lookups:
         """Find values by digest, insert those that are new with the next IDs, and return these."""
         number = columns[0]
         last = self._session.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
+        last = max(last, self._last.get(table, 0))
         if last:
             digests = sorted(by_digest)
             sql = f"SELECT digest, {number} FROM {table} WHERE digest AMONG KEYS"  # noqa: S608
@@ -136,5 +140,6 @@ class Lookups:
             last += 1
             known[value] = last
             new.append((last, new_digest, *rest(value)))
+        self._last[table] = last
         self._session.insert(table, columns, rows(new))
         return list(by_digest.values())

@@ -10,7 +10,7 @@ from meta_audit.schema.tables import columns
 from meta_audit.store.session import Values, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from meta_audit.record.batch import Accepted, Batch
     from meta_audit.record.lookups import Lookups
@@ -69,7 +69,9 @@ class StoreIds:
 
 
 @dataclass(slots=True)
-class _Job:
+class Job:
+    """What is known of a job: its versions, and the states that were seen."""
+
     job_key: int
     versions: dict[Row, int] = field(default_factory=dict)
     observations: set[Row] = field(default_factory=set)
@@ -82,7 +84,14 @@ class Matcher:
     that are left out.
     """
 
-    def __init__(self, session: Session, accepted: Accepted, ids: StoreIds) -> None:
+    def __init__(
+        self,
+        session: Session,
+        accepted: Accepted,
+        ids: StoreIds,
+        remembered: Mapping[tuple[str, int], Job],
+    ) -> None:
+        self._remembered = remembered
         self._session = session
         self._accepted = accepted
         self._ids = ids
@@ -90,7 +99,7 @@ class Matcher:
         self._names = list(
             zip(accepted.job_id, [terms[n] for n in accepted.namespace], strict=True)
         )
-        self._known: dict[tuple[str, int], _Job] = {}
+        self._known: dict[tuple[str, int], Job] = {}
         """Jobs of the store, and those of which the batch has shown two documents."""
         self._first: dict[tuple[str, int], int] = {}
         """New jobs, and the first document of each."""
@@ -115,7 +124,7 @@ class Matcher:
         wanted = {self._names[n] for n in places}
         sql = "SELECT job_id, namespace_id, job_key FROM jobs WHERE job_id AMONG KEYS"
         found = self._session.among(sql, sorted({job_id for job_id, _ in wanted}))
-        self._known = {(i, n): _Job(key) for i, n, key in found if (i, n) in wanted}
+        self._known = {(i, n): Job(key) for i, n, key in found if (i, n) in wanted}
         by_key = {job.job_key: job for job in self._known.values()}
         keys = sorted(by_key)
         sql = f"SELECT job_key, version_no, {_VERSION} FROM job_versions"  # noqa: S608
@@ -126,6 +135,13 @@ class Matcher:
         sql = f"SELECT job_key, {_OBSERVATION} FROM observations"  # noqa: S608
         for key, *observation in self._session.among(f"{sql} WHERE job_key AMONG KEYS", keys):
             by_key[key].observations.add(tuple(observation))
+        self._known |= {n: self._remembered[n] for n in wanted & self._remembered.keys()}
+
+    def jobs(self) -> dict[tuple[str, int], Job]:
+        """Return all that is known of the jobs of this batch."""
+        for name in self._first.keys() - self._known.keys():
+            self._shown(name)
+        return self._known
 
     def match(self, places: Iterable[int], next_job_key: int) -> None:
         """Find or number the job and the version of these documents."""
@@ -160,9 +176,9 @@ class Matcher:
         self.changes["unchanged" if is_seen else "changed"] += 1
         job.observations.add(observation)
 
-    def _shown(self, name: tuple[str, int]) -> _Job:
+    def _shown(self, name: tuple[str, int]) -> Job:
         n, accepted, ids = self._first[name], self._accepted, self._ids
         versions = {ids.version(accepted, n): 1} if accepted.spec_sha256[n] else {}
         observation = ids.observation(accepted, n, self.version_no)
-        job = self._known[name] = _Job(self.job_key[n], versions, {observation})
+        job = self._known[name] = Job(self.job_key[n], versions, {observation})
         return job

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
+    from meta_audit.record.versions import Job
     from meta_audit.store.session import Session, Values
 
 NS_PER_HOUR: Final = 3_600_000_000_000
@@ -128,9 +129,10 @@ class Writer:
         accepted = batch.accepted
         new = self._new(batch, sources)
         ids = StoreIds(batch, self._lookups)
-        matcher = Matcher(self._session, accepted, ids)
+        remembered = self._remembered()
+        matcher = Matcher(self._session, accepted, ids, remembered)
         next_key = self._next("jobs", "job_key")
-        if next_key:
+        if next_key or remembered:
             matcher.recall(new.accepted)
         self._insert_documents(batch, new)
         matcher.match(new.accepted, next_key or 1)
@@ -150,7 +152,15 @@ class Writer:
             [accepted.sha256[n] for n in new.accepted]
             + [document.rejection.sha256 for document in new.rejected]
         )
+        self._done(batch, new.accepted, matcher)
         return written
+
+    def _remembered(self) -> dict[tuple[str, int], Job]:
+        """Return jobs that are not in the store, though an earlier batch brought them."""
+        return {}
+
+    def _done(self, batch: Batch, accepted: list[int], matcher: Matcher) -> None:
+        """Remember what the store will not have."""
 
     def _new(self, batch: Batch, sources: SourceLog) -> _New:
         """Leave out what was accepted before, in the store or earlier in the batch."""
@@ -184,14 +194,21 @@ class Writer:
     def _insert(self, table: str, values: Values) -> None:
         self._session.insert(table, columns(table), values)
 
+    def _rejected_before(
+        self,
+        rejected: list[Rejected],
+        sources: SourceLog,  # noqa: ARG002 - for what is remembered in its place
+    ) -> set[tuple[bytes, str, str]]:
+        """Return digest, reason and source of the rejections that the store has of these bytes."""
+        digests = sorted({r.rejection.sha256 for r in rejected})
+        found = self._session.among(_REJECTED, digests)
+        return {(bytes(sha256), reason, uri) for sha256, reason, uri in found}
+
     def _sort_rejections(
         self, rejected: list[Rejected], sources: SourceLog
     ) -> tuple[list[Rejected], list[Rejected]]:
         """Tell the rejections that are new from those that a source of that name had before."""
-        digests = sorted({r.rejection.sha256 for r in rejected})
-        known = {
-            (bytes(s), reason, uri) for s, reason, uri in self._session.among(_REJECTED, digests)
-        }
+        known = self._rejected_before(rejected, sources)
         fresh: list[Rejected] = []
         before: list[Rejected] = []
         for document in rejected:

@@ -1,4 +1,4 @@
-"""What an import did, in numbers."""
+"""The result of an import, in numbers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ImportPage(Page[ImportResult]):
             f"Import {result.import_id} {result.status}: {count(counts.documents, 'document')}"
             f" from {count(counts.sources, 'source')} in {result.seconds:.1f} s{rate}"
         )
-        yield from _counts(counts)
+        yield from count_lines(counts)
         if result.nothing_found:
             yield "  Nothing found: no file is a job document. Is a directory not mounted?"
         yield f"  Store: {escape(self.store)}"
@@ -65,7 +65,8 @@ class ImportPage(Page[ImportResult]):
         )
 
 
-def _counts(counts: Counts) -> Iterator[str]:
+def count_lines(counts: Counts) -> Iterator[str]:
+    """Yield what was done with documents and sources, a line for each kind."""
     yield (
         f"  {counts.new:,} new, {counts.changed:,} changed, {counts.unchanged:,} unchanged,"
         f" {counts.rejected:,} rejected"

@@ -69,7 +69,8 @@ def _record(proof: CheckedProof) -> Iterator[str]:
         record = entry.record()
         title = f"Proof of job {escape(record.job_id or record.name)}"
         about = [("name", record.name), ("namespace", record.namespace), *about]
-        about += [(a.role, f"{a.value} ({a.trust})") for a in record.attributions]
+        who = [(a.role, f"{a.value} ({a.trust})") for a in record.attributions]
+        about += dict.fromkeys(who)
     else:
         title = f"Proof of a rejected document: {escape(entry.reason)}"
     if checkpoint:

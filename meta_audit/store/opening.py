@@ -101,20 +101,19 @@ class Store:
 
     def revision(self) -> str:
         """Return the revision of the schema, empty if this is not our store."""
-        return self.retry.call(self._revision, seconds=self.retry.read_seconds)
 
-    def _revision(self) -> str:
-        session = self._session(writes=False)
-        table = version_table(session, self.backend)
-        found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608
-        revision = str(found[0][0]) if found else ""
-        return revision if _REVISION.fullmatch(revision) else ""
+        def find(session: Session) -> str:
+            table = version_table(session, self.backend)
+            found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608
+            revision = str(found[0][0]) if found else ""
+            return revision if _REVISION.fullmatch(revision) else ""
+
+        return self.read(find)
 
     @property
     def is_old(self) -> bool:
         """True if the version table still has the name that older versions gave it."""
-        session = self._session(writes=False)
-        return version_table(session, self.backend) == OLD_VERSION_TABLE
+        return self.read(lambda s: version_table(s, self.backend) == OLD_VERSION_TABLE)
 
     def upgrade(self) -> None:
         """Bring the store to this program's schema. Another process may do so at the same time."""
@@ -238,14 +237,13 @@ def _backend(url: sa.URL) -> Backend:
 def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
     """Make the tables if there are none. Return True if this call made them."""
 
-    def inspect() -> bool:
-        session = store._session(writes=False)
+    def inspect(session: Session) -> bool:
         if not allow_unsafe_server:
             store.backend.check_durability(session)
         return store.backend.is_empty(session)
 
-    is_new = store.retry.call(inspect, seconds=store.retry.read_seconds)
-    is_old = not is_new and store.is_old and store.backend.may_upgrade(store._session(writes=False))
+    is_new = store.read(inspect)
+    is_old = not is_new and store.is_old and store.read(store.backend.may_upgrade)
     if is_new or is_old:  # or a process died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)
@@ -257,6 +255,8 @@ def _make(file: Path, *, retry: Retry) -> None:
     store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
         store.upgrade()
+        # Closing would do this too, but hide an error; without its log the file is not a store.
+        store.session().query("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         store.close()
 
@@ -279,8 +279,7 @@ def _check_exists(url: sa.URL) -> None:
 
 
 def _has_our_tables(store: Store) -> bool:
-    session = store._session(writes=False)
-    return any(store.backend.has_table(session, name) for name in MARKS)
+    return store.read(lambda s: any(store.backend.has_table(s, name) for name in MARKS))
 
 
 def _check_current(store: Store) -> None:

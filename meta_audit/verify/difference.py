@@ -1,4 +1,4 @@
-"""In what two entries of one document differ."""
+"""Tell in what two entries of one document differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST: Final = 60
 
 
 class Words(NamedTuple):
-    """How differences are told."""
+    """Hold the words for differences."""
 
     changed: str
     missing: str

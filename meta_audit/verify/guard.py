@@ -1,4 +1,4 @@
-"""Damage met on the way: a finding, never the end of the run."""
+"""Turn damage met on the way into a finding, so that the run goes on."""
 
 from __future__ import annotations
 

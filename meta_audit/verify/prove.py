@@ -1,4 +1,4 @@
-"""Proof bundles: what one document is, and that the ledger holds it, for someone without store."""
+"""Make proof bundles: they show someone without the store that the ledger holds a document."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.merkle import Nodes, Tree, consistency_proof, inclusion_proof, leaf_hash
 from meta_audit.ledger.merkle_proof import verify_consistency
 from meta_audit.ledger.note import Note, VerifierKey, encode_base64
-from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import octets
 from meta_audit.verify.report import Options
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     if not every:
         places = places[:1]
     work = Work(session, Plan(Options(), 0, {}))
-    entries = {key: JobRange(work, key, key + 1).entries() for key in {key for key, _ in places}}
+    keys: set[int] = {key for key, _ in places}
+    entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))
     return [_prove(session, index, entries[key], nodes) for key, index in places]
 

@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""Report of a verification: checks, damages, other readings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kind = Literal["edited", "missing", "added", "reordered", "bytes", "signature", 
 
 
 class Check(IntEnum):
-    """The checks, by number."""
+    """Numbers of the checks; they stay the same from version to version."""
 
     CHECKPOINTS = 1
     SIGNATURES = 2
@@ -46,7 +46,7 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "docs/ledger.md",
     ),
     Check.BYTES: ("kept bytes have their hashes", "FIPS 180-4"),
-    Check.ROWS: ("rows give the entries, and these the leaves", "RFC 9162 §2.1.1"),
+    Check.ROWS: ("entries rebuilt from rows match their leaf hashes", "RFC 9162 §2.1.1"),
     Check.ROOTS: (
         "leaves give the root of every checkpoint, each consistent with the next",
         "RFC 9162 §2.1.1, §2.1.4",
@@ -59,14 +59,14 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "RFC 9162 §2.1.4, C2SP tlog-checkpoint",
     ),
     Check.DEEP: ("documents, parsed again, give their entries", "docs/ledger.md"),
-    Check.SCHEMA: ("the schema is the one that this version makes", "migrations/"),
+    Check.SCHEMA: ("the schema is the one that this version makes", "docs/schema.md"),
     Check.INDEXES: ("indexes lead to the rows of their tables", "PRAGMA integrity_check, amcheck"),
     Check.VALUES: ("values have the types of their columns", "docs/schema.md"),
 }
 
 
 class Damage(Struct, frozen=True):
-    """Something that is not as the ledger says."""
+    """Describe one thing that is not as it was signed or made."""
 
     check: int
     kind: Kind
@@ -78,7 +78,7 @@ class Damage(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """A document that this version reads otherwise than the one that took it in. No damage."""
+    """Note a document that this version reads differently than before. No damage."""
 
     entry: int
     job: str
@@ -87,7 +87,7 @@ class Reading(Struct, frozen=True):
 
 
 class Damages:
-    """Collects damages: counts all, keeps those with the lowest entries."""
+    """Collect damages: count all, keep the first ones."""
 
     def __init__(self, limit: int = KEPT_PER_PART) -> None:
         self._limit = limit
@@ -97,26 +97,26 @@ class Damages:
     def add(
         self, check: Check, kind: Kind, detail: str, *, entry: int | None = None, job: str = ""
     ) -> None:
-        """Note one."""
+        """Add a damage."""
         self.counts[check] = self.counts.get(check, 0) + 1
         if self.counts[check] <= self._limit:
             told = Damage(int(check), kind, entry, _printable(job), _printable(detail))
             self.kept.append(told)
 
     def merge(self, kept: list[Damage], counts: dict[int, int]) -> None:
-        """Take over what a part of the work found."""
+        """Add the damages that a part of the work found."""
         self.kept += kept
         for check, count in counts.items():
             self.counts[check] = self.counts.get(check, 0) + count
 
     def first(self) -> list[Damage]:
-        """The first ones by entry; those that concern no entry come last."""
+        """Return the first damages by entry; those of no entry come last."""
         kept = sorted(self.kept, key=lambda d: (d.entry is None, d.entry or 0, d.check))
         return kept[:SHOWN]
 
 
 class Report(Struct, frozen=True):
-    """The whole verification. Shape of `verify --format json`."""
+    """Hold the whole verification. This is the shape of `verify --format json`."""
 
     format: str
     store: str
@@ -149,10 +149,10 @@ def _printable(text: str) -> str:
 
 
 class Options(NamedTuple):
-    """What is asked for; goes to every process."""
+    """Hold the options of a run; every process gets them."""
 
     since: int = 0
-    """Entries below this index are not looked at."""
+    """Entries below this index are not checked."""
     deep: bool = False
     secret: int = 0
     """Random, of this run: keys the sums that compare `pair_jobs`."""

@@ -1,4 +1,4 @@
-"""One verification, from the first check to the report."""
+"""Run one verification, from the first check to the report."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ SECRET_BITS: Final = 60
 
 
 class VerifyProgress(Protocol):
-    """Is told how the verification goes on."""
+    """Show how far the verification is."""
 
     def __call__(self, done: int, total: int, /) -> None:
-        """So many parts are done."""
+        """Take the number of finished parts."""
 
 
 def verify(
@@ -109,7 +109,7 @@ def _beside(store: Store) -> tuple[str, ...]:
 
 
 class Verification:
-    """One verification of one store."""
+    """Verify one store."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class Verification:
             return self._report(began, (), {})
 
     def _count(self, session: Session, table: str) -> int:
-        """Rows of a table, 0 where it cannot be read."""
+        """Count the rows of a table, 0 where it cannot be read."""
         with guarded(session, self._damages, Check.NUMBERS, table):
             return int(session.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
         return 0
@@ -326,7 +326,7 @@ class Verification:
         self._damages.add(Check.ROWS, "added", "it is observed twice", entry=index)
 
     def _check_whole(self, session: Session) -> None:
-        """What only the whole store can show."""
+        """Check what only the whole store can show."""
         tallies, damages = self._tallies, self._damages
         missing = int.from_bytes(tallies.accepted) & ~int.from_bytes(tallies.seen)
         for index in _set_bytes(missing, len(tallies.accepted)):
@@ -381,7 +381,7 @@ class Verification:
 
 
 def _ranges(last: int, step: int) -> Iterator[tuple[int, int]]:
-    """Cut all numbers into ranges: none is left out, however far from the others."""
+    """Cut all integers into ranges, so that no row is left out, whatever its number."""
     low = -END - 1
     for high in range(step, last + 1, step):
         yield low, high
@@ -390,7 +390,7 @@ def _ranges(last: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 def _either(ours: bytes, theirs: bytes, both: Callable[[int], None] | None = None) -> bytes:
-    """Marks that either has; `both` is told those that both have."""
+    """Return marks that either has; call `both` for those that both have."""
     if not ours:
         return theirs
     a, b = int.from_bytes(ours), int.from_bytes(theirs)
@@ -401,7 +401,7 @@ def _either(ours: bytes, theirs: bytes, both: Callable[[int], None] | None = Non
 
 
 def _set_bytes(number: int, length: int) -> Iterator[int]:
-    """Places of the bytes that are 1."""
+    """Yield the places of the bytes that are 1."""
     marks = number.to_bytes(length)
     at = marks.find(1)
     while at >= 0:

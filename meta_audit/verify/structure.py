@@ -1,4 +1,4 @@
-"""The schema, the indexes and the types of values: what rows are read through."""
+"""Check what rows are read through: the schema, the indexes, the types of values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meta_audit.errors import TransientStoreError
 from meta_audit.schema import OLD_VERSION_TABLE, reference
 from meta_audit.schema.tables import metadata
 from meta_audit.store.opening import version_table
-from meta_audit.verify.checks import cells, indexes, schema
+from meta_audit.verify.checks import cells, definitions, indexes
 from meta_audit.verify.guard import guarded
 from meta_audit.verify.report import Check
 
@@ -30,7 +30,7 @@ _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 class Expected(NamedTuple):
-    """The schema that this version makes; why it could not be made, where it could not."""
+    """Hold the schema that this version makes, or the reason why it could not be made."""
 
     objects: Objects | None
     reason: str = ""
@@ -57,10 +57,10 @@ def check_schema(store: Store, session: Session, made: Expected, damages: Damage
     with guarded(session, damages, Check.SCHEMA, "the schema"):
         table = version_table(session, store.backend)
         is_old = table == OLD_VERSION_TABLE
-        objects = schema.without_version_table(made.objects) if is_old else made.objects
-        compare = schema.check_sqlite if session.is_sqlite else schema.check_postgresql
+        objects = definitions.without_version_table(made.objects) if is_old else made.objects
+        compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
         compare(session.query, objects, damages)
-        schema.check_revision(session.query, table, damages)
+        definitions.check_revision(session.query, table, damages)
     return []
 
 

@@ -1,4 +1,4 @@
-"""The work of a verification, cut into parts that any process can do, in any order."""
+"""Do the work of a verification in parts, in any process and any order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
 from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, Options, Reading
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What every process must know before it begins."""
+    """Hold what every process must know before it begins."""
 
     options: Options
     entries: int
@@ -31,7 +32,7 @@ class Plan(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """A keyed sum over rows of pair_jobs: other rows have another sum, whatever the order.
+    """Add up rows of pair_jobs with a key: other rows have another sum, whatever the order.
 
     Each row adds the weight of its pair times the hash of hour and job, both keyed with the
     secret of the run, so that no one can have prepared rows whose sum is the same.
@@ -41,14 +42,14 @@ class Sums:
     total: int = 0
 
     def add(self, other: Sums) -> None:
-        """Take in another part."""
+        """Add another part."""
         self.count += other.count
         self.total += other.total
 
 
 @dataclass
 class Tallies:
-    """What the parts found that only all together can be judged."""
+    """Hold what the parts found and only the whole can judge."""
 
     damages: list[Damage] = field(default_factory=list)
     counts: dict[int, int] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Tallies:
 
 
 class Work:
-    """What one process needs, and what it has found so far."""
+    """Hold what one process needs and what it has found."""
 
     def __init__(self, session: Session, plan: Plan) -> None:
         self.session = session
@@ -91,7 +92,7 @@ class Work:
         self._uris: dict[int, str] = {}
 
     def uri(self, source_id: int) -> str:
-        """Name of a source. Raises `KeyError`."""
+        """Return the name of a source. Raises `KeyError`."""
         if source_id not in self._uris:
             rows = self.session.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
             if not rows:
@@ -100,7 +101,7 @@ class Work:
         return self._uris[source_id]
 
     def tallies(self) -> Tallies:
-        """All that was found."""
+        """Return all that was found."""
         return Tallies(
             self.damages.kept,
             self.damages.counts,
@@ -133,7 +134,7 @@ class Work:
         self.damages.add(Check.ROWS, "edited", detail, entry=index, job=self.job_id(job_key))
 
     def job_id(self, job_key: int) -> str:
-        """ID of a job, empty where there is none."""
+        """Return the ID of a job, empty where there is none."""
         rows = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         return str(rows[0][0]) if rows else ""
 
@@ -152,9 +153,7 @@ class Work:
             self.readings.append(Reading(index, rows.job_id, detail))
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
-        """Entries that the kept document gives: it does not tell how it was read."""
-        from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
-
+        """Return the entries that the kept document gives, one per way to read it."""
         content = content_of(self.session, index)
         if content is None:
             return []

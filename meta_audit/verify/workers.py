@@ -1,4 +1,4 @@
-"""Processes that each read the same state of the store and do parts of the work."""
+"""Do parts of the work in processes that read the same state of the store."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def see_newest(session: Session) -> tuple[Any, ...]:
 
 
 class Part(NamedTuple):
-    """A part of the work: its name, and what it is given."""
+    """Name a part of the work, with its arguments."""
 
     name: str
     arguments: tuple[Any, ...] = ()
@@ -107,7 +107,7 @@ def _do(work: Work, part: Part) -> Any:
 
 
 def _may_be_halved(work: Work, part: Part) -> bool:
-    """Whether it is about some of the rows: no rows at all can be read."""
+    """Return whether an empty range of it can be read: then single rows are at fault."""
     low, high = part.arguments
     if high - low <= 1:
         return False
@@ -130,17 +130,17 @@ def _between(low: int, high: int) -> int:
 
 
 class Crew(Protocol):
-    """Does parts."""
+    """Do parts of the work."""
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
-        """Do parts, in any order; what each gave."""
+        """Do parts in any order; yield the result of each."""
 
     def finish(self) -> Iterator[Any]:
-        """The tallies of every worker."""
+        """Yield the tallies of every worker."""
 
 
 class Alone:
-    """This process does it all."""
+    """Do all parts in this process."""
 
     def __init__(self, session: Session, plan: Plan) -> None:
         self._work = Work(session, plan)
@@ -155,12 +155,12 @@ class Alone:
             gc.enable()
 
     def finish(self) -> Iterator[Any]:
-        """The tallies."""
+        """Yield the tallies."""
         yield self._work.tallies()
 
 
 class Processes:
-    """Some processes, each with a connection of its own to the same state of the store."""
+    """Run some processes, each with a connection of its own to the same state of the store."""
 
     def __init__(self, store: Store, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -187,7 +187,7 @@ class Processes:
         )
 
     def plan(self, plan: Plan) -> None:
-        """Tell all what they need to know."""
+        """Send the plan to all processes."""
         for pipe in self._pipes:
             pipe.send(plan)
 
@@ -206,7 +206,7 @@ class Processes:
                 yield part, result
 
     def finish(self) -> Iterator[Any]:
-        """The tallies of every process."""
+        """Yield the tallies of every process."""
         for pipe in self._pipes:
             pipe.send(Part("tallies"))
             yield self._receive(pipe)

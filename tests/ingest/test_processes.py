@@ -53,8 +53,8 @@ def test_two_ingests_at_once(
     }
     assert {row[1:] for row in here["documents"]} == {row[1:] for row in there["documents"]}
     assert {digest for _, digest in here["evidence"]} == {digest for _, digest in there["evidence"]}
-    assert len(here["rejections"]) == len(there["rejections"]) == 12
-    assert len(here["ledger_entries"]) == 612
+    assert len(here["rejections"]) == len(there["rejections"]) == 16
+    assert len(here["ledger_entries"]) == 616
     assert audit.rows("SELECT status FROM v_imports") == [("complete",)] * 3
 
 

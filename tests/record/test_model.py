@@ -30,7 +30,7 @@ from tests.conftest import Audit
 from tests.faults.documents import BROKEN
 from tests.faults.export import NS_PER_HOUR
 
-COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected")
+COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected", "known_rejected")
 Table = set[tuple[Any, ...]]
 
 
@@ -146,7 +146,8 @@ class Model:
         self._count: Counter[str] = Counter()
         self._jobs: dict[tuple[str, str], Seen] = {}
         self._accepted: set[bytes] = set()
-        self._rejected: dict[tuple[bytes, str], tuple[int, str, int, bytes]] = {}
+        self._rejected: dict[tuple[bytes, str, str], tuple[int, str, int, bytes]] = {}
+        """By digest, reason and name of the source."""
         self._entries = 0
 
     def ingest(self, files: Sequence[tuple[Path, list[bytes]]], *, coerce: bool) -> None:
@@ -162,7 +163,7 @@ class Model:
         """Offer what was rejected and never accepted again."""
         unresolved = [
             place
-            for (digest_, reason), place in self._rejected.items()
+            for (digest_, reason, _), place in self._rejected.items()
             if digest_ not in self._accepted and reason != "truncated"
         ]
         for _, uri, line, document in unresolved:
@@ -174,7 +175,7 @@ class Model:
         rows = self.rows
         rows["rejection_resolutions"] = {
             (place[0],)
-            for (digest_, _), place in self._rejected.items()
+            for (digest_, _, _), place in self._rejected.items()
             if digest_ in self._accepted
         }
         return rows
@@ -197,8 +198,9 @@ class Model:
         try:
             record = parse(decode(document, "json"), document, coerce_scalars=coerce)
         except RejectedError as error:
-            self._count["rejected"] += 1
-            if (digest_, error.reason) not in self._rejected:
+            is_known = (digest_, error.reason, uri) in self._rejected
+            self._count["known_rejected" if is_known else "rejected"] += 1
+            if not is_known:
                 self._reject(uri, line, document, error)
             return
         self._accepted.add(digest_)
@@ -211,7 +213,7 @@ class Model:
         digest_, size = sha256(document).digest(), len(document)
         rejection = Rejection(error.reason, str(error), document, line, line, size, digest_, "json")
         number = self._next_entry(rejected_entry(rejection, uri))
-        self._rejected[digest_, error.reason] = (number, uri, line, document)
+        self._rejected[digest_, error.reason, uri] = (number, uri, line, document)
         what = error.reason, str(error), "json", digest_.hex(), size
         self.rows["rejections"].add((number, uri, line, line, *what))
         self.rows["evidence"].add((number, digest_.hex()))

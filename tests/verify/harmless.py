@@ -19,8 +19,8 @@ import psycopg
 import sqlalchemy as sa
 
 from tests.clusters import programs
-from tests.copies import Databases, Files, Shelf
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify.stores import grow, run, verify
 
 SQLITE: Final[dict[str, tuple[str, ...]]] = {
@@ -102,21 +102,21 @@ POSTGRESQL: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _restored_sqlite(shelf: Shelf, db: str) -> str:
-    target = shelf.new()
+def _restored_sqlite(factory: StoreFactory, db: str) -> str:
+    target = factory.new()
     with closing(sqlite3.connect(db)) as source, closing(sqlite3.connect(target)) as copy:
         copy.executescript("\n".join(source.iterdump()))
     return target
 
 
-def _backed_up_sqlite(shelf: Shelf, db: str) -> str:
-    target = shelf.new()
+def _backed_up_sqlite(factory: StoreFactory, db: str) -> str:
+    target = factory.new()
     run("db", "backup", target, "--db", db)
     return target
 
 
-def _copied(shelf: Shelf, db: str) -> str:
-    target = shelf.new()
+def _copied(factory: StoreFactory, db: str) -> str:
+    target = factory.new()
     assert run("db", "copy", db, target) == 0
     return target
 
@@ -126,8 +126,8 @@ def libpq(db: str) -> str:
     return sa.make_url(db).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _restored_postgresql(shelf: Shelf, db: str, *options: str) -> str:
-    target = shelf.new()
+def _restored_postgresql(factory: StoreFactory, db: str, *options: str) -> str:
+    target = factory.new()
     with tempfile.NamedTemporaryFile(suffix=".sql") as dumped:
         for command in (
             ["pg_dump", *options, "--file", dumped.name, libpq(db)],
@@ -138,18 +138,18 @@ def _restored_postgresql(shelf: Shelf, db: str, *options: str) -> str:
     return target
 
 
-def _restored_without_owner(shelf: Shelf, db: str) -> str:
-    return _restored_postgresql(shelf, db, "--no-owner", "--no-privileges", "--inserts")
+def _restored_without_owner(factory: StoreFactory, db: str) -> str:
+    return _restored_postgresql(factory, db, "--no-owner", "--no-privileges", "--inserts")
 
 
-def _with_roles(shelf: Shelf, db: str) -> str:
-    target = shelf.copy(db)
+def _with_roles(factory: StoreFactory, db: str) -> str:
+    target = factory.copy(db)
     assert run("db", "roles", "--apply", "--db", target) == 0
     return target
 
 
-def _moved_to_another_schema(shelf: Shelf, db: str) -> str:
-    target = shelf.copy(db)
+def _moved_to_another_schema(factory: StoreFactory, db: str) -> str:
+    target = factory.copy(db)
     with psycopg.connect(libpq(target), autocommit=True) as driver:
         driver.execute('ALTER SCHEMA public RENAME TO "Audit store"')
         name = sa.make_url(target).database
@@ -170,29 +170,32 @@ MADE: Final[dict[bool, tuple[Callable[[Any, str], str], ...]]] = {
 """Ways to another store of the same facts, by whether it is SQLite."""
 
 
-def alarms(shelf: Shelf, folder: Path) -> list[str]:
+def alarms(factory: StoreFactory, folder: Path) -> list[str]:
     """Do all of these to copies of one store; what verify said, where it was not "Intact."."""
-    is_sqlite = isinstance(shelf, Files)
+    is_sqlite = isinstance(factory, SqliteFiles)
     names = list(SQLITE if is_sqlite else POSTGRESQL)
-    return alarms_of(shelf, grow(shelf, folder).db, names, MADE[is_sqlite])
+    return alarms_of(factory, grow(factory, folder).db, names, MADE[is_sqlite])
 
 
 def alarms_of(
-    shelf: Shelf, db: str, names: list[str], makers: Sequence[Callable[[Shelf, str], str]]
+    factory: StoreFactory,
+    db: str,
+    names: list[str],
+    makers: Sequence[Callable[[StoreFactory, str], str]],
 ) -> list[str]:
     """Do some of these to copies of a store."""
-    base = shelf.copy(db)
-    statements = SQLITE if isinstance(shelf, Files) else POSTGRESQL
+    base = factory.copy(db)
+    statements = SQLITE if isinstance(factory, SqliteFiles) else POSTGRESQL
     found = []
     for name in names:
-        target = shelf.copy(base)
+        target = factory.copy(base)
         _execute(target, statements[name])
         found += _alarm(name, target)
-        shelf.drop(target)
+        factory.drop(target)
     for make in makers:
-        target = make(shelf, base)
+        target = make(factory, base)
         found += _alarm(make.__name__, target)
-        shelf.drop(target)
+        factory.drop(target)
     return found
 
 
@@ -221,8 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
     server = Server() if options.engine == "postgresql" else None
     try:
         with tempfile.TemporaryDirectory() as name:
-            shelf: Shelf = Databases(server) if server else Files(Path(name))
-            found = alarms(shelf, Path(name))
+            factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
+            found = alarms(factory, Path(name))
     finally:
         if server:
             server.stop()

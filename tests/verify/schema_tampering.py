@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from meta_audit.verify.report import Report
-from tests.copies import Databases, Files, Shelf
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify import lies_postgresql, lies_sqlite
 from tests.verify.stores import grow, verify
 
@@ -36,17 +36,17 @@ class Told(NamedTuple):
         return self.said == "damaged"
 
 
-def tell(shelf: Shelf, lies: int, seed: int, folder: Path) -> list[Told]:
+def tell(factory: StoreFactory, lies: int, seed: int, folder: Path) -> list[Told]:
     """Tell so many lies, of every kind in turn."""
     chance = random.Random(seed)
-    module = lies_sqlite if isinstance(shelf, Files) else lies_postgresql
-    base = shelf.copy(grow(shelf, folder, seed=seed).db)
+    module = lies_sqlite if isinstance(factory, SqliteFiles) else lies_postgresql
+    base = factory.copy(grow(factory, folder, seed=seed).db)
     told: list[Told] = []
     kinds = list(module.LIES)
     while len(told) < lies:
         chance.shuffle(kinds)
         for kind in kinds[: lies - len(told)]:
-            target = shelf.copy(base)
+            target = factory.copy(base)
             try:
                 detail = ""
                 while not detail:
@@ -54,7 +54,7 @@ def tell(shelf: Shelf, lies: int, seed: int, folder: Path) -> list[Told]:
                         detail = kind(one)
                 told.append(Told(kind.__name__, detail, said(target)))
             finally:
-                shelf.drop(target)
+                factory.drop(target)
     return told
 
 
@@ -78,8 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     server = Server() if options.engine == "postgresql" else None
     try:
         with tempfile.TemporaryDirectory() as name:
-            shelf: Shelf = Databases(server) if server else Files(Path(name))
-            told = tell(shelf, options.lies, options.seed, Path(name))
+            factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
+            told = tell(factory, options.lies, options.seed, Path(name))
     finally:
         if server:
             server.stop()

@@ -14,44 +14,49 @@ from meta_audit.errors import DamagedStoreError, StoreError
 from meta_audit.query.identify import identify
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.opening import open_to_read, open_to_write
-from tests.copies import Databases, Files, Shelf, database
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
 from tests.verify.stores import Grown, grow, run, verify
 
 
 @pytest.fixture(scope="module")
-def grown(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """A store with something in every table."""
-    return grow(shelf, tmp_path_factory.mktemp("grown"))
+    return grow(factory, tmp_path_factory.mktemp("grown"))
 
 
-def test_lies_are_caught(shelf: Shelf, tmp_path: Path, capsys) -> None:
-    number = len(lies_sqlite.LIES) if isinstance(shelf, Files) else 12
-    told = schema_tampering.tell(shelf, number, 11, tmp_path)
+def test_lies_are_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+    number = len(lies_sqlite.LIES) if isinstance(factory, SqliteFiles) else 12
+    told = schema_tampering.tell(factory, number, 11, tmp_path)
     assert [lie for lie in told if not lie.is_caught] == []
     assert len({lie.kind for lie in told}) == number
 
 
-def test_wrong_values_are_caught(shelf: Shelf, tmp_path: Path, capsys) -> None:
-    number = 40 if isinstance(shelf, Files) else 8
-    done = wrong_values.write_wrong(shelf, number, 11, tmp_path)
+def test_wrong_values_are_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+    number = 40 if isinstance(factory, SqliteFiles) else 8
+    done = wrong_values.write_wrong(factory, number, 11, tmp_path)
     assert [wrong for wrong in done if wrong.said != "damaged"] == []
 
 
-def test_what_harms_nothing_is_no_damage(shelf: Shelf, grown: Grown, capsys) -> None:
+def test_what_harms_nothing_is_no_damage(factory: StoreFactory, grown: Grown, capsys) -> None:
     names = list(harmless.SQLITE)
-    if isinstance(shelf, Databases):
+    if isinstance(factory, PostgresDatabases):
         names = ["analyze", "storage", "own table", "own schema", "path"]
-    assert harmless.alarms_of(shelf, grown.db, names, harmless.MADE[isinstance(shelf, Files)]) == []
+    assert (
+        harmless.alarms_of(
+            factory, grown.db, names, harmless.MADE[isinstance(factory, SqliteFiles)]
+        )
+        == []
+    )
 
 
 def details(db: str) -> str:
     return "\n".join(damage.detail for damage in verify(db).damages)
 
 
-def test_a_view_that_lies_is_named(shelf: Shelf, grown: Grown) -> None:
-    db = shelf.copy(grown.db)
+def test_a_view_that_lies_is_named(factory: StoreFactory, grown: Grown) -> None:
+    db = factory.copy(grown.db)
     _execute(db, "DROP VIEW v_labels", "CREATE VIEW v_labels AS SELECT 'innocent' AS key")
     report = verify(db)
     assert {damage.check for damage in report.damages} == {12}
@@ -59,14 +64,14 @@ def test_a_view_that_lies_is_named(shelf: Shelf, grown: Grown) -> None:
 
 
 def test_an_index_that_leads_elsewhere_is_named(tmp_path: Path, capsys) -> None:
-    shelf = Files(tmp_path)
-    db = grow(shelf, tmp_path).db
+    factory = SqliteFiles(tmp_path)
+    db = grow(factory, tmp_path).db
     _swap_jobs(db)
     assert "sqlite_autoindex_jobs_1" in details(db)
 
 
 def test_nothing_is_said_of_another_job(tmp_path: Path, capsys) -> None:
-    db = grow(Files(tmp_path), tmp_path).db
+    db = grow(SqliteFiles(tmp_path), tmp_path).db
     first, _ = _swap_jobs(db)
     with closing(open_to_read(db)) as store, pytest.raises(DamagedStoreError, match="leads to"):
         identify(store.session(), first, None)
@@ -110,8 +115,8 @@ def test_since_says_what_was_not_checked(grown: Grown) -> None:
 
 def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: Path) -> None:
     """It cannot compare the schema, and says so; an auditor may by default."""
-    shelf = Databases(postgres)
-    db = grow(shelf, tmp_path).db
+    factory = PostgresDatabases(postgres)
+    db = grow(factory, tmp_path).db
     assert run("db", "roles", "--apply", "--db", db) == 0
     name = database(db)
     with postgres.connect(name) as connection:
@@ -133,8 +138,8 @@ def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: P
 
 def test_verify_locks_nobody_out(postgres: Server, tmp_path: Path) -> None:
     """Not while it compares the schema either."""
-    shelf = Databases(postgres)
-    db = grow(shelf, tmp_path).db
+    factory = PostgresDatabases(postgres)
+    db = grow(factory, tmp_path).db
     with postgres.connect(database(db)) as connection, connection.transaction():
         connection.execute("SET LOCAL session_replication_role = 'replica'")
         connection.execute("LOCK TABLE jobs, terms, checkpoints IN EXCLUSIVE MODE")
@@ -142,10 +147,10 @@ def test_verify_locks_nobody_out(postgres: Server, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def aged(shelf: Shelf, grown: Grown) -> Iterator[str]:
+def aged(factory: StoreFactory, grown: Grown) -> Iterator[str]:
     """A store whose version table has the name that Alembic gives."""
-    db = shelf.copy(grown.db)
-    if isinstance(shelf, Databases):
+    db = factory.copy(grown.db)
+    if isinstance(factory, PostgresDatabases):
         _execute(
             db,
             f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}",
@@ -161,7 +166,7 @@ def aged(shelf: Shelf, grown: Grown) -> Iterator[str]:
             f"DROP TABLE {VERSION_TABLE}",
         )
     yield db
-    shelf.drop(db)
+    factory.drop(db)
 
 
 def test_an_old_store_is_read_as_it_is(aged: str, capsys) -> None:
@@ -184,9 +189,11 @@ def test_an_old_store_is_moved_when_it_is_written_to(aged: str, by: str, capsys)
     assert (report.damages, report.not_checked) == ((), ())
 
 
-def test_a_database_of_another_program_is_foreign(shelf: Shelf, tmp_path: Path, capsys) -> None:
+def test_a_database_of_another_program_is_foreign(
+    factory: StoreFactory, tmp_path: Path, capsys
+) -> None:
     """Also where it uses Alembic, and whatever its revision looks like."""
-    db = shelf.new()
+    db = factory.new()
     (tmp_path / "a.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
     _execute(
         db,
@@ -205,8 +212,10 @@ def test_a_database_of_another_program_is_foreign(shelf: Shelf, tmp_path: Path, 
         assert "is not a meta-audit store" in capsys.readouterr().err
 
 
-def test_a_store_without_its_revision_is_damaged(shelf: Shelf, grown: Grown, capsys) -> None:
-    db = shelf.copy(grown.db)
+def test_a_store_without_its_revision_is_damaged(
+    factory: StoreFactory, grown: Grown, capsys
+) -> None:
+    db = factory.copy(grown.db)
     _execute(db, f"DROP TABLE {VERSION_TABLE}")
     assert VERSION_TABLE in details(db)
     with pytest.raises(StoreError):

@@ -21,8 +21,8 @@ import psycopg
 import sqlalchemy as sa
 
 from meta_audit.schema.tables import FACT_TABLES, metadata
-from tests.copies import Databases, Files, Shelf
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify.lies_sqlite import STRICT
 from tests.verify.schema_tampering import said
 from tests.verify.stores import grow
@@ -61,22 +61,22 @@ class Wrong(NamedTuple):
     said: str
 
 
-def write_wrong(shelf: Shelf, values: int, seed: int, folder: Path) -> list[Wrong]:
+def write_wrong(factory: StoreFactory, values: int, seed: int, folder: Path) -> list[Wrong]:
     """Write so many wrong values, each into a copy of one store."""
     chance = random.Random(seed)
-    base = shelf.copy(grow(shelf, folder, seed=seed).db)
-    change = _change_sqlite if isinstance(shelf, Files) else _change_postgresql
+    base = factory.copy(grow(factory, folder, seed=seed).db)
+    change = _change_sqlite if isinstance(factory, SqliteFiles) else _change_postgresql
     done: list[Wrong] = []
     while len(done) < values:
         table = chance.choice(FACT_TABLES)
         column = chance.choice(list(metadata.tables[table].columns))
-        target = shelf.copy(base)
+        target = factory.copy(base)
         try:
             detail = change(target, table, column, chance)
             if detail:
                 done.append(Wrong(f"{table}.{column.name} {detail}", said(target)))
         finally:
-            shelf.drop(target)
+            factory.drop(target)
     return done
 
 
@@ -173,8 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     server = Server() if options.engine == "postgresql" else None
     try:
         with tempfile.TemporaryDirectory() as name:
-            shelf: Shelf = Databases(server) if server else Files(Path(name))
-            done = write_wrong(shelf, options.values, options.seed, Path(name))
+            factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
+            done = write_wrong(factory, options.values, options.seed, Path(name))
     finally:
         if server:
             server.stop()

@@ -1,4 +1,4 @@
-"""Values of other types than their columns have, by table and row."""
+"""Name values of other types than their columns have, by table and row."""
 
 from __future__ import annotations
 

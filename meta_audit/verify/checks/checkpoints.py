@@ -1,4 +1,4 @@
-"""The store's checkpoints: form, order, signatures, roots, and the rows about runs."""
+"""Check the store's checkpoints: form, order, signatures, roots, and the rows about runs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _UNSIGNED: Final = (
 
 
 class Kept(NamedTuple):
-    """One checkpoint of the store, read."""
+    """Hold one checkpoint of the store."""
 
     number: int
     import_id: int
@@ -90,7 +90,7 @@ class Kept(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of the store, their own form checked."""
+    """Read the checkpoints of the store and check their form."""
 
     def __init__(self, session: Session, damages: Damages) -> None:
         self._session = session
@@ -105,12 +105,12 @@ class Checkpoints:
 
     @property
     def sizes(self) -> list[int]:
-        """Size of the tree at each."""
+        """Return the size of the tree at each."""
         return [kept.checkpoint.size for kept in self.kept]
 
     @property
     def notes(self) -> Iterable[str]:
-        """The signed note of each."""
+        """Return the signed note of each."""
         return self._notes.values()
 
     def _read(self, row: tuple[Any, ...]) -> None:
@@ -144,7 +144,7 @@ class Checkpoints:
     def check_signatures(self, pins: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
         """Verify every signature, under `pins` if given, else under the keys that the store names.
 
-        The keys that count. Also checks that the store names each key that signed, and no other.
+        Return those keys. Check also that the store names each key that signed, and no other.
         """
         stored: list[tuple[int, VerifierKey, int]] = []
         rows: list[tuple[Any, ...]] = []
@@ -216,9 +216,9 @@ class Checkpoints:
                 self._damages.add(Check.CUSTODY, "edited", detail)
 
     def check_unsigned(self) -> dict[str, int]:
-        """What is newer than the last checkpoint belongs to imports that have not ended.
+        """Check that rows newer than the last checkpoint belong to imports that have not ended.
 
-        Gives how many rows nobody has signed yet, by what they are.
+        Return how many rows are not signed yet, by kind.
         """
         last = self.kept[-1] if self.kept else None
         extent = last.custody.extent if last else Extent()
@@ -245,7 +245,7 @@ def _goes_on(before: Extent, after: Extent) -> bool:
 
 
 def check_numbers(session: Session, damages: Damages) -> None:
-    """Tables that are numbered from 1 have no gaps."""
+    """Check that tables numbered from 1 have no gaps."""
     for table, column in _NUMBERED.items():
         sql = f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
         count, first, last = 0, 1, 0

@@ -1,4 +1,4 @@
-"""Indexes against their tables: what is looked up is what is there."""
+"""Compare indexes with their tables: a lookup must find what is there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _BY_INDEX_ALONE: Final = (
 
 
 class Index(NamedTuple):
-    """One index of a table of the store."""
+    """Describe an index of a table of the store."""
 
     table: str
     name: str
@@ -58,7 +58,7 @@ class Index(NamedTuple):
 
 
 def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
-    """Let SQLite compare a table with its indexes; whether there are values of wrong types."""
+    """Let SQLite compare a table with its indexes; return whether values have wrong types."""
     wrong = False
     for (text,) in query(f'PRAGMA integrity_check("{table}")'):
         said = str(text)
@@ -87,9 +87,9 @@ def check_with_amcheck(query: Query, index: Index, schema: str) -> None:
 
 
 def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) -> str:
-    """Look every row up through the index, and count what the index holds.
+    """Look every row up through the index, and count the entries of the index.
 
-    Why it could not be done, else empty.
+    Return why this is not possible, else an empty text.
     """
     if not index.is_plain:
         return "it is no plain index"
@@ -116,7 +116,7 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
 
 
 def _read_by_index_alone(query: Query, *, yes: bool) -> None:
-    """Until the end of the transaction, or until it is said otherwise."""
+    """Set the planner to use nothing but indexes, until the end of the transaction."""
     for name in _BY_INDEX_ALONE:
         query(_SET, f"enable_{name}", "off" if yes else "on")
 
@@ -172,7 +172,7 @@ def _count(index: Index) -> str:
 
 
 def _uses(query: Query, sql: str, name: str) -> bool:
-    """Whether the plan reads through this index and no other."""
+    """Return whether the plan reads through this index and no other."""
     ((plan,),) = query(f"EXPLAIN (FORMAT JSON, COSTS OFF) {sql}")
     found: list[Any] = []
     _walk(json.loads(plan) if isinstance(plan, str) else plan, found.append)

@@ -1,4 +1,4 @@
-"""Rows of a range of jobs against the leaves: writes every entry anew from the rows."""
+"""Check the rows of a range of jobs: write every entry anew and compare it with its leaf."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ _encode = msgpack.Encoder().encode
 
 
 class _WrongRowError(Exception):
-    """A row of this entry cannot be right."""
+    """Raised for a row that cannot belong to its entry."""
 
 
 class _Version(NamedTuple):
-    """The fields of an entry that come from the version."""
+    """Hold the fields of an entry that come from the version."""
 
     head: tuple[Any, ...]
     """spec, name, type, priority, count, version, created, Meta, labels, tasks, attributions."""
@@ -78,7 +78,7 @@ _ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activ
 
 
 class JobRange:
-    """The rows of jobs from `low` to below `high`."""
+    """Read the rows of jobs from `low` to below `high`."""
 
     def __init__(self, work: Work, low: int, high: int) -> None:
         self._work = work
@@ -119,7 +119,7 @@ class JobRange:
         self._findings = _by_document(query(_FINDINGS, low, high))
 
     def entries(self) -> dict[int, bytes]:
-        """The entries of these jobs, by index, written from the rows; without wrong ones."""
+        """Return the entries of these jobs by index, written from the rows, without wrong ones."""
         found = {}
         for row in self._observations:
             with suppress(_WrongRowError, *UNREADABLE):
@@ -269,7 +269,7 @@ class JobRange:
         return [(code, detail) for code, _, detail in rows]
 
     def _check_versions(self, first_seen: dict[Key, int]) -> None:
-        """Versions are numbered from 1, in the order in which documents first showed them."""
+        """Check that versions are numbered from 1 in the order in which documents showed them."""
         before: Key = (0, 0)
         newest = -1
         for key, no in sorted(first_seen):
@@ -282,7 +282,7 @@ class JobRange:
             before, newest = (key, no), index
 
     def _check_left_over(self) -> None:
-        """What no entry took is a row too many."""
+        """Report rows that no entry used."""
         for what, rows in (
             ("version", self._versions),
             ("task of version", self._tasks),
@@ -315,7 +315,7 @@ def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]
 
 
 def _placed(rows: defaultdict[Key, list[Any]], at: Key, what: str) -> list[Any]:
-    """Rows of a document without their positions, which go from 1 without gaps."""
+    """Return the rows of a document without their positions, which go from 1 without gaps."""
     found = rows.pop(at)
     if [row[0] for row in found] != list(range(1, len(found) + 1)):
         raise _WrongRowError(f"the {what}s of the document are not numbered from 1")

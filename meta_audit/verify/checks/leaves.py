@@ -1,4 +1,4 @@
-"""The leaves, once through: their numbers, and the tree at every size that someone signed."""
+"""Read the leaves once: check their numbers, and build the tree at every signed size."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _ENTRIES: Final = """
 
 
 class Start(NamedTuple):
-    """Where the tree begins: at the root of all, or at a checkpoint that was verified before."""
+    """Hold where the tree begins: empty, or at a checkpoint that was verified before."""
 
     size: int = 0
     frontier: bytes = b""
 
 
 class Head(NamedTuple):
-    """The tree at one size, as the leaves give it."""
+    """Hold the tree at one size, built from the leaves."""
 
     root: bytes
     frontier: bytes
 
 
 class Heads(NamedTuple):
-    """Tree at each size asked for, and the sources of the entries between checkpoints."""
+    """Hold the tree at each wanted size, and the sources of the entries between checkpoints."""
 
     at: dict[int, Head]
     sources: list[tuple[int, int, bytes]]

@@ -1,4 +1,4 @@
-"""The dictionaries: digests, numbers, and rows that nobody refers to."""
+"""Check the dictionaries: digests, numbers, and rows that nothing refers to."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _check_sets(work: Work) -> None:
 
 
 def check_unique(work: Work) -> None:
-    """No two rows are the same in what tells them apart."""
+    """Check that no two rows have the same key."""
     for table, columns in UNIQUE.items():
         twice: list[tuple[Any, ...]] = []
         with guarded(work.session, work.damages, Check.DICTIONARIES, table):
@@ -111,7 +111,7 @@ def check_unique(work: Work) -> None:
 
 
 def check_unused(tallies: Tallies, damages: Damages) -> None:
-    """Every row of a dictionary is referred to by some other row."""
+    """Check that some other row refers to every row of a dictionary."""
     for table, marks in tallies.used.items():
         at = marks.find(0, 1)
         while at > 0:

@@ -1,4 +1,4 @@
-"""Checkpoints held outside the store: what shows a rollback, a truncation, a rewriting."""
+"""Check the store against checkpoints held outside: they show a rollback or a rewrite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_FILE: Final = 256 * 2**20
 
 
 class Outside(NamedTuple):
-    """One checkpoint of a file."""
+    """Hold one checkpoint of a file."""
 
     where: str
     note: str

@@ -1,4 +1,4 @@
-"""The schema of the store against the one that this version makes."""
+"""Compare the schema of the store with the one that this version makes."""
 
 from __future__ import annotations
 
