@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
 from meta_audit.errors import DamagedStoreError, StoreError
+from meta_audit.model import Finding, JobRecord
+from meta_audit.parse.readings import readings
 from meta_audit.query.identify import identify
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.opening import open_to_read, open_to_write
@@ -231,3 +234,26 @@ def _execute(db: str, *statements: str) -> None:
     with closing(sqlite3.connect(db, isolation_level=None)) as driver:
         for statement in statements:
             driver.execute(statement)
+
+
+def test_a_program_that_reads_otherwise_finds_no_damage(
+    factory: StoreFactory, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the leaf holds, another reading is listed, and the verdict stays."""
+
+    def read_otherwise(content: bytes) -> Iterator[JobRecord]:
+        for record in readings(content):
+            found = (*record.findings, Finding("meta.invisible", "Meta key a: U+200B"))
+            yield msgspec.structs.replace(record, findings=found)
+
+    assert verify(grown.db, deep=True).reading_count == 0
+    monkeypatch.setattr("meta_audit.verify.work.readings", read_otherwise)
+    report = verify(grown.db, deep=True)
+    assert (report.verdict, report.damages) == ("intact", ())
+    assert report.reading_count > 100
+    first = report.readings[0]
+    assert (first.entry, first.job) == (0, "j-large-0")
+    assert "findings: now " in first.detail
+    assert "U+200B" in first.detail
+    (step,) = [step for step in report.steps if step.number == 11]
+    assert step.status == "warning"
