@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import psycopg
@@ -21,6 +22,14 @@ from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
 from tests.verify.stores import Grown, grow, run, verify
+
+NAMED: Final = (
+    "CREATE POLICY hides ON findings USING (true)",
+    "CREATE RULE added AS ON INSERT TO tasks DO INSTEAD NOTHING",
+    "CREATE TABLE child () INHERITS (executions)",
+    "CREATE INDEX added ON terms (term)",
+)
+"""Lies that show without the definitions."""
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +139,15 @@ def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: P
         with postgres.connect(name) as connection:
             connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
         report = verify(auditor)
-        assert report.verdict == "intact"
+        assert (report.verdict, report.damages) == ("intact", ())
         (not_checked,) = report.not_checked
-        assert not_checked.startswith("the schema: permission denied to create temporary tables")
+        assert "permission denied to create temporary tables" in not_checked
+        assert not_checked.startswith("definitions of the schema, only its names")
+        for lie in NAMED:
+            with postgres.connect(name) as connection:
+                connection.execute(lie)
+            report = verify(auditor)
+            assert "added" in {damage.kind for damage in report.damages if damage.check == 12}
     finally:
         with postgres.connect(name) as connection:
             connection.execute("DROP OWNED BY temporary_auditor")
