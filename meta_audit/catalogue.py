@@ -17,36 +17,58 @@ class FindingKind(NamedTuple):
 REASONS: Final[dict[str, str]] = {
     "json.syntax": "not valid JSON",
     "yaml.syntax": "not valid YAML",
-    "yaml.tag": "a YAML tag asks for an object to be constructed; tags are never constructed",
+    "yaml.tag": "a tag that is not YAML's own, or does not fit its value; nothing is constructed",
     "yaml.alias_budget": "aliases and merges expand to more nodes than the budget",
-    "yaml.merge": "a YAML merge key (<<) whose value is not a mapping",
-    "yaml.key": "a YAML mapping key that is not a scalar",
+    "yaml.merge": "a YAML merge key (<<) whose value is neither a mapping nor text",
+    "yaml.key": "a YAML mapping key that is null or no scalar, as in a template not rendered",
     "trailing_data": "more data after the end of the document",
     "truncated": "the source ends in the middle of the document",
     "empty": "no document: nothing but white space or comments",
-    "duplicate_key": "the same key twice in one mapping; Bacalhau would silently keep the last",
+    "duplicate_key": "a key twice in Meta, labels or what identifies; Bacalhau would keep the last",
     "case_collision": "two names of one field that differ only by case, as Meta beside meta",
     "too_deep": "nested deeper than the limit",
     "too_large": "larger than the limit for one document; only its beginning is kept",
-    "text.encoding": "not UTF-8: an invalid or overlong form, a lone surrogate, or UTF-16",
-    "text.nul": "a NUL character in text",
+    "text.encoding": "neither UTF-8 nor UTF-16 with a byte order mark, or a lone surrogate",
+    "text.nul": "a NUL character in text; no longer a reason: `rejections retry` takes it",
     "number.range": "a number out of the range of its field",
     "field.type": "a field whose value has the wrong type",
     "field.too_long": "a job ID or namespace longer than any index takes",
-    "meta.not_string": "a Meta value that is not a string; Bacalhau refuses it as well",
-    "label.not_string": "a label value that is not a string; Bacalhau refuses it as well",
+    "meta.not_string": "a Meta value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its text, "
+    "v1.4 and later refuse it",
+    "label.not_string": "a label value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its "
+    "text, v1.4 and later refuse it",
     "not_a_job": "well formed, but not a Bacalhau job in any known layout",
 }
 """Reason of a rejection: its meaning."""
 
 FINDINGS: Final[dict[str, FindingKind]] = {
+    "text.nul": FindingKind("warning", "a NUL character in text, which cuts text in many programs"),
+    "field.duplicate": FindingKind(
+        "warning", "the same key twice in one mapping; the last one is taken, as Bacalhau does"
+    ),
+    "field.converted": FindingKind(
+        "info", "a YAML number or boolean of another type than its field, read as Bacalhau does"
+    ),
+    "field.snake_case": FindingKind(
+        "info", "field names in snake case: a program printed them, not Bacalhau; trust is claimed"
+    ),
+    "time.unit": FindingKind("warning", "a time that is not in nanoseconds, read in its own unit"),
+    "state.unknown": FindingKind(
+        "info", "a state's number that means different states in different versions, or none"
+    ),
+    "template.unrendered": FindingKind(
+        "warning", "a template ({{…}}) that was not rendered, in a name, namespace, Meta or label"
+    ),
+    "spec.states_id": FindingKind(
+        "info", "a spec or submission that states a job ID, which clients may choose"
+    ),
     "meta.null": FindingKind("info", "a null Meta value, taken as the empty string"),
     "meta.coerced": FindingKind("warning", "a Meta value that was not a string, taken as text"),
     "meta.confusable_key": FindingKind(
         "warning", "Meta keys that look alike: same letters after Unicode normalisation or folding"
     ),
     "meta.invisible": FindingKind(
-        "warning", "invisible, bidirectional or control characters in a Meta key or value"
+        "warning", "invisible, bidirectional or control characters in Meta or a label"
     ),
     "reserved.task": FindingKind(
         "critical", "a bacalhau.org/ key in a task's Meta: anyone can write it; a sign of spoofing"
@@ -61,6 +83,12 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "identity.undecodable_key": FindingKind("warning", "a public key that cannot be decoded"),
     "identity.conflict": FindingKind(
         "critical", "one document names two different values for the same role"
+    ),
+    "identity.no_value": FindingKind(
+        "warning", "a printed None, null or the like in place of an identity: nobody is named"
+    ),
+    "identity.two_jobs": FindingKind(
+        "critical", "one ID of two jobs: orchestrators state different create times or requesters"
     ),
     "activity.other_job": FindingKind(
         "warning", "an execution or event in a job's document that names another job; not taken"
@@ -80,10 +108,3 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "archive.broken": "a compressed stream that is damaged from its start",
 }
 """Why a whole source is refused."""
-
-LIST_FIELDS: Final = ("items", "jobs", "events", "history", "executions")
-"""Fields (without regard to case) of a page whose array holds one record per element.
-
-`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
-`jobs` and `events` of v0.x.
-"""

@@ -16,11 +16,29 @@ MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""
 MAX_NAME: Final = 512
 """Most characters of a job ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
+MAX_DUPLICATES: Final = 100
+"""Most keys of one document that may stand twice."""
 KEPT_OF_TOO_LARGE: Final = 65_536
 """Bytes kept as evidence of a document above `MAX_DOCUMENT_BYTES`."""
+LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "executions"})
+"""Fields of a page (without regard to case) whose array holds one record per element.
+
+`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
+`jobs` and `events` of v0.x.
+"""
 
 Format = Literal["json", "yaml"]
 Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]
+ORIGIN_RANK: Final[dict[Origin, int]] = {
+    "orchestrator": 4,
+    "event": 3,
+    "submission": 2,
+    "spec": 1,
+    "activity": 0,
+}
+"""Whose word counts for a job: a version of a lower rank never hides one of a higher rank,
+whatever its times. Clients may choose the ID of a service job, so a spec can name any job."""
+
 Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
 Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
 Role = Literal[
@@ -74,6 +92,26 @@ class Scalar(Struct, frozen=True):
 
     text: str
     value: bool | int | float | None
+
+
+class Duplicate(Struct, frozen=True):
+    """A key that stands more than once in one mapping."""
+
+    path: tuple[str | int, ...]
+    """Keys and list positions (from 0), from the root of the document down to the key itself."""
+    line: int
+    """Line of its second occurrence, from 1."""
+
+
+class Decoded(Struct, frozen=True):
+    """The value of one document. Of a key that stands twice the last value is taken."""
+
+    value: object
+    """`dict` (string keys), `list`, `str`, `int`, `float`, `bool`, `None` and `Scalar`."""
+    duplicates: tuple[Duplicate, ...] = ()
+    """Every key that stands twice, at every place where it can be reached."""
+    format: Format = "json"
+    """`yaml`: Bacalhau reads it by its YAML road, which converts numbers and booleans."""
 
 
 class Task(Struct, frozen=True):
@@ -130,15 +168,17 @@ class Finding(Struct, frozen=True):
 class JobRecord(Struct, frozen=True):
     """What one document says of one job: a version of it, seen in a state.
 
-    With `origin` `activity` the document carries executions or events of a job and not the
-    job itself: `spec_sha256` is empty and there is no version.
+    Every text is written as `nul.escape_nul` gives it. With `origin` `activity` the document
+    carries executions or events of a job and not the job itself: `spec_sha256` is empty and
+    there is no version.
     """
 
     origin: Origin
     layout: str
-    """The Bacalhau version that first wrote this layout, as `v1.0.4`."""
+    """The Bacalhau version that first wrote this layout, as `v1.0.4`. `legacy v1.0.4` is a job of
+    v1.0.4 - v1.4 as the legacy API shows it, which says less of the job than the API itself."""
     job_id: str
-    """Of an unsubmitted spec: `sha256:` and the hex of `spec_sha256`."""
+    """Of a spec or submission that states none: `sha256:` and the hex of `spec_sha256`."""
     namespace: str
     spec_sha256: bytes
     """Identity of the version: SHA-256 over the canonical spec, without state and times."""

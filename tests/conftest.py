@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from meta_audit import cli
-from meta_audit.query import statements
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.opening import open_to_read
 from tests.copies import shelf
@@ -90,8 +89,8 @@ class Audit:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of a query."""
-        with connected(self.db) as connection:
-            return [tuple(row) for row in statements.rows(connection, sql, *parameters)]
+        with closing(open_to_read(str(self.db))) as store:
+            return store.read(lambda session: session.query(sql, *parameters))
 
     def tables(self) -> dict[str, export.Rows]:
         """Canonical rows of every table."""

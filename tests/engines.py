@@ -113,7 +113,7 @@ def tampering(db: str) -> Iterator[sa.Connection]:
     """A connection of somebody who got round the triggers; what it did is committed."""
     store = open_to_write(db)
     with store.engine.connect() as connection:
-        if store.is_sqlite:
+        if store.file:
             triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
             for (name,) in connection.exec_driver_sql(triggers).fetchall():
                 connection.exec_driver_sql(f"DROP TRIGGER {name}")

@@ -32,10 +32,8 @@ def command() -> None:
 @options.TEXT_OR_JSON
 def list_command(db: str | None, format_: str) -> None:
     """List the checkpoints, the oldest first."""
-    from meta_audit.verify.reader import Reader
-
     sql = "SELECT checkpoint_id, import_id, tree_size, note FROM checkpoints ORDER BY checkpoint_id"
-    rows = read(db, lambda connection: Reader(connection).query(sql))
+    rows = read(db, lambda session: session.query(sql))
     if format_ == "json":
         names = ("checkpoint_id", "import_id", "tree_size", "note")
         write_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -52,9 +50,8 @@ def list_command(db: str | None, format_: str) -> None:
 def show(number: int, db: str | None) -> None:
     """Print the signed note of checkpoint N, exactly."""
     from meta_audit.verify.prove import note_of
-    from meta_audit.verify.reader import Reader
 
-    write_text(read(db, lambda connection: note_of(Reader(connection), number)))
+    write_text(read(db, lambda session: note_of(session, number)))
 
 
 @command.command()
@@ -69,9 +66,8 @@ def consistency(old: int, new: int, db: str | None, format_: str) -> Exit:
     """
     from meta_audit.ledger.note import encode_base64
     from meta_audit.verify.prove import consistency as prove_consistency
-    from meta_audit.verify.reader import Reader
 
-    proof, notes = read(db, lambda connection: prove_consistency(Reader(connection), old, new))
+    proof, notes = read(db, lambda session: prove_consistency(session, old, new))
     hashes = [encode_base64(one) for one in proof]
     if format_ == "json":
         shape = {"format": "meta-audit/consistency/1", "old": notes[0], "new": notes[1]}
@@ -96,8 +92,6 @@ def key(db: str | None) -> None:
     Give them to whoever shall verify, and keep a copy outside: a key that is read from the
     store itself proves nothing against someone who can write to it.
     """
-    from meta_audit.verify.reader import Reader
-
     sql = "SELECT verifier FROM ledger_keys ORDER BY key_no"
-    rows = read(db, lambda connection: Reader(connection).query(sql))
+    rows = read(db, lambda session: session.query(sql))
     write_text("".join(f"{escape(row[0])}\n" for row in rows))

@@ -24,7 +24,7 @@ def command() -> None:
 @options.DB
 def path(db: str | None) -> None:
     """Print where the store is, or would be made."""
-    from meta_audit.store.opening import locate, shown
+    from meta_audit.store.location import locate, shown
 
     click.echo(escape(shown(locate(db))))
 
@@ -34,20 +34,20 @@ def path(db: str | None) -> None:
 def upgrade_command(db: str | None) -> None:
     """Bring a store of an older schema to this program's."""
     from meta_audit.schema import HEAD
-    from meta_audit.store.opening import open_to_upgrade, revision, upgrade
+    from meta_audit.store.opening import open_to_upgrade
 
     store = open_to_upgrade(db)
     try:
-        before = revision(store)
+        before = store.revision()
         if before < HEAD:
-            upgrade(store)
-        after = revision(store)
+            store.upgrade()
+        after = store.revision()
     finally:
         store.close()
     if before == after:
-        click.echo(f"{escape(store.shown)} has schema {after}: nothing to do.")
+        click.echo(f"{escape(store.name)} has schema {after}: nothing to do.")
     else:
-        click.echo(f"{escape(store.shown)}: schema {before or 'none'} -> {after}")
+        click.echo(f"{escape(store.name)}: schema {before or 'none'} -> {after}")
 
 
 @command.command(name="copy", short_help="Copy a whole store into an empty one, and verify it.")
@@ -75,7 +75,7 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
     finally:
         source.close()
     rows = sum(counts.values())
-    click.echo(f"Copied {rows:,} rows from {escape(source.shown)} to {escape(target.shown)}.")
+    click.echo(f"Copied {rows:,} rows from {escape(source.name)} to {escape(target.name)}.")
     report = verified(to, against=())
     click.echo(f"The copy is {report.verdict}: {report.entries:,} entries of the ledger checked.")
     return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
@@ -97,7 +97,7 @@ def backup_command(file: str, db: str | None) -> None:
         size = backup(store, file)
     finally:
         store.close()
-    click.echo(f"Backed up {escape(store.shown)} to {escape(file)}: {size:,} bytes.")
+    click.echo(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
 
 
 @command.command(name="roles", short_help="Who may change and who may read, on PostgreSQL.")
@@ -114,17 +114,18 @@ def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool, db: 
     Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
-    from meta_audit.store.postgresql.roles import Roles, apply, statements
+    from meta_audit.store.postgresql.roles import Roles
 
     store = open_to_upgrade(db)
     try:
-        sql = statements(store, Roles(owner, importer, auditor))
+        session = store.session()
+        sql = store.backend.role_statements(session, Roles(owner, importer, auditor))
         if apply_:
-            apply(store, sql)
+            session.transaction(lambda: [session.query(statement) for statement in sql])
     finally:
         store.close()
     if apply_:
-        click.echo(f"{escape(store.shown)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
+        click.echo(f"{escape(store.name)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
     else:
         click.echo("".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT")), nl=False)
 

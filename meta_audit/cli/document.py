@@ -36,7 +36,7 @@ def command(
     from meta_audit.query.documents import kept_document
     from meta_audit.query.results import Candidates
 
-    found = read(db, lambda connection: kept_document(connection, what, namespace))
+    found = read(db, lambda session: kept_document(session, what, namespace))
     if isinstance(found, Candidates):  # an error, since stdout is for bytes alone
         jobs = ", ".join(job.job_id for job in found.candidates)
         raise NotFoundError(

@@ -38,7 +38,7 @@ def command(
     from meta_audit.search import Search, parse_term
 
     search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
-    found = read(db, lambda connection: find(connection, search, limit))
+    found = read(db, lambda session: find(session, search, limit))
     write_jobs(found, found.jobs, format_)
     if not found.jobs:
         click.echo("No job matches.", err=True)

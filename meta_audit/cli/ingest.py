@@ -49,7 +49,7 @@ def command(
     store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
     try:
         if store.created:
-            click.echo(f"New store: {escape(store.shown)}", err=True)
+            click.echo(f"New store: {escape(store.name)}", err=True)
         with make_progress(sources) as progress:
             jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
             run = Import(

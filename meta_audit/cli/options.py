@@ -19,8 +19,8 @@ ALLOW_UNSAFE_SERVER = click.option(
 COERCE_SCALARS = click.option(
     "--coerce-scalars",
     is_flag=True,
-    help="Take Meta values that are not strings as the text that was written (with a finding), "
-    "instead of rejecting the document as Bacalhau does.",
+    help="Take Meta and label values that are not strings as the text that Bacalhau v1.0.4-v1.3.2 "
+    "stored, with a finding. Without this option the document is rejected, as by v1.4 and later.",
 )
 CHECKPOINT_LOG = click.option(
     "--checkpoint-log",

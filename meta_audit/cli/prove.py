@@ -14,7 +14,7 @@ from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 
 @click.command(short_help="Write a proof of a job's record that a stranger can check.")
@@ -36,13 +36,12 @@ def command(
     from meta_audit.query.identify import identify
     from meta_audit.query.results import Candidates
     from meta_audit.verify.prove import prove
-    from meta_audit.verify.reader import Reader
 
-    def work(connection: Connection) -> Candidates | list[bytes]:
-        found = identify(connection, job, namespace)
+    def work(session: Session) -> Candidates | list[bytes]:
+        found = identify(session, job, namespace)
         if isinstance(found, Candidates):
             return found
-        return prove(Reader(connection), (found.job_key, found.activity_key), every=every)
+        return prove(session, (found.job_key, found.activity_key), every=every)
 
     found = read(db, work)
     if isinstance(found, Candidates):

@@ -16,9 +16,8 @@ from meta_audit.render.escape import escape, escape_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
     from meta_audit.query.results import KeptDocument, RejectionSummary
+    from meta_audit.store.session import Session
 
 EXCERPT: Final = 2_000
 """Characters of a document that `show` prints."""
@@ -65,7 +64,7 @@ def list_(
     from meta_audit.query.rejections import Filter, list_rejections
 
     wanted = Filter(reason, source, import_id, resolved=resolved)
-    found = read(db, lambda connection: list_rejections(connection, wanted, limit))
+    found = read(db, lambda session: list_rejections(session, wanted, limit))
     rejections = found.rejections
     if format_ == "json":
         write_json(found)
@@ -103,8 +102,8 @@ def show(number: int, raw: bool, db: str | None, format_: str) -> Exit:
     from meta_audit.query.rejections import one_rejection
     from meta_audit.query.results import REJECTION_FORMAT, RejectionDetail
 
-    def work(connection: Connection) -> tuple[RejectionSummary, KeptDocument]:
-        return one_rejection(connection, number), rejected_document(connection, number)
+    def work(session: Session) -> tuple[RejectionSummary, KeptDocument]:
+        return one_rejection(session, number), rejected_document(session, number)
 
     rejection, document = read(db, work)
     if raw:

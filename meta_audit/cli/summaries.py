@@ -58,7 +58,7 @@ def _print_text(summary: Summary, store: Store) -> None:
         click.echo(f"  {_count(summary.refused, 'source')} could not be read")
     if summary.rejected:
         click.echo("  See `meta-audit rejections list`.")
-    click.echo(f"  Store: {escape(store.shown)}")
+    click.echo(f"  Store: {escape(store.name)}")
 
 
 def _print_checkpoint(run: Import) -> None:

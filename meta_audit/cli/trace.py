@@ -30,7 +30,7 @@ def command(job: str, namespace: str | None, db: str | None, format_: str) -> Ex
     from meta_audit.query.results import Candidates
     from meta_audit.query.trace import trace
 
-    found = read(db, lambda connection: trace(connection, job, namespace))
+    found = read(db, lambda session: trace(session, job, namespace))
     if isinstance(found, Candidates):
         from meta_audit.cli.jobs import write_candidates
 

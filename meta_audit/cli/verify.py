@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
-from functools import partial
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write_json, write_text
-from meta_audit.cli.reading import reading
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -86,16 +84,14 @@ def verified(
     deep: bool = False,
 ) -> Report:
     """Verify a store, from the beginning again where that is cut short; what was found."""
-    from meta_audit.store.opening import REACH_SECONDS, locate, shown
-    from meta_audit.store.retry import patience, patiently
+    from meta_audit.store.opening import open_to_read
     from meta_audit.verify.run import Verification
 
     pins = parse_keys(keys)
 
     def once() -> Report:
         return Verification(
-            partial(reading, db),
-            shown(locate(db)),
+            store,
             against=against,
             since=since or 0,
             pins=pins,
@@ -104,13 +100,13 @@ def verified(
             progress=progress,
         ).run()
 
-    with _progress() as progress, patience(REACH_SECONDS):
-        return patiently(once)
+    with closing(open_to_read(db)) as store, _progress() as progress:
+        return store.retry.call(once, seconds=store.retry.read_seconds)
 
 
 def _beside(db: str | None) -> tuple[str, ...]:
     """The file of checkpoints beside an SQLite store, if there is one."""
-    from meta_audit.store.opening import is_sqlite, locate
+    from meta_audit.store.location import is_sqlite, locate
 
     url = locate(db)
     path = Path(f"{url.database}.checkpoints")

@@ -14,7 +14,6 @@ from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
     from meta_audit.ledger.bundle import Result
-    from meta_audit.ledger.entry import AcceptedEntry
 
 VERDICTS = {
     "verified": "Verified: under the key that you trust.",
@@ -40,12 +39,13 @@ def command(file: str, *, keys: tuple[str, ...], checkpoint: str | None, format_
     """
     from meta_audit.cli.verify import parse_keys
     from meta_audit.ledger.bundle import verify_bundle
+    from meta_audit.parse.readings import readings
 
     trusted = [str(key) for key in parse_keys(keys)]
     held = _held(checkpoint) if checkpoint else None
     results = []
     for bundle in _bundles(file):
-        tried = [verify_bundle(bundle, key, _parse_again) for key in trusted or (None,)]
+        tried = [verify_bundle(bundle, key, readings) for key in trusted or (None,)]
         result = next((one for one in tried if one.verdict != "failed"), tried[0])
         results.append((result, _is_held(bundle, held)))
     good = all(result.verdict != "failed" and known is not False for result, known in results)
@@ -99,28 +99,6 @@ def _is_held(bundle: bytes, held: set[str] | None) -> bool | None:
         return Note.parse(json.loads(bundle)["checkpoint"]).text in held
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LedgerError):
         return False
-
-
-def _parse_again(document: bytes, entry: AcceptedEntry) -> bytes:
-    """The entry that this program would write now, of all ways to read the one that fits."""
-    from hashlib import sha256
-
-    from meta_audit.decode import decode
-    from meta_audit.errors import RejectedError
-    from meta_audit.ledger.entry import accepted_entry
-    from meta_audit.parse import parse
-
-    where = entry.source_uri, entry.ordinal, entry.line
-    signed = accepted_entry(entry.document, entry.record(), *where)
-    for format_ in ("json", "yaml"):
-        for coerce in (False, True):
-            try:
-                record = parse(decode(document, format_), document, coerce_scalars=coerce)
-            except RejectedError:
-                continue
-            if accepted_entry(sha256(document).digest(), record, *where) == signed:
-                return signed
-    return b""
 
 
 def _page(result: Result, known: bool | None) -> str:

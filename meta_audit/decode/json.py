@@ -1,8 +1,8 @@
-"""JSON, as fast as the fast parsers and as strict as the slow ones.
+"""Decode JSON, fast where the document allows it and strictly everywhere.
 
-The fast road decodes with orjson and encodes again. If that gives the bytes that came in, the
-document is its value's own form, so it cannot hold a duplicate key (the form would be
-shorter), junk, or a number written in another way. Everything else takes the strict road.
+The fast road decodes with orjson and encodes again. If that gives the bytes that came in, then
+the document holds no duplicate key (the encoded form would be shorter), no junk, and no number
+written in another way. Every other document takes the strict road.
 """
 
 from __future__ import annotations
@@ -13,18 +13,25 @@ from typing import Final, NoReturn
 import orjson
 
 from meta_audit.decode.json_text import (
-    check_escapes,
     check_structure,
+    check_surrogates,
     constant_line,
-    find_duplicate_key,
+    find_duplicates,
 )
 from meta_audit.decode.scalars import json_float, json_int
-from meta_audit.decode.text import check_size, line_at, quote, to_text
+from meta_audit.decode.text import (
+    check_size,
+    control_error,
+    line_at,
+    quote,
+    template_hint,
+    to_text,
+)
 from meta_audit.errors import RejectedError
-from meta_audit.model import MAX_DEPTH, MAX_NODES
+from meta_audit.model import MAX_DEPTH, MAX_NODES, Decoded, Duplicate
 
 MOST_ESCAPES: Final = 10_000
-"""Of the fast road: each one takes memory."""
+"""Most escapes of a document on the fast road: each one takes memory."""
 _SPACE: Final = " \t\r\n"
 _SPACE_BYTES: Final = _SPACE.encode()
 _DEEP_INDENT: Final = b"\n" + b" " * (2 * MAX_DEPTH)
@@ -33,17 +40,19 @@ _DEEP_INDENT: Final = b"\n" + b" " * (2 * MAX_DEPTH)
 _GO_ESCAPES: Final = {
     b"u%04x" % ord(character): character.encode() for character in "<>&\u2028\u2029"
 }
-"""What Go's encoder escapes and orjson does not: the escape after its backslash, and UTF-8."""
-_ESCAPED_NUL: Final = b"u0000"
+"""Escapes, without the backslash, that Go's encoder writes and orjson does not, and their UTF-8."""
 
 
-def decode_json(content: bytes) -> object:
+def decode_json(content: bytes) -> Decoded:
     """Decode one JSON text (RFC 8259). Raises `RejectedError`.
 
-    A number comes as `model.Scalar` unless it is written as orjson writes its value.
+    A number comes as `model.Scalar` unless it is written as orjson writes its value. A byte
+    order mark is skipped, and UTF-16 that has one is taken.
     """
     check_size(content)
     bare = content.strip(_SPACE_BYTES)
+    if _may_have_many_nodes(bare):
+        return _decode_strictly(content)
     option = orjson.OPT_INDENT_2 if b"\n" in bare else None
     try:
         value: object = orjson.loads(bare)
@@ -54,12 +63,16 @@ def decode_json(content: bytes) -> object:
     if (
         (form == bare or form == _without_go_escapes(*escapes))
         and (bare.count(b"{") + bare.count(b"[") <= MAX_DEPTH or not _may_be_deep(value))
-        and len(bare) <= 2 * MAX_NODES  # A node takes two bytes at least.
         and len(escapes) <= MOST_ESCAPES
-        and not any(escape.startswith(_ESCAPED_NUL) for escape in escapes)
     ):
-        return value
+        return Decoded(value)
     return _decode_strictly(content)
+
+
+def _may_have_many_nodes(bare: bytes) -> bool:
+    """Tell whether the punctuation, that in strings too, allows for `MAX_NODES` nodes."""
+    # A node takes two bytes at least.
+    return len(bare) > 2 * MAX_NODES and sum(map(bare.count, (b",", b":", b"[", b"{"))) >= MAX_NODES
 
 
 def _may_be_deep(value: object) -> bool:
@@ -77,7 +90,7 @@ def _without_go_escapes(first: bytes, *escapes: bytes) -> bytes:
 
 
 class _DuplicateKeyError(Exception):
-    """An object has a key twice; where, is looked up in the text."""
+    """An object has a key twice."""
 
 
 class _ConstantError(Exception):
@@ -95,7 +108,10 @@ def _constant(name: str) -> NoReturn:
     raise _ConstantError(name)
 
 
-_DECODER: Final = json.JSONDecoder(
+_LAST_WINS: Final = json.JSONDecoder(
+    parse_int=json_int, parse_float=json_float, parse_constant=_constant
+)
+_UNIQUE: Final = json.JSONDecoder(
     object_pairs_hook=_object,
     parse_int=json_int,
     parse_float=json_float,
@@ -103,35 +119,19 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def _decode_strictly(content: bytes) -> object:
+def _decode_strictly(content: bytes) -> Decoded:
     """Apply every rule, one after the other, with line numbers."""
     text = to_text(content)
-    if text.startswith("\ufeff"):
-        raise RejectedError(
-            "text.encoding",
-            "the document begins with a byte order mark, which JSON does not allow "
-            "(RFC 8259, section 8.1)",
-            line=1,
-        )
     start = len(text) - len(text.lstrip(_SPACE))
     if start == len(text):
         raise RejectedError("empty", "there is nothing but white space")
     check_structure(text)
+    duplicates: tuple[Duplicate, ...] = ()
     try:
-        value, end = _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError as error:
-        raise RejectedError(
-            "json.syntax", f"{error.msg}, at column {error.colno}", line=error.lineno
-        ) from error
-    except _ConstantError as error:
-        raise RejectedError(
-            "json.syntax", f"{error} is not a JSON number", line=constant_line(text)
-        ) from None
+        value, end = _raw_decode(_UNIQUE, text, start)
     except _DuplicateKeyError:
-        key, path, line = find_duplicate_key(text)
-        raise RejectedError(
-            "duplicate_key", f"the key {quote(key)} stands twice in {path}", line=line
-        ) from None
+        value, end = _raw_decode(_LAST_WINS, text, start)
+        duplicates = find_duplicates(text[:end])
     rest = text[end:].lstrip(_SPACE)
     if rest:
         raise RejectedError(
@@ -139,5 +139,22 @@ def _decode_strictly(content: bytes) -> object:
             f"after the end of the document comes {quote(rest)}",
             line=line_at(text, len(text) - len(rest)),
         )
-    check_escapes(text)
-    return value
+    check_surrogates(text)
+    return Decoded(value, duplicates)
+
+
+def _raw_decode(decoder: json.JSONDecoder, text: str, start: int) -> tuple[object, int]:
+    """Decode the value that begins at `start`; return it and where it ends."""
+    try:
+        return decoder.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        character = text[error.pos : error.pos + 1]
+        if character and character < " " and character not in _SPACE[1:]:
+            raise control_error(character, error.lineno, language="json") from error
+        message = f"{error.msg}, at column {error.colno}"
+        message += template_hint(text, error.lineno)
+        raise RejectedError("json.syntax", message, line=error.lineno) from error
+    except _ConstantError as error:
+        raise RejectedError(
+            "json.syntax", f"{error} is not a JSON number", line=constant_line(text)
+        ) from None

@@ -1,4 +1,4 @@
-"""What can be read off a JSON text without decoding it: nesting, escapes, where a key stands."""
+"""What can be read off a JSON text without decoding it: nesting, escapes, duplicate keys."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Final
 
 from meta_audit.decode.text import (
     deep_error,
+    duplicates_error,
     line_at,
     nodes_error,
-    nul_error,
-    quote,
     surrogate_error,
 )
-from meta_audit.model import MAX_DEPTH, MAX_NODES
+from meta_audit.model import MAX_DEPTH, MAX_DUPLICATES, MAX_NODES, Duplicate
 
 _STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 """A string, or what looks like one up to the end of the text."""
 _STRINGS: Final = re.compile(_STRING, re.DOTALL)
 _TOKENS: Final = re.compile(_STRING + r"|[\[\]{},]", re.DOTALL)
 _CONSTANTS: Final = re.compile(_STRING + r"|(NaN|Infinity)", re.DOTALL)
-_SUSPECT_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPES: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|(?P<lone>\\u[dD][89a-fA-F])|(?P<nul>\\u0000)|\\."
+    r"|(?P<lone>\\u[dD][89a-fA-F])|\\."
 )
 
 
@@ -50,14 +49,12 @@ def check_structure(text: str) -> None:
             depth -= 1
 
 
-def check_escapes(text: str) -> None:
-    """Refuse escaped NUL and lone surrogates. `text` is well-formed JSON."""
-    if not _SUSPECT_ESCAPE.search(text):
+def check_surrogates(text: str) -> None:
+    """Refuse escapes of lone surrogates. `text` is well-formed JSON."""
+    if not _SURROGATE.search(text):
         return
     for match in _ESCAPES.finditer(text):
-        if match.lastgroup == "nul":
-            raise nul_error(line_at(text, match.start()))
-        if match.lastgroup == "lone":
+        if match["lone"]:
             raise surrogate_error(line_at(text, match.start()))
 
 
@@ -66,22 +63,23 @@ def constant_line(text: str) -> int:
     return next(line_at(text, match.start()) for match in _CONSTANTS.finditer(text) if match[1])
 
 
-def find_duplicate_key(text: str) -> tuple[str, str, int]:
-    """Find the first key that its object has twice: key, path of the object, line; there is one.
+def find_duplicates(text: str) -> tuple[Duplicate, ...]:
+    """Find every key that its object has more than once. `text` is well-formed JSON.
 
-    The text may be malformed further on, but not before the end of that object.
+    Raises `RejectedError` (`duplicate_key`) when there are more than `MAX_DUPLICATES`.
     """
+    found: list[Duplicate] = []
     path: list[str | int] = []
-    keys: list[set[str]] = []  # Of each open container; of a list always empty.
+    seen: list[dict[str, bool]] = []  # Of each open container: its keys; true once found twice.
     expect_key = False
     for match in _TOKENS.finditer(text):
         piece = match[0]
         if piece in "{[":
-            keys.append(set())
+            seen.append({})
             path.append("" if piece == "{" else 0)
             expect_key = piece == "{"
         elif piece in "]}":
-            keys.pop()
+            seen.pop()
             path.pop()
             expect_key = False
         elif piece == ",":
@@ -90,16 +88,12 @@ def find_duplicate_key(text: str) -> tuple[str, str, int]:
             if isinstance(last, int):
                 path[-1] = last + 1
         elif expect_key:
-            key = str(json.loads(piece))
-            if key in keys[-1]:
-                return key, _show(path[:-1]), line_at(text, match.start())
-            keys[-1].add(key)
-            path[-1] = key
+            path[-1] = key = str(json.loads(piece))
+            if seen[-1].get(key) is False:
+                line = line_at(text, match.start())
+                if len(found) == MAX_DUPLICATES:
+                    raise duplicates_error(line)
+                found.append(Duplicate(tuple(path), line))
+            seen[-1][key] = key in seen[-1]
             expect_key = False
-    raise AssertionError("a duplicate key was seen and is not in the text")
-
-
-def _show(path: list[str | int]) -> str:
-    """Write a path as `$.Tasks[0].Meta`; positions in lists count from 0."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{quote(step)[1:-1]}" for step in path)
-    return "$" + "".join(steps)
+    return tuple(found)

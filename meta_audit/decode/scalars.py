@@ -1,4 +1,4 @@
-"""One scalar's text to its value: numbers of JSON, plain scalars and keys of YAML.
+"""Resolve the text of one scalar: numbers of JSON, plain scalars and keys of YAML.
 
 Bacalhau (all versions) turns a YAML job into JSON with ghodss/yaml or sigs.k8s.io/yaml, both
 on go-yaml v2 (`resolve.go`, v2.4.0). Its rules differ from YAML 1.1 and from PyYAML: `y` and
@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 import re
 import struct
+from base64 import b64decode
+from decimal import Decimal
 from typing import Final
 
 import orjson
@@ -33,6 +35,17 @@ _WORDS: Final[dict[str, bool | float | None]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_KINDS: Final = {"bool": bool, "int": int, "float": float, "null": type(None), "timestamp": str}
+"""YAML's tags for scalars, except `!!str`, which takes any text: what `_resolve` gives for them."""
+_TIMESTAMP: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:[Zz]|[ ]?[+-][0-9:]+)?)?"
+)
+"""A date or time; whether there is such a day is for nobody to say here."""
+_HIDDEN: Final = re.compile("[\0\uffff]")
+"""Refused in `!!binary`: elsewhere the bytes of a document show whether it holds them."""
+_NOT_FINITE: Final = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}
+"""Names of Go: names of YAML."""
+_FIRST_WITH_EXPONENT: Final = 1e21
 _NUMBER_STARTS: Final = frozenset("+-.0123456789")
 _INT: Final = re.compile(
     r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))"
@@ -96,7 +109,54 @@ def plain_key(text: str) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value) if value <= _MAX_INT else None
-    return _format_float32(value)
+    written = _format_float32(value)
+    return _NOT_FINITE.get(written, written)
+
+
+def tagged(kind: str, text: str) -> str | int | float | Scalar | None:
+    """Resolve a scalar with the tag `!!kind`, as go-yaml v2 does whether it is quoted or not.
+
+    Raises `ValueError` where the text is none of that kind, and `UnicodeDecodeError`, which is
+    one, where `!!binary` holds anything but UTF-8.
+    """
+    if kind == "binary":
+        content = b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
+        if _HIDDEN.search(content):
+            raise ValueError(kind)
+        return content
+    value = _resolve(text)
+    if kind == "float" and type(value) is int:
+        return Scalar(text, float(value))
+    if kind not in _KINDS or type(value) is not _KINDS[kind]:
+        raise ValueError(kind)
+    if kind == "timestamp" and not _TIMESTAMP.fullmatch(text):
+        raise ValueError(kind)
+    return plain(text)
+
+
+def stored_text(value: bool | float | Scalar) -> str:
+    """Give the text that Bacalhau v1.0.4-v1.3.2 stored where a number or boolean stood for text.
+
+    As `convertToJSONableObject` of ghodss/yaml has it for a target of type string: `0x1F` is
+    `31`, `on` is `true`, and a float is written as the nearest *float32*, so that `3.14159265`
+    is `3.1415927`. v1.4 and later refuse such a value.
+    """
+    resolved: object = value
+    if isinstance(value, Scalar):
+        resolved = _resolve(value.text) if value.value is None else value.value
+    if isinstance(resolved, bool):
+        return "true" if resolved else "false"
+    return _format_float32(resolved) if isinstance(resolved, float) else str(resolved)
+
+
+def whole(value: float) -> int | None:
+    """Give the integer that Bacalhau reads where YAML has a float: 2 for `2.0`, 100 for `1e2`.
+
+    None where the JSON that the float becomes (`encoding/json`, `floatEncoder`) is no integer.
+    """
+    if not value.is_integer() or abs(value) >= _FIRST_WITH_EXPONENT:
+        return None
+    return int(Decimal(repr(value)))  # The shortest digits: 4611686018427388000 for 2.0**62.
 
 
 def _resolve(text: str) -> str | bool | int | float | None:
@@ -149,16 +209,16 @@ def _is_long_int(text: str) -> bool:
 
 
 def _format_float32(value: float) -> str:
-    """Do as `strconv.FormatFloat(value, 'g', -1, 32)`; go-yaml names what is not finite."""
+    """Do as `strconv.FormatFloat(value, 'g', -1, 32)`."""
     if math.isnan(value):
-        return ".nan"
+        return "NaN"
     try:
         packed = struct.pack("f", value)
     except OverflowError:
         packed = struct.pack("f", math.copysign(math.inf, value))
     single = struct.unpack("f", packed)[0]
     if math.isinf(single):
-        return ".inf" if single > 0 else "-.inf"
+        return "+Inf" if single > 0 else "-Inf"
     # Nine digits tell any two float32 apart; the fewest that do are the shortest form.
     digits = next(n for n in range(9) if n == 8 or _packs_to(f"{single:.{n}e}", packed))
     mantissa, exponent = f"{single:.{digits}e}".split("e")

@@ -1,17 +1,22 @@
-"""What JSON and YAML have in common: bytes that must be UTF-8 text of a bounded size."""
+"""Rules that JSON and YAML share: encoding, size, and the wording of errors."""
 
 from __future__ import annotations
 
 import codecs
+from typing import Final
 
 from meta_audit.errors import RejectedError
-from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES
+from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_DUPLICATES, MAX_NODES
 
-_SHOWN = 60
+_SHOWN: Final = 60
+_TEMPLATE_HINT: Final = (
+    "; this looks like a Go template that is not rendered: ingest what "
+    "`bacalhau job run --dry-run --template-vars KEY=VALUE FILE` prints"
+)
 
 
 def check_size(content: bytes) -> None:
-    """Raise `RejectedError` (`too_large`) above Bacalhau's cap for one job."""
+    """Raise `RejectedError` (`too_large`) above Bacalhau's limit for one job."""
     if len(content) > MAX_DOCUMENT_BYTES:
         raise RejectedError(
             "too_large",
@@ -20,23 +25,39 @@ def check_size(content: bytes) -> None:
 
 
 def to_text(content: bytes) -> str:
-    """Strict UTF-8 without NUL. Raises `RejectedError` (`text.encoding`, `text.nul`)."""
-    if _is_wide(content):
-        raise RejectedError(
-            "text.encoding", "the document is UTF-16 or UTF-32; save it as UTF-8", line=1
-        )
+    """Decode UTF-8, or UTF-16 with a byte order mark, and drop the mark.
+
+    Raises `RejectedError` (`text.encoding`).
+    """
+    encoding = _encoding(content)
     try:
-        text = content.decode("utf-8")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise RejectedError(
             "text.encoding",
-            f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8: {error.reason}",
+            f"byte {error.start} (0x{content[error.start]:02x}) is not valid "
+            f"{'UTF-16' if encoding == 'utf-16' else 'UTF-8'}: {error.reason}",
             line=content.count(b"\n", 0, error.start) + 1,
         ) from error
-    offset = text.find("\0")
-    if offset >= 0:
-        raise nul_error(line_at(text, offset))
-    return text
+
+
+def _encoding(content: bytes) -> str:
+    """Name the codec for `content`. Raises `RejectedError` where UTF-16 or UTF-32 has no mark.
+
+    Without a mark they show by their zero bytes (RFC 4627, section 3).
+    """
+    start = content[:4]
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        raise RejectedError("text.encoding", "the document is UTF-32; save it as UTF-8", line=1)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0\0" in (start[::2], start[1::2]) and any(start):
+        raise RejectedError(
+            "text.encoding",
+            "the document is UTF-16 or UTF-32 without a byte order mark; save it as UTF-8",
+            line=1,
+        )
+    return "utf-8-sig"
 
 
 def line_at(text: str, offset: int) -> int:
@@ -44,9 +65,28 @@ def line_at(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 
+def lines_at(text: str, first: int, last: int) -> str:
+    """Return lines by their numbers from 1, as far as there are such lines."""
+    return "\n".join(text.splitlines()[max(first - 1, 0) : last])
+
+
 def quote(text: str) -> str:
     """Shorten a piece of the document for a message, and escape what cannot be printed."""
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+
+
+def show_path(path: tuple[str | int, ...]) -> str:
+    """Write a path as `$.Tasks[0].Meta`; positions in lists count from 0."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{quote(step)[1:-1]}" for step in path)
+    return "$" + "".join(steps)
+
+
+def template_hint(text: str, line: int) -> str:
+    """Return advice where a Go template that is not rendered may be to blame for an error.
+
+    A parser notices an action (`{{ … }}`) in its own line or at the start of the next.
+    """
+    return _TEMPLATE_HINT if "{{" in lines_at(text, line - 1, line) else ""
 
 
 def deep_error(line: int) -> RejectedError:
@@ -63,19 +103,23 @@ def nodes_error(line: int = 0) -> RejectedError:
     )
 
 
-def nul_error(line: int) -> RejectedError:
-    """Make the error for a NUL: PostgreSQL's text cannot hold it, SQLite stops at it."""
-    return RejectedError("text.nul", "a NUL character in text, raw or escaped", line=line)
+def duplicates_error(line: int) -> RejectedError:
+    """Make the error for more duplicate keys than `MAX_DUPLICATES`."""
+    return RejectedError(
+        "duplicate_key", f"more than {MAX_DUPLICATES} keys stand twice in their mapping", line=line
+    )
 
 
 def surrogate_error(line: int) -> RejectedError:
-    """Make the error for half of a surrogate pair: it is no character and has no UTF-8 form."""
+    """Make the error for half of a surrogate pair, which is no character."""
     return RejectedError("text.encoding", "a lone surrogate, such as \\ud800, in text", line=line)
 
 
-def _is_wide(content: bytes) -> bool:
-    """Tell UTF-16 and UTF-32 by byte order mark or by zero bytes (RFC 4627, section 3)."""
-    return content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0\0" in (
-        content[0:4:2],
-        content[1:4:2],
+def control_error(character: str, line: int, *, language: str) -> RejectedError:
+    """Make the error for a raw control character, as `json.syntax` or `yaml.syntax`."""
+    return RejectedError(
+        f"{language}.syntax",
+        f"the control character U+{ord(character):04X} stands raw in the text; "
+        f"{language.upper()} allows it only as an escape in double quotes",
+        line=line,
     )

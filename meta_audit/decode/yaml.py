@@ -1,4 +1,4 @@
-"""YAML as Bacalhau reads it, in a way that no document can crash.
+"""Decode YAML as Bacalhau reads it, in a way that no document can crash.
 
 libyaml's composer (PyYAML's `CSafeLoader`) recurses in C and dies of SIGSEGV at some 25,000
 nested brackets. Its events do not, and nesting is refused here long before that.
@@ -11,14 +11,24 @@ from typing import Any, Final
 
 import yaml
 
-from meta_audit.decode.text import check_size, line_at, to_text
+from meta_audit.decode.text import (
+    check_size,
+    control_error,
+    line_at,
+    lines_at,
+    template_hint,
+    to_text,
+)
 from meta_audit.decode.yaml_builder import YamlBuilder
 from meta_audit.errors import RejectedError
+from meta_audit.model import Decoded
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's parser; the one in Python where PyYAML was built without libyaml."""
 
 _CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.1 (section 5.1) allows only as an escape."""
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _TAG_DIRECTIVE: Final = re.compile("(?:^|[\n\r\x85\u2028\u2029])%TAG")
 _MAX_TAG_DIRECTIVES: Final = 16
 """libyaml compares each %TAG directive with all before it: 700,000 of them take minutes."""
@@ -31,7 +41,7 @@ _REASONS: Final = {
 """libyaml's problems that have a reason of their own; all others are `yaml.syntax`."""
 
 
-def decode_yaml(content: bytes) -> object:
+def decode_yaml(content: bytes, *, loader: Any = LOADER) -> Decoded:
     """Decode the one YAML document in `content`. Raises `RejectedError`.
 
     Scalars, keys and merges are resolved as Bacalhau's YAML library does (see `scalars`): in a
@@ -44,23 +54,23 @@ def decode_yaml(content: bytes) -> object:
     text = to_text(content)
     _check_text(text)
     try:
-        return YamlBuilder(_Loader(content).get_event, escapes="\\" in text).document()
+        return YamlBuilder(loader(text).get_event, escapes="\\" in text).document()
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The last two: PyYAML's own scanner, on escapes such as \UFFFFFFFF.
         raise RejectedError("yaml.syntax", str(error)) from error
+    except RejectedError as error:
+        hint = template_hint(text, error.line) if error.reason == "yaml.key" else ""
+        if not hint:
+            raise
+        raise RejectedError(error.reason, f"{error}{hint}", line=error.line) from error
 
 
 def _check_text(text: str) -> None:
     match = _CONTROL.search(text)
     if match:
-        raise RejectedError(
-            "yaml.syntax",
-            f"the control character U+{ord(match[0]):04X} stands raw in the text; "
-            "YAML allows it only as an escape in double quotes",
-            line=line_at(text, match.start()),
-        )
+        raise control_error(match[0], line_at(text, match.start()), language="yaml")
     if text.count("%TAG") > _MAX_TAG_DIRECTIVES:
         directives = len(_TAG_DIRECTIVE.findall(text))
         if directives > _MAX_TAG_DIRECTIVES:
@@ -70,20 +80,18 @@ def _check_text(text: str) -> None:
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RejectedError:
     problem = error.problem or str(error)
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 0
-    message = f"{error.context}: {problem}" if error.context else problem
-    if mark:
-        message += f", at column {mark.column + 1}"
-        indent = re.match(r"[ \t]*", _line(text, mark.line))
-        if indent and "\t" in indent[0]:
-            message += "; a tab cannot indent YAML, use spaces"
+    number = mark.line + 1 if mark else 0
     reason = _REASONS.get(problem, "yaml.syntax")
     if reason == "trailing_data":
         message = "more text after the end of the document, or an indentation that ends it"
-    return RejectedError(reason, message, line=line)
-
-
-def _line(text: str, number: int) -> str:
-    """Cut out a line by its number from 0, or nothing."""
-    lines = text.splitlines()
-    return lines[number] if number < len(lines) else ""
+        return RejectedError(reason, message, line=number)
+    message = f"{error.context}: {problem}" if error.context else problem
+    if mark:
+        line = lines_at(text, number, number)
+        message += f", at column {mark.column + 1}"
+        if "\t" in line[: len(line) - len(line.lstrip())]:
+            message += "; a tab cannot indent YAML, use spaces"
+        if reason == "text.encoding" and _SURROGATE.search(line):
+            message += "; YAML has no surrogate pairs, and Bacalhau refuses them as well"
+        message += template_hint(text, number)
+    return RejectedError(reason, message, line=number)

@@ -1,4 +1,4 @@
-"""One YAML document's value, built from parser events; nesting, nodes and aliases are bounded."""
+"""Build one YAML document's value from parser events; nesting, nodes and aliases are bounded."""
 
 from __future__ import annotations
 
@@ -17,23 +17,50 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from meta_audit.decode.scalars import plain, plain_key
-from meta_audit.decode.text import deep_error, nodes_error, nul_error, quote, surrogate_error
+from meta_audit.decode.scalars import plain, plain_key, tagged
+from meta_audit.decode.text import (
+    deep_error,
+    duplicates_error,
+    nodes_error,
+    quote,
+    surrogate_error,
+)
 from meta_audit.errors import RejectedError
-from meta_audit.model import MAX_ALIAS_NODES, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES, Scalar
+from meta_audit.model import (
+    MAX_ALIAS_NODES,
+    MAX_DEPTH,
+    MAX_DOCUMENT_BYTES,
+    MAX_DUPLICATES,
+    MAX_NODES,
+    Decoded,
+    Duplicate,
+    Scalar,
+)
 
-_UNSAFE: Final = re.compile("[\0\ud800-\udfff]")
-_STRING_TAGS: Final = frozenset(("!", "tag:yaml.org,2002:str"))
-"""`!` and `!!str`: the scalar is a string, whatever it looks like. Nothing is constructed."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_CORE: Final = "tag:yaml.org,2002:"
+_STRING_TAGS: Final = frozenset(("!", f"{_CORE}str"))
+_COLLECTION_TAGS: Final = {MappingStartEvent: f"{_CORE}map", SequenceStartEvent: f"{_CORE}seq"}
 _MERGE: Final = "<<"
+
+
+class _Found:
+    """A key that stands twice: the steps from it up to the node that is being built."""
+
+    __slots__ = ("line", "steps")
+
+    def __init__(self, line: int, steps: list[str | int]) -> None:
+        self.line = line
+        self.steps = steps
 
 
 class _Anchor:
     """What an alias stands for, and what writing it out costs."""
 
-    __slots__ = ("complete", "height", "nodes", "size", "value")
+    __slots__ = ("complete", "found", "height", "nodes", "size", "value")
 
     def __init__(self) -> None:
+        self.found: list[_Found] = []
         self.complete = False
         self.value: object = None
         self.nodes = 0
@@ -57,8 +84,9 @@ class YamlBuilder:
         self._alias_nodes = 0
         self._alias_size = 0
         self._deepest = 0
+        self._found: list[_Found] = []
 
-    def document(self) -> object:
+    def document(self) -> Decoded:
         """Build the only document of the stream. Raises `RejectedError` and the parser's errors."""
         self._next()  # The start of the stream.
         event = self._next()
@@ -74,7 +102,8 @@ class YamlBuilder:
             raise RejectedError(
                 "trailing_data", "a second YAML document begins here", line=_line_of(event)
             )
-        return value
+        duplicates = (Duplicate(tuple(reversed(f.steps)), f.line) for f in self._found)
+        return Decoded(value, tuple(duplicates), "yaml")
 
     def _node(self, event: Any, depth: int) -> object:
         """Build what begins with `event`, inside `depth` mappings and lists."""
@@ -88,7 +117,7 @@ class YamlBuilder:
     def _anchored(self, event: Any, depth: int) -> object:
         # Registered before it is built, as in go-yaml, so that an alias inside it is found out.
         anchor = self._anchors[event.anchor] = _Anchor()
-        nodes, size, deepest = self._nodes, self._size, self._deepest
+        nodes, size, deepest, found = self._nodes, self._size, self._deepest, len(self._found)
         self._deepest = depth
         if type(event) is ScalarEvent:
             anchor.value = self._scalar(event)
@@ -97,6 +126,7 @@ class YamlBuilder:
         anchor.nodes = self._nodes - nodes
         anchor.size = self._size - size
         anchor.height = self._deepest - depth
+        anchor.found = [_Found(f.line, f.steps.copy()) for f in self._found[found:]]
         anchor.complete = True
         self._deepest = max(self._deepest, deepest)
         return anchor.value
@@ -124,7 +154,20 @@ class YamlBuilder:
         self._nodes += anchor.nodes
         self._size += anchor.size
         self._descend(event, depth + anchor.height)
+        for found in anchor.found:
+            self._find(_Found(found.line, found.steps.copy()))
         return anchor.value
+
+    def _find(self, found: _Found) -> None:
+        """Note a key that stands twice."""
+        if len(self._found) == MAX_DUPLICATES:
+            raise duplicates_error(found.line)
+        self._found.append(found)
+
+    def _lift(self, known: int, step: str | int) -> None:
+        """Say that what was found after the first `known` stands below `step`."""
+        for found in self._found[known:]:
+            found.steps.append(step)
 
     def _descend(self, event: Any, depth: int) -> None:
         if depth > self._deepest:
@@ -140,33 +183,51 @@ class YamlBuilder:
             raise nodes_error(_line_of(event))
         if event.tag is not None:
             if event.tag not in _STRING_TAGS:
-                raise _tag_error(event)
+                return self._tagged(event)
         elif event.implicit[0]:
             return plain(text)
-        if self._escapes:
-            match = _UNSAFE.search(text)
-            if match:
-                line = _line_of(event)
-                raise nul_error(line) if match[0] == "\0" else surrogate_error(line)
+        if self._escapes and _SURROGATE.search(text):
+            raise surrogate_error(_line_of(event))
         return text
+
+    def _tagged(self, event: Any) -> object:
+        """Resolve a scalar with one of YAML's own tags. Nothing is ever constructed."""
+        prefix, _, kind = event.tag.rpartition(":")
+        if f"{prefix}:" != _CORE:
+            raise _tag_error(event)
+        try:
+            return tagged(kind, event.value)
+        except UnicodeDecodeError as error:
+            message = "the bytes of a !!binary scalar are not UTF-8"
+            raise RejectedError("text.encoding", message, line=_line_of(event)) from error
+        except ValueError as error:
+            raise _tag_error(event) from error
 
     def _collection(self, event: Any, depth: int) -> object:
         self._nodes += 1
-        if event.tag is not None:
+        if self._nodes - self._alias_nodes > MAX_NODES:
+            raise nodes_error(_line_of(event))
+        if event.tag is not None and event.tag != _COLLECTION_TAGS[type(event)]:
             raise _tag_error(event)
         self._descend(event, depth)
         if type(event) is MappingStartEvent:
             return self._mapping(depth)
-        items = []
+        items: list[object] = []
+        known = len(self._found)
         event = self._next()
         while type(event) is not SequenceEndEvent:
             items.append(self._node(event, depth))
+            if len(self._found) > known:
+                self._lift(known, len(items) - 1)
+                known = len(self._found)
             event = self._next()
         return items
 
     def _mapping(self, depth: int) -> dict[str, object]:
         mapping: dict[str, object] = {}
         written: set[str] = set()  # A key that came by a merge may be written as well.
+        found = self._found
+        start = len(found)
         event = self._next()
         while type(event) is not MappingEndEvent:
             if type(event) is ScalarEvent and event.value == _MERGE and _is_plain(event):
@@ -174,24 +235,35 @@ class YamlBuilder:
             else:
                 value = self._node(event, depth)
                 key = value if isinstance(value, str) else _key(value, event)
-                if key in written:
-                    raise RejectedError(
-                        "duplicate_key",
-                        f"the key {quote(key)} stands twice in one mapping",
-                        line=_line_of(event),
-                    )
+                if key in written and all(f.steps != [key] for f in found[start:]):
+                    self._find(_Found(_line_of(event), [key]))
                 written.add(key)
+                known = len(found)
                 mapping[key] = self._node(self._next(), depth)
+                if len(found) != known:
+                    self._lift(known, key)
             event = self._next()
         return mapping
 
     def _merge(self, mapping: dict[str, object], depth: int) -> None:
-        """Take the keys of a mapping, or of each of a list of them, of which the first wins."""
+        """Take the keys of a mapping, or of each of a list of them, of which the first wins.
+
+        With text for a value `<<` is a key like any other: go-yaml writes it without quotes,
+        so that Bacalhau prints a Meta key `<<` in this way.
+        """
+        known = len(self._found)
         event = self._next()
         value = self._node(event, depth)
+        if isinstance(value, str):
+            if _MERGE in mapping:
+                self._find(_Found(_line_of(event), [_MERGE]))
+            mapping[_MERGE] = value
+            return
         sources: list[object] = [value]
         if isinstance(value, list) and type(event) is SequenceStartEvent:  # Not an alias of one.
             sources = value
+            for found in self._found[known:]:
+                found.steps.pop()  # The place in the list is no step of the path.
         for source in reversed(sources):
             if not isinstance(source, dict):
                 raise RejectedError(
@@ -230,5 +302,7 @@ def _line_of(event: Any) -> int:
 
 def _tag_error(event: Any) -> RejectedError:
     return RejectedError(
-        "yaml.tag", f"the tag {quote(event.tag)}; tags are never constructed", line=_line_of(event)
+        "yaml.tag",
+        f"the tag {quote(event.tag)} does not fit the value, or is none of YAML's own",
+        line=_line_of(event),
     )

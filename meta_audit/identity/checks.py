@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from meta_audit.identity.base58 import MAX_CHARS as MAX_ID_CHARS
 from meta_audit.identity.client import client_id
-from meta_audit.identity.crypto_keys import is_public_key, load_client_key
+from meta_audit.identity.key_loading import is_public_key, load_client_key
 from meta_audit.identity.keys import (
     MAX_BASE64_CHARS,
     decode_base64,
@@ -33,7 +33,7 @@ SignatureVerdict = Literal["valid", "invalid", "undecodable"]
 
 
 class KeyCheck(Struct, frozen=True):
-    """What an ID and its key say of each other."""
+    """The result of comparing an ID with a key."""
 
     verdict: Verdict
     fingerprint: str

@@ -19,5 +19,5 @@ def client_id(modulus: int) -> str:
 
 
 def is_client_id(text: str) -> bool:
-    """Whether the text has the form of a client ID: 64 lower-case hexadecimal digits."""
+    """Tell if the text has the form of a client ID: 64 lower-case hexadecimal digits."""
     return _CLIENT_ID.fullmatch(text) is not None

@@ -1,15 +1,19 @@
-r"""Meta keys that look like other keys, and characters that nobody can see.
+"""Tell which Meta keys look alike, and which characters nobody can see.
 
 Nothing here changes what is stored: keys stay as they were written, and look-alikes are
-findings. After Unicode Technical Standard 39 (skeletons), with a table of the letters that
-imitate ASCII in Latin, Cyrillic, Greek and Armenian instead of its six thousand entries.
+findings. After Unicode Technical Standard 39 (skeletons), with its table of all scripts
+(`confusables.txt`) and some letters more.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+from pathlib import Path
 from typing import Final
+
+TABLE: Final = Path(__file__).with_name("confusables.txt")
 
 RESERVED_PREFIX: Final = "bacalhau.org/"
 """Bacalhau's pkg/models/constants.go, `MetaReservedPrefix`; compared by `strings.HasPrefix`."""
@@ -37,50 +41,36 @@ _JOINABLE: Final = (
 )
 _SUSPECT: Final = re.compile(f"[{_BLANK}{_FORMAT}{_JOINERS}]")
 _INVISIBLE: Final = re.compile(f"[{_BLANK}{_FORMAT}]|(?<![{_JOINABLE}])[{_JOINERS}]")
-_UNSEEN: Final = re.compile(f"[{_BLANK}{_FORMAT}{_JOINERS}{_VARIATION}\t\n\r]")
+UNSEEN: Final = re.compile(f"[{_BLANK}{_FORMAT}{_JOINERS}{_VARIATION}\t\n\r]")
 
-# Upper-case letters are listed where the lower-case form imitates another letter or none.
-_LOOKALIKES: Final = {
-    "a": "\u0430\u0410\u03b1\u0391\u0251\u1d00",
-    "b": "\u0432\u0412\u03b2\u0392\u044c\u042c\u0185\u0184\u0299",
-    "c": "\u0441\u0421\u03f2\u03f9\u1d04",
+# Letters that Unicode's table takes for no ASCII letter, though a hasty reader does.
+_MORE: Final = {
+    "a": "\u1d00\u2c80\u2c81",
+    "b": "\u0432\u03b2\u044c\u0185\u0184\u0299",
     "d": "\u0501\u0500\u1d05",
-    "e": "\u0435\u0415\u03b5\u0395\u1d07",
-    "f": "\u0192",
-    "g": "\u0261\u0581\u0262",
-    "h": "\u043d\u041d\u0397\u04bb\u04ba\u0570\u029c",
-    "i": "\u0456\u0406\u03b9\u0399\u0131\u0269\u026a",
-    "j": "\u0458\u0408\u03f3\u037f\u0237\u1d0a",
-    "k": "\u043a\u041a\u03ba\u039a\u1d0b",
-    "l": "\u04cf\u04c0\u0196\u029f",
-    "m": "\u043c\u041c\u039c\u1d0d",
-    "n": "\u043f\u03b7\u039d\u0578\u0274",
-    "o": "\u043e\u041e\u03bf\u039f\u03c3\u0585\u0555\u1d0f",
-    "p": "\u0440\u0420\u03c1\u03a1\u1d18",
-    "q": "\u051b\u051a\u0566",
-    "r": "\u0433\u1d26\u0280",
-    "s": "\u0455\u0405\ua731",
-    "t": "\u0442\u0422\u03c4\u03a4\u1d1b",
-    "u": "\u03c5\u057d\u054d\u028b\u1d1c",
-    "v": "\u03bd\u0475\u0474\u1d20",
-    "w": "\u0461\u0460\u051d\u051c\u03c9\u1d21",
-    "x": "\u0445\u0425\u03c7\u03a7",
-    "y": "\u0443\u0423\u04af\u04ae\u03b3\u03a5\u028f",
-    "z": "\u03b6\u0396\u1d22",
-    ".": "\u06d4\u3002\ua4f8",
-    "/": "\u2044\u2215\u2571\u29f8",
-    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u02d7",
-    ":": "\u02d0\ua789",
+    "e": "\u03b5\u1d07\ua792\ua793",
+    "g": "\u0262",
+    "h": "\u043d\u029c",
+    "j": "\u1d0a",
+    "k": "\u043a\u03ba\u1d0b",
+    "l": "\u0196\u029f",
+    "m": "\u043c\u1d0d",
+    "n": "\u043f\u03b7\u0274",
+    "p": "\u1d18",
+    "r": "\u0280",
+    "t": "\u0442\u03c4\u1d1b",
+    "w": "\u0461\u0460\u03c9",
+    "x": "\u03c7",
+    "z": "\u03b6",
+    ".": "\u06d4\u3002",
+    "-": "\u2014\u2015",
 }
-_TO_ASCII: Final = str.maketrans(
-    {lookalike: char for char, lookalikes in _LOOKALIKES.items() for lookalike in lookalikes}
-)
 # Folds what a reader takes for one another within ASCII; too coarse for keys of users.
 _ASCII_TWINS: Final = str.maketrans({"i": "l", "1": "l", "|": "l", "!": "l", "0": "o", "\\": "/"})
 
 
 def has_invisible(text: str) -> bool:
-    """Whether the text holds a character that cannot be seen, or that reorders what can.
+    """Tell if the text holds a character that cannot be seen, or that reorders what can.
 
     C0 (but tab, LF, CR, which honest multi-line values hold), C1, bidirectional controls,
     zero-width and other ignorable characters. Not: variation selectors U+FE00 to U+FE0F, which
@@ -90,6 +80,19 @@ def has_invisible(text: str) -> bool:
         return False
     # One character class is scanned some times faster than a choice of two.
     return _SUSPECT.search(text) is not None and _INVISIBLE.search(text) is not None
+
+
+@cache
+def _to_lookalike() -> dict[int, str]:
+    """Load the table: each letter, and what it looks like. Only keys beyond ASCII need it."""
+    more = str.maketrans({one: char for char, imitations in _MORE.items() for one in imitations})
+    table: dict[int, str] = {}
+    for line in TABLE.read_text(encoding="ascii").partition("\n\n")[2].splitlines():
+        target, _, sources = line.partition(": ")
+        # What looks like a letter of `_MORE` looks like that one's target.
+        text = "".join(chr(int(code, 16)) for code in target.split()).translate(more)
+        table.update((int(code, 16), text) for code in sources.split())
+    return table | more
 
 
 def skeleton(key: str) -> str:
@@ -103,18 +106,19 @@ def skeleton(key: str) -> str:
     head, rest = key[:MAX_FOLDED_CHARS], key[MAX_FOLDED_CHARS:]
     # The table goes first for what normalises to another shape (lunate sigma), then for what
     # decomposes to a look-alike and its marks, last for what folds to one.
-    head = unicodedata.normalize("NFKD", head.translate(_TO_ASCII)).translate(_TO_ASCII)
-    head = _UNSEEN.sub("", head).casefold().translate(_TO_ASCII)
+    table = _to_lookalike()
+    head = unicodedata.normalize("NFKD", head.translate(table)).translate(table)
+    head = UNSEEN.sub("", head).casefold().translate(table)
     return unicodedata.normalize("NFKC", head) + rest.casefold()
 
 
 def is_reserved(key: str) -> bool:
-    """Whether Bacalhau reserves the key for itself."""
+    """Tell if Bacalhau reserves the key for itself."""
     return key.startswith(RESERVED_PREFIX)
 
 
 def imitates_reserved(key: str) -> bool:
-    """Whether the key is not reserved but begins as if it were, to somebody who reads it.
+    """Tell if the key is not reserved but begins as if it were, to somebody who reads it.
 
     Beyond `skeleton`, white space and diacritics do not count, and neither does what looks
     alike within ASCII (`bacaIhau.0rg/`). Only the first `MAX_FOLDED_CHARS` are looked at.

@@ -1,7 +1,7 @@
 """Public keys as documents carry them: base64, libp2p's container, and fingerprints.
 
 Nothing here needs the `cryptography` library; whether the key inside the container is one
-is for `meta_audit.identity.crypto_keys` to say.
+is for `meta_audit.identity.key_loading` to say.
 """
 
 from __future__ import annotations

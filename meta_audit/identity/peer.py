@@ -52,7 +52,7 @@ def parse_peer_id(text: str) -> bytes | None:
 
 
 def is_peer_id(text: str) -> bool:
-    """Whether the text is a well-formed peer ID; node IDs of v1.2.1 and later are not."""
+    """Tell if the text is a well-formed peer ID; node IDs of v1.2.1 and later are not."""
     return parse_peer_id(text) is not None
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meta_audit.record.runs import SourceLog
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 PER_CHUNK: Final = 1_000
 
 
-def rejected_chunks(bulk: Bulk) -> Iterator[Chunk]:
+def rejected_chunks(bulk: Session) -> Iterator[Chunk]:
     """Chunks of the rejections that are unresolved now and whose bytes are whole."""
     newest = bulk.query("SELECT coalesce(max(rejection_id), -1) FROM rejections")[0][0]
     last, number = -1, 0

@@ -43,7 +43,6 @@ from meta_audit.record.sealing import Sealer
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.record.writer import Writer
 from meta_audit.sources import digest
-from meta_audit.store.retry import interruptible, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,10 +73,10 @@ class ImportProgress(Reporter, Protocol):
 class Stopper:
     """Turns the first SIGINT or SIGTERM into an orderly stop, never within a transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_up: Callable[[], None]) -> None:
         self.signal = 0
         self._holding = False
-        self._give_up: Callable[[], None] = lambda: None
+        self._give_up = give_up
 
     def handle(self, number: int, _: FrameType | None) -> None:
         """Stop now where that is safe, else after the transaction, and wait for no server."""
@@ -91,8 +90,7 @@ class Stopper:
         """Listen to the signals. After the first one the process ends: more are ignored."""
         before = {number: signal.signal(number, self.handle) for number in STOP_SIGNALS}
         try:
-            with interruptible() as self._give_up:
-                yield
+            yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_IGN if self.signal else handler)
@@ -131,15 +129,14 @@ class Import:
         checkpoint_log: str | None = None,
     ) -> None:
         key, self.new_key_file = load_signing_key()
-        file = store.url.database if store.is_sqlite else None
-        self.checkpoint_log = checkpoint_log_path(checkpoint_log, file)
-        self._bulk = store.bulk()
+        self.checkpoint_log = checkpoint_log_path(checkpoint_log, store.file)
+        self._bulk = store.session()
         self._sealer = Sealer(self._bulk, key)
         self._writer = Writer(self._bulk)
         self._progress = progress
         self._jobs = jobs
         self._coerce_scalars = coerce_scalars
-        self._stopper = Stopper()
+        self._stopper = Stopper(store.retry.stopped.set)
         self._dictionary = self._writer.newest_dictionary()
 
     def run(self, found: Iterable[Found], arguments: list[str]) -> Summary:
@@ -186,10 +183,12 @@ class Import:
         """The signal that stopped the import, 0 for none and for one that came too late."""
         return self._stopper.signal if self._summary.status == "interrupted" else 0
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, seconds: float | None = None) -> None:
         """End the import with a checkpoint, and send that out of the store."""
         import_id, counts = self._summary.import_id, self._summary.counts()
-        self.sealed = end_import(self._bulk, import_id, status, counts, self._sealer)
+        self.sealed = end_import(
+            self._bulk, import_id, status, counts, self._sealer, seconds=seconds
+        )
         self._summary.checkpoint = self.sealed.note
         if self.checkpoint_log:
             try:
@@ -198,8 +197,8 @@ class Import:
                 self.log_error = error
 
     def _end_failed(self) -> None:
-        with suppress(MetaAuditError), patience(END_SECONDS):
-            self._end("failed")
+        with suppress(MetaAuditError):
+            self._end("failed", END_SECONDS)
 
     def _take_in(self, chunks: Iterator[Chunk]) -> None:
         with _without_collector(), ExitStack() as stack:

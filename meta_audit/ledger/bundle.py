@@ -7,7 +7,7 @@ nor a network. `docs/ledger.md` specifies the bundle.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -16,19 +16,20 @@ from msgspec import json as msgjson
 
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
-from meta_audit.ledger.entry import AcceptedEntry, Entry, decode_entry
+from meta_audit.ledger.entry import AcceptedEntry, Entry, accepted_entry, decode_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.ledger.merkle_proof import verify_inclusion
 from meta_audit.ledger.note import Note, VerifierKey, decode_base64, encode_base64
+from meta_audit.ledger.step import Status, Step
+from meta_audit.model import JobRecord
 
 FORMAT: Final = "meta-audit/proof/1"
 
-Status = Literal["ok", "warning", "failed", "skipped"]
 Verdict = Literal["verified", "consistent", "failed"]
 Outcome = tuple[Status, str]
 """How a step went, and its detail; a step that fails raises `LedgerError` instead."""
-Rebuild = Callable[[bytes, AcceptedEntry], bytes]
-"""Parses a document again: (document, entry) -> the entry that this program would write now."""
+Readings = Callable[[bytes], Iterable[JobRecord]]
+"""Gives the records that a document can be read as (`meta_audit.parse.readings`)."""
 
 
 class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,16 +49,6 @@ class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
     """The key that signed it. A claim, like all of the bundle: compare it with a trusted one."""
     summary: dict[str, Any]
     """The entry in readable form, for people; `verify_bundle` checks it against the entry."""
-
-
-class Step(Struct, frozen=True):
-    """One check: what was checked, after which specification, and how it went."""
-
-    number: int
-    title: str
-    source: str
-    status: Status
-    detail: str
 
 
 class Result(Struct, frozen=True):
@@ -128,10 +119,10 @@ class _Check:
     entry: Entry | None = None
     checkpoint: Checkpoint | None = None
 
-    def __init__(self, data: bytes, trusted_key: str | None, rebuild: Rebuild | None) -> None:
+    def __init__(self, data: bytes, trusted_key: str | None, readings: Readings | None) -> None:
         self.data = data
         self.trusted_key = trusted_key
-        self.rebuild = rebuild
+        self.readings = readings
 
     def format(self) -> Outcome:
         try:
@@ -193,14 +184,17 @@ class _Check:
         return "ok", self.trusted_key
 
     def parse_again(self) -> Outcome:
-        if self.rebuild is None or not isinstance(self.entry, AcceptedEntry):
+        entry = self.entry
+        if self.readings is None or not isinstance(entry, AcceptedEntry):
             return "skipped", "not asked for"
-        if self.rebuild(self.document, self.entry) != self.entry_bytes:
-            return "warning", (
-                "this version of the program reads the document differently than the one that"
-                " wrote the entry; the document is the evidence"
-            )
-        return "ok", "the document says what the entry says"
+        where = entry.source_uri, entry.ordinal, entry.line
+        for record in self.readings(self.document):
+            if accepted_entry(entry.document, record, *where) == self.entry_bytes:
+                return "ok", "the document says what the entry says"
+        return "warning", (
+            "this version of the program reads the document differently than the one that"
+            " wrote the entry; the document is the evidence"
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -224,15 +218,15 @@ _STEPS: Final[tuple[tuple[str, str, Callable[[_Check], Outcome]], ...]] = (
 
 
 def verify_bundle(
-    data: bytes, trusted_key: str | None = None, rebuild: Rebuild | None = None
+    data: bytes, trusted_key: str | None = None, readings: Readings | None = None
 ) -> Result:
     """Verify a bundle; whatever is wrong with it is a failed step, never an error.
 
     `trusted_key` is a verifier key that did not come with the bundle; a malformed one fails
-    step 8. `rebuild` is for a caller that can parse: this layer cannot, and without it step 9
-    is skipped. A difference in step 9 is a warning, since parsers learn.
+    step 8. `readings` parses the document again, which this layer cannot do; without it step 9
+    is skipped. A difference in step 9 is a warning: a later version may read more.
     """
-    check = _Check(data, trusted_key, rebuild)
+    check = _Check(data, trusted_key, readings)
     steps: list[Step] = []
     failed = False
     for number, (title, source, run) in enumerate(_STEPS, 1):

@@ -15,7 +15,7 @@ from meta_audit.errors import LedgerError
 from meta_audit.ledger.merkle import HASH_BYTES, node_hash
 
 
-def check_lengths(hashes: Sequence[bytes]) -> None:
+def _check_lengths(hashes: Sequence[bytes]) -> None:
     """Refuse hashes that are not 32 bytes long."""
     if any(len(value) != HASH_BYTES for value in hashes):
         raise LedgerError(f"the proof holds a hash that is not {HASH_BYTES} bytes long")
@@ -25,7 +25,7 @@ def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> None:
     """Check that leaf hash `leaf` is at `index` of the tree (size, root): RFC 9162 §2.1.3.2."""
-    check_lengths((leaf, *proof))
+    _check_lengths((leaf, *proof))
     if not 0 <= index < size:  # 1
         raise LedgerError(f"leaf {index} is beyond the tree of {size} leaves (§2.1.3.2 step 1)")
     fn, sn = index, size - 1  # 2
@@ -54,7 +54,7 @@ def verify_consistency(
     The RFC takes 0 < first < second. Equal sizes need equal roots and an empty proof; from an
     empty tree, or backwards, nothing can be proved and the check fails.
     """
-    check_lengths(proof)
+    _check_lengths(proof)
     if not 0 < first <= second:
         raise LedgerError(f"no proof can lead from {first} leaves to {second}")
     if first == second:
@@ -67,7 +67,7 @@ def verify_consistency(
         raise LedgerError("the consistency proof is empty (§2.1.4.2 step 1)")
     path = list(proof)
     if first & (first - 1) == 0:  # 2
-        check_lengths((first_root,))
+        _check_lengths((first_root,))
         path.insert(0, first_root)
     fn, sn = first - 1, second - 1  # 3
     while fn & 1:  # 4

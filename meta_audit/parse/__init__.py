@@ -1,7 +1,7 @@
-"""From a decoded document to what it says of one job; pure functions of values and bytes."""
+"""Read what a decoded document says of one job. Pure functions of values and bytes."""
 
 from __future__ import annotations
 
-from meta_audit.parse.wrappers import parse
+from meta_audit.parse.document import parse
 
 __all__ = ["parse"]

@@ -1,4 +1,4 @@
-"""Executions and events: what happened to a job, on which nodes.
+"""Read executions and events: what happened to a job, and on which nodes.
 
 They stand in a job's document or in documents of their own. Sources: pkg/models/execution.go
 and job_history.go (v1.0.4 →), pkg/model/execution_state.go, shard_state.go and
@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit import execution_state
+from meta_audit.execution_state import FROM_V1_5_2, TO_V1_5_1
 from meta_audit.model import Event, Execution, Finding
 from meta_audit.parse import states, times
 from meta_audit.parse.current import read_state
-from meta_audit.parse.fields import Level, items, mapping, moment, shown, text, wrong_type
+from meta_audit.parse.fields import Level, items, mapping, shown, text, wrong_type
 
 if TYPE_CHECKING:
+    from meta_audit.execution_state import Enum
     from meta_audit.parse.fields import Fields
 
 EXECUTION: Final = Level(
@@ -43,7 +46,7 @@ _HAPPENED: Final = Level("Event", "Message Topic Timestamp Details")
 _ITEMS: Final = Level("page", "Items NextToken")
 _NODES: Final = Level("JobState", "Nodes")
 _NODE: Final = Level("Node", "Shards")
-_SHARDS: Final = Level(
+STATE: Final = Level(
     "State", "JobID Shards Executions State Version CreateTime UpdateTime TimeoutAt"
 )
 
@@ -56,10 +59,10 @@ def read_list(fields: Fields, name: str, label: str) -> list[Any]:
     return items(fields, name, label)
 
 
-def execution(value: Any, layout: str = "") -> Execution:
+def execution(value: Any, layout: str, findings: list[Finding]) -> Execution:
     """Return one execution. `layout` is that of its job, "" when not known.
 
-    It tells the enum of the state's number, which changed with v1.5.2. Raises `RejectedError`.
+    The numbers of states changed with v1.5.2. Raises `RejectedError`.
     """
     fields = EXECUTION.fold(_mapping(value, "Execution"))
     if "State" in fields or "ComputeReference" in fields:
@@ -67,7 +70,7 @@ def execution(value: Any, layout: str = "") -> Execution:
             text(fields, "ComputeReference", "Execution"),
             text(fields, "NodeID", "Execution"),
             states.named(fields, "State", "Execution", ()),
-            states.named(fields, "DesiredState", "Execution", ()),
+            states.named(fields, "DesiredState", "Execution", states.DESIRED),
             text(fields, "Status", "Execution"),
             times.moment(fields, "CreateTime", "Execution"),
             times.moment(fields, "UpdateTime", "Execution"),
@@ -80,21 +83,21 @@ def execution(value: Any, layout: str = "") -> Execution:
         state,
         desired,
         message or reason,
-        moment(fields, "CreateTime", "Execution"),
-        moment(fields, "ModifyTime", "Execution"),
+        times.integer_moment(fields, "CreateTime", "Execution", findings),
+        times.integer_moment(fields, "ModifyTime", "Execution", findings),
     )
 
 
-def _enums(fields: Fields, layout: str) -> tuple[states.Enum, ...]:
-    """Tell which states an execution's number may mean."""
+def _enums(fields: Fields, layout: str) -> tuple[Enum, ...]:
+    """Return the enums that may tell the state of an execution."""
     if layout:
-        return states.EXECUTION_FROM_V1_5_2 if layout >= "v1.5.2" else states.EXECUTION_TO_V1_5_1
+        return (execution_state.names(layout),)
     if "JobVersion" in fields:  # v1.8.0
-        return states.EXECUTION_FROM_V1_5_2
+        return (FROM_V1_5_2,)
     output = fields.get("RunOutput")
     if output.__class__ is dict and "stdout" in output:  # `Stdout` from v1.2.1
-        return states.EXECUTION_TO_V1_5_1
-    return states.EXECUTION
+        return (TO_V1_5_1,)
+    return (TO_V1_5_1, FROM_V1_5_2)
 
 
 def executions(
@@ -102,7 +105,7 @@ def executions(
 ) -> tuple[Execution, ...]:
     """Return the executions that stand in the document of a job. Raises `RejectedError`."""
     own = _own(values, EXECUTION, "Execution", job_id, findings)
-    return tuple(execution(fields, layout) for fields in own)
+    return tuple(execution(fields, layout, findings) for fields in own)
 
 
 def v1_state(
@@ -112,10 +115,10 @@ def v1_state(
 
     Up to v0.3.29 they stand by shard. Raises `RejectedError`.
     """
-    state = _SHARDS.fold(_mapping(value, "State"))
+    state = STATE.fold(_mapping(value, "State"))
     found = list(items(state, "Executions", "State"))
     for shard in mapping(state, "Shards", "State").values():
-        fields = _SHARDS.fold(_mapping(shard, "Shard"))
+        fields = STATE.fold(_mapping(shard, "Shard"))
         found += items(fields, "Executions", "Shard")
     return state, executions(found, job_id, "v0.3.22", findings)
 
@@ -172,12 +175,12 @@ def history(value: Any, layout: str = "") -> Event:
     )
 
 
-def _history_enums(fields: Fields, layout: str) -> tuple[states.Enum, ...]:
-    """Tell which states a number in the history may mean; `NewRevision` went with v1.5.0."""
-    return _enums({}, layout) if "NewRevision" not in fields else states.EXECUTION_TO_V1_5_1
+def _history_enums(fields: Fields, layout: str) -> tuple[Enum, ...]:
+    """Return the enums that may tell a state in the history; `NewRevision` went with v1.5.0."""
+    return _enums({}, layout) if "NewRevision" not in fields else (TO_V1_5_1,)
 
 
-def _new_state(fields: Fields, name: str, enums: tuple[states.Enum, ...]) -> str:
+def _new_state(fields: Fields, name: str, enums: tuple[Enum, ...]) -> str:
     change = _CHANGE.fold(mapping(fields, name, "History"))
     return states.named(change, "New", f"History.{name}", enums)
 
@@ -190,7 +193,7 @@ def histories(
     return tuple(history(fields, layout) for fields in own)
 
 
-def v0_event(value: Any, enums: tuple[states.Enum, ...] = states.EVENT) -> Event:
+def v0_event(value: Any, enums: tuple[Enum, ...] = states.EVENT) -> Event:
     """Return one event of v0.2.9 - v1.0.3; its node is the compute node, or else the sender.
 
     Raises `RejectedError`.

@@ -1,7 +1,7 @@
-"""Who, and how do we know: the one table from places in a document to attributions.
+"""Attribute jobs: the one table from places in a document to who is named there.
 
 Each layout names its places (`Rule`): the role, the basis that the attribution will state, and
-the trust a value from there deserves in a document that came out of an orchestrator:
+the trust that a value from there deserves in a document that came out of an orchestrator:
 
 - `server`: the orchestrator wrote it. This includes client IDs: the legacy API took them only
   with a verified signature (pkg/publicapi/signatures.go, v1.0.3);
@@ -13,12 +13,14 @@ the trust a value from there deserves in a document that came out of an orchestr
 In a submission the client's own statement is `claimed`, and `proven` when the signature over
 the exact bytes verifies and the key is the client's. What a document that no orchestrator has
 accepted says of a requester, and reserved keys in it or in a task's Meta, are findings and
-never attributions.
+never attributions. In a document that Bacalhau did not write itself, `server` is `claimed`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from meta_audit.identity.checks import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.identity.client import is_client_id
@@ -83,6 +85,14 @@ EVENT: Final = (  # v0.2.9 - v1.0.3: `Created` is sent by the requester that acc
 )
 SUBMITTED: Final = Rule("client", "ClientID", "claimed")
 SIGNATURE: Final = Rule("client_key", "signature:client_public_key", "claimed")
+
+NO_VALUE: Final = frozenset(
+    (
+        *("None", "True", "False", "nil", "null", "Null", "NULL", "undefined", "NaN"),
+        *("<nil>", "(nil)", "<null>", "<none>", "%!s(<nil>)", "%!v(<nil>)", "[object Object]"),
+    )
+)
+"""What programs print where there is nothing: it names nobody."""
 
 Result = tuple[tuple[Attribution, ...], tuple[Finding, ...]]
 _CACHED_RESULTS: Final = 8_192
@@ -149,7 +159,8 @@ def attribute(named: Iterable[tuple[Rule, str]]) -> Result:
 
     Verdicts: the requester's ID against its key, the same for both; `no_key` for the rest.
     """
-    named = [(rule, value) for rule, value in named if value]
+    findings: list[Finding] = []
+    named = _somebody(named, findings)
     keys = [value for rule, value in named if rule.role == "requester_key"]
     ids = [value for rule, value in named if rule.role == "requester"]
     key = keys[0] if keys else None
@@ -157,7 +168,7 @@ def attribute(named: Iterable[tuple[Rule, str]]) -> Result:
     of_key = checks[ids[0]] if ids else check_requester("", key)
     if not ids:  # nothing to check the key against
         of_key = KeyCheck("no_key" if of_key.fingerprint else "undecodable", of_key.fingerprint)
-    findings = [*_conflicts(named)]
+    findings += _conflicts(named)
     for value, check in checks.items():
         if check.verdict == "mismatch":
             findings.append(_mismatch("requester", value))
@@ -181,9 +192,10 @@ def of_submission(
     is the client's key and the signature, None of an unsigned payload; `raw` the payload's
     exact bytes, None where the document does not have them (YAML).
     """
-    named = [(SUBMITTED, value) for value in (client, other) if value]
-    findings = [*_conflicts(named)]
-    client = client or other
+    findings: list[Finding] = []
+    named = _somebody(((SUBMITTED, client), (SUBMITTED, other)), findings)
+    findings += _conflicts(named)
+    client = named[0][1] if named else ""
     if signed is None:
         check, verified = KeyCheck("no_key", ""), False
     else:
@@ -204,6 +216,22 @@ def of_submission(
             Attribution("client_key", signed[0], SIGNATURE.basis, trust, check.verdict)
         )
     return tuple(attributions), tuple(findings)
+
+
+def as_claimed(attributions: tuple[Attribution, ...]) -> tuple[Attribution, ...]:
+    """Return attributions of a document that has passed through other hands than Bacalhau's."""
+    return tuple(replace(a, trust="claimed") if a.trust == "server" else a for a in attributions)
+
+
+def _somebody(named: Iterable[tuple[Rule, str]], findings: list[Finding]) -> list[tuple[Rule, str]]:
+    """Keep the values that can name somebody."""
+    kept = []
+    for rule, value in named:
+        if value in NO_VALUE:
+            findings.append(Finding("identity.no_value", f"{rule.role}: {rule.basis} {value!r}"))
+        elif value:
+            kept.append((rule, value))
+    return kept
 
 
 def _verify(raw: bytes | None, signature: str, key: str, findings: list[Finding]) -> bool:

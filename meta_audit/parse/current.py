@@ -1,4 +1,4 @@
-"""Jobs of v1.0.4 and later: Tasks, Meta, Labels (pkg/models/job.go and task.go)."""
+"""Read jobs of v1.0.4 and later: Tasks, Meta, Labels (pkg/models/job.go and task.go)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.model import JobRecord, Task
 from meta_audit.parse import canonical, states
-from meta_audit.parse.attribution import of_meta
+from meta_audit.parse.attribution import as_claimed, of_meta
 from meta_audit.parse.fields import Level, integer, items, mapping, text, wrong_type
-from meta_audit.parse.metadata import is_plain, look, place, strings
+from meta_audit.parse.metadata import (
+    is_plain,
+    look,
+    look_at_labels,
+    note_snake_case,
+    place,
+    states_id,
+    strings,
+)
 from meta_audit.parse.spec_digest import spec_sha256, usual_input
+from meta_audit.parse.times import since_1970
 
 if TYPE_CHECKING:
+    from meta_audit.execution_state import Enum
     from meta_audit.model import Attribution, Finding, Origin
     from meta_audit.parse.fields import Fields
 
@@ -51,8 +61,9 @@ _STATE: Final = Level("State", "StateType Message Details")
 def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRecord:
     """Return the record of a job, v1.0.4 and later.
 
-    Without an ID it is a specification that nobody submitted; `submitted` says that it is what
-    a client sent, whatever ID it states. Raises `RejectedError`.
+    An orchestrator gives a job an ID, a create time, a revision and a state. Without all of
+    these it is a specification that nobody submitted, whatever ID it states: clients may choose
+    the ID. `submitted` says that it is what a client sent. Raises `RejectedError`.
     """
     findings: list[Finding] = []
     spec: Fields | None = None
@@ -60,16 +71,15 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
     if job is None:
         job, spec = _read(value, findings, coerce=coerce)
 
-    unsubmitted = submitted or not job.ID
+    state, revision = job.State, job.Revision
+    created_at = since_1970(job.CreateTime, "Job.CreateTime", findings)
+    modified_at = since_1970(job.ModifyTime, "Job.ModifyTime", findings)
     origin: Origin = "orchestrator"
-    if unsubmitted:
-        origin = "submission" if submitted else "spec"
-    state, revision, created_at, modified_at = (
-        job.State,
-        job.Revision,
-        job.CreateTime,
-        job.ModifyTime,
-    )
+    if submitted:
+        origin = "submission"
+    elif not (job.ID and job.CreateTime > 0 and revision and state and state.StateType):
+        origin = "spec"
+    unsubmitted = origin != "orchestrator"
     if spec is None:
         job.State = None
         job.Revision = job.CreateTime = job.ModifyTime = 0
@@ -85,23 +95,30 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
         if task.Meta:
             look(task.Meta, task.Name, "reserved.task", findings, plain=plain)
         tasks.append(Task(task.Name, task.Engine.Type, task.Publisher.Type, task.Meta))
+    look_at_labels(job.Labels, findings, plain=plain)
     layout = "v1.0.4"
     attributions: tuple[Attribution, ...] = ()
-    if not unsubmitted:
+    if unsubmitted:
+        findings += states_id(origin, job.ID)
+    else:
         layout, attributions, more = of_meta(job.Meta, report, job.Namespace)
         findings += more
+        if spec is not None and note_snake_case(
+            findings, (JOB, value), (_STATE, spec.get("State"))
+        ):
+            attributions = as_claimed(attributions)
     return JobRecord(
         origin,
         layout,
-        "sha256:" + digest.hex() if unsubmitted else job.ID,
-        job.Namespace,
+        job.ID or "sha256:" + digest.hex(),
+        job.Namespace or ("default" if unsubmitted else ""),
         digest,
         job.Name,
         job.Type,
         job.Priority,
         job.Count,
         job.Version,
-        created_at or None,
+        created_at,
         job.Meta,
         job.Labels,
         tuple(tasks),
@@ -109,14 +126,12 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
         state.StateType if state is not None else "",
         state.Message if state is not None else "",
         revision,
-        modified_at or None,
+        modified_at,
         findings=tuple(findings),
     )
 
 
-def read_state(
-    fields: Fields, name: str, label: str, enums: tuple[states.Enum, ...]
-) -> tuple[str, str]:
+def read_state(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> tuple[str, str]:
     """Return the type and message of a `models.State`; a bare name or number is taken too.
 
     Raises `RejectedError` (`field.type`).

@@ -104,6 +104,16 @@ class Level:
                 out[name] = fields[key]
         return out
 
+    def snake_case(self, fields: Fields) -> list[str]:
+        """Return the names that only their snake case makes fields: Go would not match them."""
+        return [
+            key
+            for key in fields
+            if "_" in key
+            and squash(key) not in self.table
+            and squash(key).replace("_", "") in self.table
+        ]
+
     def clean(self, value: Any) -> Any:
         """Return the struct by canonical names, without its empty fields, with all its structs.
 
@@ -197,11 +207,6 @@ def integer(fields: Fields, name: str, label: str, low: int = MIN_INT64) -> int:
             f"{label}.{name} must be between {low} and {MAX_INT64}, not {kind_of(value)}",
         )
     return value
-
-
-def moment(fields: Fields, name: str, label: str) -> int | None:
-    """Return a time in integer nanoseconds since 1970, None when absent, null or 0."""
-    return integer(fields, name, label) or None
 
 
 def mapping(fields: Fields, name: str, label: str) -> Fields:

@@ -1,4 +1,4 @@
-"""Jobs of v0.2.9 - v1.0.3: `Spec`, `Deal`, `Annotations` (pkg/model/job.go at those tags).
+"""Read jobs of v0.2.9 - v1.0.3: `Spec`, `Deal`, `Annotations` (pkg/model/job.go at those tags).
 
 They are read as Bacalhau's own translation does (`FromLegacyJob` in
 pkg/models/migration/legacy/from.go, v1.1.0), so that a job has the same namespace, type, count
@@ -18,16 +18,25 @@ from meta_audit.parse.attribution import (
     EVENT,
     FLAT,
     METADATA,
+    NO_VALUE,
     STATUS,
     Rule,
+    as_claimed,
     attribute,
     of_submission,
 )
 from meta_audit.parse.fields import Level, integer, items, mapping, shown, text
-from meta_audit.parse.metadata import annotation_labels
+from meta_audit.parse.metadata import (
+    annotation_labels,
+    look,
+    look_at_labels,
+    note_snake_case,
+    states_id,
+)
 from meta_audit.parse.spec_digest import spec_sha256
 
 if TYPE_CHECKING:
+    from meta_audit.execution_state import Enum
     from meta_audit.model import Event, Execution, Origin
     from meta_audit.parse.fields import Fields
 
@@ -90,6 +99,13 @@ JOB: Final = Level(
 )
 
 
+LEGACY_API: Final = "legacy v1.0.4"
+"""A job of v1.0.4 - v1.4 as the legacy API shows it: without Meta, namespace and Tasks.
+
+It sorts before every other layout, and so gives way to the same job from the API of its time.
+"""
+
+
 class Sent(Struct, frozen=True):
     """What a client sent around a job (`JobCreatePayload`), and its signature."""
 
@@ -113,10 +129,11 @@ class Created(Struct, frozen=True):
 def parse_job(
     value: Fields, *, coerce: bool, sent: Sent | None = None, created: Created | None = None
 ) -> JobRecord:
-    """Return the record of a job, v0.2.9 - v1.0.3.
+    """Return the record of a job, v0.2.9 - v1.0.3, and of the legacy API up to v1.4.
 
-    Without an ID it is a specification that nobody submitted, or a submission if it states a
-    client. `sent`: it is what a client sent; `created`: it stood in the event that announced
+    An orchestrator gives a job an ID, a create time and the ID of its requester. Without all of
+    these it is a specification that nobody submitted, or a submission if it states a client
+    and no ID. `sent`: it is what a client sent; `created`: it stood in the event that announced
     it. Raises `RejectedError`.
     """
     job = JOB.fold(value)
@@ -127,6 +144,9 @@ def parse_job(
     named = _named(job, metadata, status)
     stated_id = text(metadata, "ID", "Metadata") or text(job, "ID", "Job")
     client = next((value for rule, value in named if rule.role == "client"), "")
+    created_at = times.moment(metadata, "CreatedAt", "Metadata") or times.moment(
+        job, "CreatedAt", "Job"
+    )
 
     findings: list[Finding] = []
     labels = annotation_labels(items(spec, "Annotations", "Spec"), findings, coerce=coerce)
@@ -142,18 +162,22 @@ def parse_job(
             rule.basis: value for rule, value in zip(EVENT, said, strict=True)
         }
         events = (created.event,)
-    elif sent is None and stated_id:
+    elif sent is None and stated_id and created_at and _names_requester(named):
         origin = "orchestrator"
         attributions, more = attribute(named)
+        places = ((JOB, value), (_METADATA, job.get("Metadata")), (_STATUS, job.get("Status")))
+        requesters = ((_REQUESTER, of.get("Requester")) for of in (metadata, status))
+        if note_snake_case(findings, *places, *requesters):
+            attributions = as_claimed(attributions)
         around = {"Requester": _REQUESTER.clean(status.get("Requester"))}
         holder = status or job
         executions = shard_states(holder.get("JobState"))
         events = v0_events(items(holder, "JobEvents", "Job"), stated_id, findings)
         events += local_events(items(holder, "LocalJobEvents", "Job"), stated_id, findings)
     else:
-        origin = "submission" if sent is not None or client else "spec"
+        is_sent = sent is not None or (client and not stated_id)
+        origin = "submission" if is_sent else "spec"
         sent = sent or Sent("", None, None)
-        stated_id = ""
         attributions, more = of_submission(sent.client, client, sent.signed, sent.raw)
         key, signature = sent.signed or ("", "")
         around = {"ClientID": sent.client, "client_public_key": key, "signature": signature}
@@ -163,7 +187,9 @@ def parse_job(
             for rule, value in named
             if rule.role == "requester"
         )
+        findings += states_id(origin, stated_id)
     findings += more
+    _look_at_texts(job, labels, findings)
 
     hashed = job | {
         "Spec": spec | {"Annotations": labels},
@@ -175,12 +201,11 @@ def parse_job(
         origin,
         _layout(metadata, status, spec),
         stated_id or "sha256:" + digest.hex(),
-        client,
+        "" if client in NO_VALUE else client,
         digest,
         type="ops" if _targets_all(deal) else "batch",
         count=integer(deal, "Concurrency", "Deal"),
-        created_at=times.moment(metadata, "CreatedAt", "Metadata")
-        or times.moment(job, "CreatedAt", "Job"),
+        created_at=created_at,
         labels=labels,
         tasks=(_task(spec),),
         attributions=attributions,
@@ -206,9 +231,22 @@ def _named(job: Fields, metadata: Fields, status: Fields) -> list[tuple[Rule, st
     ]
 
 
+def _names_requester(named: list[tuple[Rule, str]]) -> bool:
+    return any(rule.role == "requester" and value not in NO_VALUE for rule, value in named)
+
+
+def _look_at_texts(job: Fields, labels: dict[str, str], findings: list[Finding]) -> None:
+    """Note odd labels, and Meta, which Bacalhau drops: these layouts do not have it."""
+    look_at_labels(labels, findings)
+    meta = job.get("Meta")
+    if isinstance(meta, dict):
+        texts = {key: item for key, item in meta.items() if isinstance(item, str)}
+        look(texts, None, "reserved.unsubmitted", findings)
+
+
 def _layout(metadata: Fields, status: Fields, spec: Fields) -> str:
     if spec.get("EngineSpec"):
-        return "v1.0.4"  # the legacy API's job, up to v1.4
+        return LEGACY_API
     if metadata.get("Requester"):
         return "v0.3.22"
     if status or metadata or "Deal" in spec:
@@ -234,6 +272,6 @@ def _task(spec: Fields) -> Task:
     )
 
 
-def _config_type(spec: Fields, name: str, enums: tuple[states.Enum, ...]) -> str:
+def _config_type(spec: Fields, name: str, enums: tuple[Enum, ...]) -> str:
     config = _CONFIG.fold(mapping(spec, name, "Spec"))
     return states.named(config, "Type", f"Spec.{name}", enums)

@@ -1,13 +1,16 @@
-"""Meta and labels: Go's `map[string]string`, and what in them an auditor should look at.
+"""Read Meta and labels, Go's `map[string]string`, and note what an auditor should look at.
 
-Bacalhau refuses a value that is not text and takes null as `""` (`encoding/json` into
-`map[string]string`). Keys are never folded or normalised; what looks alike is a finding.
+From v1.4 on Bacalhau refuses a value that is not text; v1.0.4 - v1.3.2 converted numbers and
+booleans of YAML (`stored_text`). Null is `""` (`encoding/json` into `map[string]string`). Keys
+are never folded or normalised; what looks alike is a finding.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.decode.scalars import stored_text
 from meta_audit.errors import RejectedError
 from meta_audit.identity.confusables import (
     has_invisible,
@@ -21,9 +24,13 @@ from meta_audit.parse.fields import kind_of, literal, shown, wrong_type
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meta_audit.model import JobRecord, Origin
+    from meta_audit.parse.fields import Level
+
 _CACHED_REPORTS: Final = 4_096
 _CACHED_CHARS: Final = 4_096
 """Longest set of keys, in characters, whose report is remembered."""
+_TEMPLATE: Final = re.compile(r"\{\{[^{}]+\}\}")
 _MOST_FINDINGS: Final = 20
 """Most findings of one code for one Meta; the last one counts the rest."""
 
@@ -33,7 +40,7 @@ def strings(
 ) -> dict[str, str]:
     """Return a mapping of text to text; null values are `""`, with a finding.
 
-    `coerce` takes a scalar by its literal text, with a finding. Raises `RejectedError`:
+    `coerce` takes a scalar as v1.0.4 - v1.3.2 stored it, with a finding. Raises `RejectedError`:
     `field.type` when it is no mapping, and `reason` for a value that is not text.
     """
     if value is None:
@@ -49,16 +56,20 @@ def strings(
             out[key] = ""
             nulls.append(f"{where}: key {shown(key)}")
         elif coerce and not isinstance(item, dict | list):
-            out[key] = literal(item)
-            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}")
+            out[key] = stored_text(item)
+            written = literal(item)
+            said = f" for {shown(written)}" if written != out[key] else ""
+            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}{said}")
         else:
-            advice = "" if isinstance(item, dict | list) else "; put it in quotes"
-            raise RejectedError(
-                reason,
-                f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}{advice}",
-            )
-    _find(findings, "meta.null", nulls)
-    _find(findings, "meta.coerced", coerced)
+            message = f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}"
+            if not isinstance(item, dict | list):
+                message += (
+                    f"; Bacalhau v1.0.4 - v1.3.2 stored {shown(stored_text(item))}, later versions"
+                    " refuse it; put it in quotes, or take it as stored with --coerce-scalars"
+                )
+            raise RejectedError(reason, message)
+    note(findings, "meta.null", nulls)
+    note(findings, "meta.coerced", coerced)
     return out
 
 
@@ -123,15 +134,47 @@ def look(
     if plain and not report.odd and not (reserved and report.reserved):
         return report
     where = place(task)
-    _find(findings, "reserved.lookalike", (f"{where}: key {k}" for k in report.lookalikes))
-    _find(findings, "meta.confusable_key", (f"{where}: keys {k}" for k in report.confusables))
-    _find(findings, "meta.invisible", (f"{where}: key {k}" for k in report.invisible))
+    note(findings, "reserved.lookalike", (f"{where}: key {k}" for k in report.lookalikes))
+    note(findings, "meta.confusable_key", (f"{where}: keys {k}" for k in report.confusables))
+    note(findings, "meta.invisible", (f"{where}: key {k}" for k in report.invisible))
     if reserved is not None:
-        _find(findings, reserved, (f"{where}: key {shown(key)}" for key in report.reserved))
+        note(findings, reserved, (f"{where}: key {shown(key)}" for key in report.reserved))
     if not plain and has_invisible(" ".join(meta.values())):
         odd = (f"{where}: value of key {shown(k)}" for k, v in meta.items() if has_invisible(v))
-        _find(findings, "meta.invisible", odd)
+        note(findings, "meta.invisible", odd)
     return report
+
+
+def look_at_labels(labels: dict[str, str], findings: list[Finding], *, plain: bool = False) -> None:
+    """Note what an auditor should look at in labels. `plain` as for `look`."""
+    if not plain and labels:
+        odd = (f"label {shown(k)}" for k, v in labels.items() if has_invisible(f"{k} {v}"))
+        note(findings, "meta.invisible", odd)
+
+
+def note_templates(record: JobRecord, findings: list[Finding]) -> None:
+    """Note the texts of a job that hold a template which nobody rendered."""
+    places = [("Name", record.name), ("Namespace", record.namespace)]
+    places += [(f"label {shown(k)}", f"{k} {v}") for k, v in record.labels.items()]
+    metas = [(None, record.meta), *((task.name, task.meta) for task in record.tasks)]
+    for task, meta in metas:
+        places += [(f"{place(task)}: key {shown(k)}", f"{k} {v}") for k, v in meta.items()]
+    places += [("task name", task.name) for task in record.tasks]
+    found = (f"{where}: {m[0][:80]}" for where, text in places if (m := _TEMPLATE.search(text)))
+    note(findings, "template.unrendered", found)
+
+
+def note_snake_case(findings: list[Finding], *structs: tuple[Level, Any]) -> bool:
+    """Note field names in snake case, and tell if there are any."""
+    found = [level.snake_case(fields) for level, fields in structs if isinstance(fields, dict)]
+    names = [name for names in found for name in names]
+    note(findings, "field.snake_case", [", ".join(map(shown, names[:8]))] if names else [])
+    return bool(names)
+
+
+def states_id(origin: Origin, job_id: str) -> list[Finding]:
+    """Return the finding that a spec or submission states an ID, if it does."""
+    return [Finding("spec.states_id", f"{origin} with the ID {shown(job_id)}")] if job_id else []
 
 
 def place(task: str | None) -> str:
@@ -148,7 +191,7 @@ def is_plain(encoded: bytes) -> bool:
     return encoded.isascii() and b"\\" not in encoded and b"\x7f" not in encoded
 
 
-def _find(findings: list[Finding], code: str, details: Iterable[str]) -> None:
+def note(findings: list[Finding], code: str, details: Iterable[str]) -> None:
     """Add a finding for each detail, up to `_MOST_FINDINGS`; the last one counts the rest."""
     found = list(details)
     if len(found) > _MOST_FINDINGS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import RejectedError
+from meta_audit.model import LIST_FIELDS
 from meta_audit.parse.fields import kind_of, shown, squash
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
         ("id clientid", "the output of `bacalhau id`; feed the jobs of this client"),
         ("results", f"the list of a job's results; {_EXPORT}"),
         ("state", f"the state of a job without the job; {_EXPORT}"),
-        ("spec kind", "an object of Kubernetes, not of Bacalhau"),
+        (
+            "spec kind",
+            "an object of Kubernetes, not of Bacalhau; feed the job it holds",
+        ),
         ("tasks", "tasks without an engine: a playbook or task file, not of Bacalhau"),
         ("engine", "a single task; feed the job that holds it under Tasks"),
         ("meta", "a part of a job (Meta) without the job; feed the whole job"),
@@ -36,8 +40,6 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
     )
 )
 """Folded names that a kind has, the more telling first."""
-
-_CONTAINERS: Final = ("items", "jobs", "events", "history", "executions")
 
 
 def not_a_job(value: Any, where: str = "") -> RejectedError:
@@ -53,9 +55,9 @@ def _describe(value: Any) -> str:
     if not value:
         return "an empty mapping"
     seen = {squash(name).replace("_", ""): item for name, item in value.items()}
-    for name in _CONTAINERS:
-        if isinstance(seen.get(name), list):
-            return f"this looks like a page of {len(seen[name])} {name}; one document holds one job"
+    for name, item in seen.items():
+        if name in LIST_FIELDS and isinstance(item, list):
+            return f"this looks like a page of {len(item)} {name}; one document holds one job"
     for names, message in _KINDS:
         if names <= seen.keys():
             return f"this looks like {message}"

@@ -29,7 +29,7 @@ space, the names of every object in ascending order) of the list
 Numbers stand by their value, 1.0 as 1 up to 2^53 and 0x10 as 16, since Bacalhau's JSON and YAML
 write one number differently (1000000 and 1e+06). Integers beyond 64 bits stand as text in hex
 (0x…), literals without a value as they were written, both after a NUL, which no text of a
-document can hold.
+document can hold: texts are hashed as `meta_audit.nul.escape_nul` gives them.
 """
 
 from __future__ import annotations

@@ -1,40 +1,29 @@
 """Names of states and events, where Bacalhau wrote their numbers.
 
 Job states travel as text, execution states as numbers, and one number means different states
-in different versions. A number is named when every enum that may apply agrees on it, and
-otherwise stands as it is.
+in different versions. A number is named when the enums that may apply and have it agree on its
+name. Any other becomes `unknown (N)`, which `meta_audit.execution_state` can name once the
+layout of the job is known.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.execution_state import unknown
 from meta_audit.model import Scalar
 from meta_audit.parse.fields import literal, wrong_type
 
 if TYPE_CHECKING:
+    from meta_audit.execution_state import Enum
     from meta_audit.parse.fields import Fields
-
-Enum = tuple[str, ...]
 
 # pkg/models/job.go, v1.0.4 - v1.3.2 and from v1.4.0
 _JOB_V1_0: Final = ("Undefined", "Pending", "Running", "Completed", "Failed", "Stopped")
 _JOB_V1_4: Final = ("Undefined", "Pending", "Queued", "Running", "Completed", "Failed", "Stopped")
 JOB: Final = (_JOB_V1_0, _JOB_V1_4)
 
-# pkg/models/execution.go, v1.0.4 - v1.5.1 and from v1.5.2
-_BIDDING: Final = (
-    "Undefined",
-    "New",
-    "AskForBid",
-    "AskForBidAccepted",
-    "AskForBidRejected",
-    "BidAccepted",
-)
-_ENDS: Final = ("BidRejected", "Completed", "Failed", "Cancelled")
-EXECUTION_TO_V1_5_1: Final = ((*_BIDDING, *_ENDS),)
-EXECUTION_FROM_V1_5_2: Final = ((*_BIDDING, "Running", "Publishing", *_ENDS),)
-EXECUTION: Final = EXECUTION_TO_V1_5_1 + EXECUTION_FROM_V1_5_2
+# pkg/models/execution.go (v1.0.4 →) and pkg/model/execution_state.go (to v1.0.3)
 DESIRED: Final = (("Pending", "Running", "Stopped"),)
 
 # pkg/models/job_history.go
@@ -83,7 +72,7 @@ PUBLISHER: Final = (("", "Noop", "Ipfs", "Filecoin", "Estuary", "S3"),)
 
 
 def named(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> str:
-    """Return an enum field as text; numbers by name where `enums` agree. Raises `field.type`."""
+    """Return an enum field as text, a number by its name in `enums`. Raises `field.type`."""
     value: Any = fields.get(name)
     if value.__class__ is str:
         return value
@@ -93,6 +82,5 @@ def named(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -> str
         value = value.value
     if value.__class__ is not int:
         raise wrong_type(f"{label}.{name}", "a name or a number", fields[name])
-    names = {enum[value] if 0 <= value < len(enum) else None for enum in enums}
-    found = names.pop() if len(names) == 1 else None
-    return found if found is not None else literal(value)
+    names = {enum[value] for enum in enums if 0 <= value < len(enum)}
+    return names.pop() if len(names) == 1 else unknown(literal(value))

@@ -1,4 +1,7 @@
-"""RFC 3339 text to nanoseconds, as Go's `time.Time` reads and writes it; no clock, no locale."""
+"""Read times: RFC 3339 text as Go's `time.Time` has it, and integers since 1970.
+
+No clock, no locale.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import RejectedError
-from meta_audit.parse.fields import MAX_INT64, MIN_INT64, shown, wrong_type
+from meta_audit.model import Finding
+from meta_audit.parse.fields import MAX_INT64, MIN_INT64, integer, shown, wrong_type
 
 if TYPE_CHECKING:
     from meta_audit.parse.fields import Fields
@@ -19,6 +23,32 @@ _RFC3339: Final = re.compile(
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _ZERO_DAY: Final = 1 - _EPOCH
 """Day of Go's zero time, 0001-01-01, which stands for "not set"."""
+
+
+_UNITS: Final = (
+    (10**9, 10**9, "seconds"),
+    (10**12, 10**6, "milliseconds"),
+    (10**15, 10**3, "microseconds"),
+)
+"""The first of its range, nanoseconds in one, name. Each range is the years 2001 - 2255."""
+_LAST_OF_FIRST: Final = 9
+_NANOSECONDS: Final = 10**17
+"""The times of real jobs, in nanoseconds, are above it (1973)."""
+
+
+def since_1970(value: int, where: str, findings: list[Finding]) -> int | None:
+    """Return a time in nanoseconds, None for 0. Note one that is written in another unit."""
+    if 0 < value < _NANOSECONDS:
+        for first, factor, unit in _UNITS:
+            if first <= value < _LAST_OF_FIRST * first:
+                findings.append(Finding("time.unit", f"{where}: {value} is in {unit}"))
+                return value * factor
+    return value or None
+
+
+def integer_moment(fields: Fields, name: str, label: str, findings: list[Finding]) -> int | None:
+    """Return a field that holds integer nanoseconds, None when it is absent, null or 0."""
+    return since_1970(integer(fields, name, label), f"{label}.{name}", findings)
 
 
 def nanoseconds(text: str) -> int | None:

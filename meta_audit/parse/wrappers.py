@@ -1,7 +1,7 @@
-"""What kind of document is it: finds the one job in whatever wraps it.
+"""Find the one job of a document in whatever wraps it.
 
-The kinds are told apart by the fields they have, in the order of `parse`; a document that is
-none of them is refused with a word on what it looks like (`refusals`).
+The fields tell the kind of a document, in the order of `_Document.record`. A document of no
+known kind is refused with a word on what it looks like (`refusals`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import msgspec
 from msgspec.structs import replace
 
 from meta_audit.errors import RejectedError
-from meta_audit.model import MAX_NAME, JobRecord
+from meta_audit.model import Event, Finding, JobRecord
 from meta_audit.parse import activity, current, legacy, states, times
+from meta_audit.parse.attribution import as_claimed, of_submission
 from meta_audit.parse.fields import Level, integer, mapping, squash, text, wrong_type
+from meta_audit.parse.metadata import note_snake_case
 from meta_audit.parse.refusals import not_a_job
 
 if TYPE_CHECKING:
@@ -27,8 +29,12 @@ _WRAPPER: Final = Level(
     "document", "Job State History Executions Force ClientID JobState JobEvents JobLocalEvents"
 )
 _PAYLOAD: Final = Level("payload", "ClientID Job Context APIVersion Spec")
-_PAYLOADS: Final = ("JobCreatePayload", "Payload", "Data")
-_SIGNED: Final = Level("submission", "JobCreatePayload Payload Data Signature ClientPublicKey")
+_CANCEL: Final = Level("payload", "ClientID JobID Reason")
+_PAYLOADS: Final = ("JobCreatePayload", "JobCancelPayload", "Payload", "Data")
+_SIGNED: Final = Level("submission", " ".join((*_PAYLOADS, "Signature", "ClientPublicKey")))
+_REQUEST: Final = frozenset(("job", "force", "idempotencytoken", "namespace", "headers"))
+"""Fields of a request to submit a job (pkg/publicapi/apimodels: `PutJobRequest`)."""
+_STATES: Final = Level("response", "State")
 
 _SPEC_ENGINES: Final = frozenset(
     ("engine", "enginespec", "docker", "wasm", "language", "jobspecdocker", "jobspeclanguage")
@@ -40,31 +46,16 @@ _SPEC_PARTS: Final = (_SPEC_ENGINES - {"engine", "enginespec"}) | {
 }
 
 
-def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> JobRecord:
-    """Return what a decoded document says of one job.
-
-    `content` is the document's own bytes: a signature is over bytes, not over values.
-    `coerce_scalars` takes Meta values that are not text by their literal text. Raises
-    `RejectedError` (`not_a_job`, `field.type`, `case_collision`, `number.range`,
-    `meta.not_string`, `label.not_string`, `field.too_long`).
-    """
-    record = _parse(value, content, coerce_scalars)
-    for field, length in (("ID", len(record.job_id)), ("Namespace", len(record.namespace))):
-        if length > MAX_NAME:
-            message = f"{field} of the job has {length} characters; at most {MAX_NAME} are taken"
-            raise RejectedError("field.too_long", message)
-    return record
-
-
-def _parse(value: object, content: bytes, coerce_scalars: bool) -> JobRecord:
+def record_of(value: Any, content: bytes, *, coerce: bool) -> JobRecord:
+    """Return what a decoded value says of one job. Raises `RejectedError`."""
     for _ in range(_MAX_UNWRAPPED):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
     if not isinstance(value, dict) or not value:
         raise not_a_job(value)
     if value.get("Tasks").__class__ is list and "ID" in value:
-        return current.parse_job(value, coerce=coerce_scalars)
-    return _Document(value, content, coerce_scalars).record()
+        return current.parse_job(value, coerce=coerce)
+    return _Document(value, content, coerce).record()
 
 
 class _Document:
@@ -83,10 +74,14 @@ class _Document:
             return current.parse_job(value, coerce=self.coerce)
         if "signature" in seen and "clientpublickey" in seen:
             return self._signed()
+        if _is_kubernetes(seen):
+            return self._kubernetes()
         if "jobid" in seen and ("computestate" in seen or "computereference" in seen):
             return self._execution()
         if seen.get("job").__class__ is dict:
             return self._wrapped()
+        if _is_job_state(seen.get("state")):
+            return self._job_state()
         if "jobid" in seen and "eventname" in seen:
             return self._event()
         if "jobid" in seen and "type" in seen and "time" in seen:
@@ -104,7 +99,7 @@ class _Document:
         if client and "spec" in _Document(fields["Job"], b"", self.coerce).seen:
             return self._sent(fields, legacy.Sent(client, None, None))
         record = self._job(fields["Job"], submitted="Force" in fields)
-        if record.origin == "spec":
+        if record.origin == "spec" and self.seen.keys() <= _REQUEST:
             record = self._job(fields["Job"], submitted=True)
         if record.origin == "submission":
             return record
@@ -160,12 +155,17 @@ class _Document:
         if len(names) > 1:
             both = " and ".join(names)
             raise RejectedError("field.type", f"a submission signs one payload, not {both}")
-        payload = _PAYLOAD.fold(mapping(fields, names[0], "submission"))
+        payload = mapping(fields, names[0], "submission")
         signed = (
             text(fields, "ClientPublicKey", "submission"),
             text(fields, "Signature", "submission"),
         )
         raw = _raw(self.content, squash(names[0]))
+        if names[0] == "JobCancelPayload" and not payload:
+            raise not_a_job(self.value)
+        if "jobid" in _Document(payload, b"", self.coerce).seen:
+            return _cancelled(_CANCEL.fold(payload), signed, raw)
+        payload = _PAYLOAD.fold(payload)
         client = text(payload, "ClientID", "payload")
         return self._sent(payload, legacy.Sent(client, signed, raw))
 
@@ -180,6 +180,37 @@ class _Document:
             raise not_a_job(payload, "signed payload: " if sent.signed else "payload: ")
         return legacy.parse_job(job, coerce=self.coerce, sent=sent)
 
+    def _kubernetes(self) -> JobRecord:
+        """`{apiVersion, kind, metadata, spec}` for an operator that submits `spec` as a job."""
+        spec = {name: item for name, item in self.seen["spec"].items() if squash(name) != "state"}
+        inner = _Document(spec, b"", self.coerce)
+        if _is_job(inner.seen) or _is_legacy(inner.seen) or _is_bare_spec(inner.seen):
+            return inner.record()
+        message = "a Kubernetes object without a job under spec; feed the job itself"
+        raise RejectedError("not_a_job", message)
+
+    def _job_state(self) -> JobRecord:
+        """`{state: {JobID, Executions, State}}` of `/requester/states`, v0.3.22 - v1.4."""
+        findings: list[Finding] = []
+        value = _STATES.fold(self.value)["State"]
+        job_id = text(activity.STATE.fold(value), "JobID", "State")
+        state, found = activity.v1_state(value, job_id, findings)
+        event = Event(
+            times.moment(state, "UpdateTime", "State"),
+            "JobLevel",
+            "",
+            "",
+            states.named(state, "State", "State", ()),
+            "",
+        )
+        return _activity(
+            job_id,
+            layout="v0.3.22",
+            executions=found,
+            events=(event,) if event.state else (),
+            findings=tuple(findings),
+        )
+
     def _execution(self) -> JobRecord:
         fields = activity.EXECUTION.fold(self.value)
         if fields.get("Job").__class__ is dict:
@@ -191,11 +222,14 @@ class _Document:
                 return replace(
                     record, executions=record.executions + found, findings=tuple(findings)
                 )
+        findings = []
+        found = (activity.execution(fields, "", findings),)
         return _activity(
             text(fields, "JobID", "Execution"),
             text(fields, "Namespace", "Execution"),
             layout="v0.3.22" if "ComputeReference" in fields else "v1.0.4",
-            executions=(activity.execution(fields),),
+            executions=found,
+            findings=tuple(findings),
         )
 
     def _history(self) -> JobRecord:
@@ -226,7 +260,12 @@ class _Document:
             "ExecutionPlan": fields.get("JobExecutionPlan"),
             "CreatedAt": fields.get("EventTime"),
         }
-        return legacy.parse_job(job, coerce=self.coerce, created=created)
+        record = legacy.parse_job(job, coerce=self.coerce, created=created)
+        findings = list(record.findings)
+        if not note_snake_case(findings, (activity.V0_EVENT, self.value)):
+            return record
+        claimed = as_claimed(record.attributions)
+        return replace(record, attributions=claimed, findings=tuple(findings))
 
 
 def _activity(job_id: str, namespace: str = "", *, layout: str, **found: Any) -> JobRecord:
@@ -234,6 +273,29 @@ def _activity(job_id: str, namespace: str = "", *, layout: str, **found: Any) ->
     if not job_id:
         raise RejectedError("not_a_job", "an execution or event that does not say of which job")
     return JobRecord("activity", layout, job_id, namespace, b"", **found)
+
+
+def _cancelled(payload: Fields, signed: tuple[str, str], raw: bytes | None) -> JobRecord:
+    """Return the signed request to stop a job, as an event that says who asked and why."""
+    client = text(payload, "ClientID", "payload")
+    attributions, findings = of_submission(client, "", signed, raw)
+    by = next((f"client {a.value} ({a.trust})" for a in attributions if a.role == "client"), "")
+    message = ": ".join(filter(None, (by, text(payload, "Reason", "payload"))))
+    event = Event(None, "CancelRequest", "", "", "", message)
+    job_id = text(payload, "JobID", "payload")
+    return _activity(job_id, layout="v0.3.22", events=(event,), findings=findings)
+
+
+def _is_kubernetes(seen: Fields) -> bool:
+    """Tell a Kubernetes object of Bacalhau's from any other."""
+    kind = f"{seen.get('kind')} {seen.get('apiversion')}"
+    return "kind" in seen and seen.get("spec").__class__ is dict and "bacalhau" in kind.lower()
+
+
+def _is_job_state(state: Any) -> bool:
+    return isinstance(state, dict) and any(
+        squash(name).replace("_", "") == "jobid" for name in state
+    )
 
 
 def _is_job(seen: Fields) -> bool:

@@ -11,11 +11,10 @@ import zstandard
 from meta_audit.errors import NotFoundError, StoreError
 from meta_audit.query.identify import identify
 from meta_audit.query.results import Candidates, KeptDocument
-from meta_audit.query.statements import rows, snapshot
 from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 SHOWN: Final = 20
 """Hashes that are listed for a beginning that fits several."""
@@ -54,7 +53,7 @@ _REJECTION: Final = """
 
 
 def kept_document(
-    connection: Connection, what: str, namespace: str | None = None
+    session: Session, what: str, namespace: str | None = None
 ) -> KeptDocument | Candidates:
     """Return a document by its SHA-256 or 8 digits and more of it, or the newest one of a job.
 
@@ -62,29 +61,28 @@ def kept_document(
     `NotFoundError`, also where several documents, or a document and a job, fit; `StoreError`
     for a document that is not what it was when it was kept.
     """
-    with snapshot(connection):
-        hashes = _hashes(connection, what.lower()) if _HASH.fullmatch(what) else []
-        if hashes and len(what) == _HASH_CHARS:
-            return _by_hash(connection, hashes[0])
-        job = None
-        try:
-            job = identify(connection, what, namespace)
-        except NotFoundError as error:
-            if not hashes:
-                hint = "; of a hash, 8 digits are needed" if _SHORT_HASH.fullmatch(what) else ""
-                raise NotFoundError(f"{error}{hint}", advice=error.advice) from error
-        if len(hashes) > 1 or (hashes and job):
-            raise _ambiguous(what, hashes, with_job=job is not None)
-        if job is None:
-            return _by_hash(connection, hashes[0])
-        if isinstance(job, Candidates):
-            return job
-        return _accepted(rows(connection, _NEWEST, job.job_key, job.activity_key)[0])
+    hashes = _hashes(session, what.lower()) if _HASH.fullmatch(what) else []
+    if hashes and len(what) == _HASH_CHARS:
+        return _by_hash(session, hashes[0])
+    job = None
+    try:
+        job = identify(session, what, namespace)
+    except NotFoundError as error:
+        if not hashes:
+            hint = "; of a hash, 8 digits are needed" if _SHORT_HASH.fullmatch(what) else ""
+            raise NotFoundError(f"{error}{hint}", advice=error.advice) from error
+    if len(hashes) > 1 or (hashes and job):
+        raise _ambiguous(what, hashes, with_job=job is not None)
+    if job is None:
+        return _by_hash(session, hashes[0])
+    if isinstance(job, Candidates):
+        return job
+    return _accepted(session.query(_NEWEST, job.job_key, job.activity_key)[0])
 
 
-def rejected_document(connection: Connection, rejection_id: int) -> KeptDocument:
+def rejected_document(session: Session, rejection_id: int) -> KeptDocument:
     """Return the kept bytes of a rejection. Raises `NotFoundError`, `StoreError`."""
-    found = rows(connection, _REJECTION, rejection_id)
+    found = session.query(_REJECTION, rejection_id)
     if not found:
         raise NotFoundError(
             f"there is no rejection {rejection_id}",
@@ -93,16 +91,16 @@ def rejected_document(connection: Connection, rejection_id: int) -> KeptDocument
     return _rejected(found[0])
 
 
-def _hashes(connection: Connection, beginning: str) -> list[bytes]:
+def _hashes(session: Session, beginning: str) -> list[bytes]:
     low, high = (bytes.fromhex(beginning.ljust(_HASH_CHARS, end)) for end in "0f")
-    found = rows(connection, _DOCUMENTS, low[:_INDEXED_BYTES], high[:_INDEXED_BYTES])
-    found = [*found, *rows(connection, _REJECTIONS, low, high)]
+    found = session.query(_DOCUMENTS, low[:_INDEXED_BYTES], high[:_INDEXED_BYTES])
+    found = [*found, *session.query(_REJECTIONS, low, high)]
     return sorted({bytes(row[0]) for row in found if low <= bytes(row[0]) <= high})
 
 
-def _by_hash(connection: Connection, digest: bytes) -> KeptDocument:
-    found = rows(connection, _BY_HASH, digest, digest)
-    return _accepted(found[0]) if found else _rejected(rows(connection, _REJECTED, digest)[0])
+def _by_hash(session: Session, digest: bytes) -> KeptDocument:
+    found = session.query(_BY_HASH, digest, digest)
+    return _accepted(found[0]) if found else _rejected(session.query(_REJECTED, digest)[0])
 
 
 def _accepted(row: Any) -> KeptDocument:

@@ -9,23 +9,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import FIND_FORMAT, Found
-from meta_audit.query.statements import rows, snapshot, storable
+from meta_audit.query.texts import exact, storable
 from meta_audit.schema.text_digest import digest, pair_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Connection
-
     from meta_audit.search import Pair, Search
+    from meta_audit.store.session import Session
 
-    Driver = Callable[[int], list[int]]
-    """Gives so many of the newest matching jobs; fewer only where there are no more. A job
-    may come twice."""
+    Place = tuple[int, int]
+    """Create time of a matching version (0 if not known) and the key of its job."""
+    Driver = Callable[[int], list[Place]]
+    """Returns at least so many places from the newest on, or all there are. A job may come
+    twice."""
 
 COUNTED: Final = 1_000
+HOUR: Final = """CASE WHEN coalesce(v.created_at, 0) >= 0
+        THEN coalesce(v.created_at, 0) / 3600000000000
+        ELSE -((3599999999999 - v.created_at) / 3600000000000) END"""
+"""Create time of a version in whole hours since 1970, rounded down as in `pair_jobs`."""
 
 _PAIR: Final = "SELECT pair_id FROM meta_pairs WHERE digest = ?"
 _IDENTITY: Final = "SELECT identity_id FROM identities WHERE digest = ?"
@@ -65,53 +71,56 @@ class _Criterion(NamedTuple):
 _EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", "1 = 1", (), hours=False),))
 
 
-def find(connection: Connection, search: Search, limit: int) -> Found:
-    """Return the newest jobs that match, at most `limit`, by the time of their creation."""
-    with snapshot(connection):
-        criteria = _criteria(connection, search)
-        if criteria is None:
-            return Found(FIND_FORMAT, (), more=False)
-        led_by = _rarest(connection, criteria)
-        checks = [c for c in criteria if c is not led_by]
-        keys: set[int] = set()
-        for lead in led_by.leads:
-            keys.update(_newest(_driver(connection, lead, checks), limit + 1))
-        found = summaries(connection, sorted(keys, reverse=True))
-    found = tuple(sorted(found, key=lambda job: job.created_at or "", reverse=True))
-    return Found(FIND_FORMAT, found[:limit], more=len(found) > limit)
+def find(session: Session, search: Search, limit: int) -> Found:
+    """Return the newest jobs that match, at most `limit`.
+
+    They are ordered by the latest create time that a matching version states, so that a smaller
+    limit gives the beginning of the same list.
+    """
+    criteria = _criteria(session, search)
+    if criteria is None:
+        return Found(FIND_FORMAT, (), more=False)
+    led_by = _rarest(session, criteria)
+    checks = [c for c in criteria if c is not led_by]
+    newest: dict[int, Place] = {}
+    for lead in led_by.leads:
+        for place in _newest(_driver(session, lead, checks), limit + 1):
+            newest[place[1]] = max(place, newest.get(place[1], place))
+    keys = [key for _, key in sorted(newest.values(), reverse=True)]
+    return exact(Found(FIND_FORMAT, summaries(session, keys[:limit]), more=len(keys) > limit))
 
 
-def _criteria(connection: Connection, search: Search) -> list[_Criterion] | None:
+def _criteria(session: Session, search: Search) -> list[_Criterion] | None:
     """Say what a job must have; None where the store does not even know the words."""
     if not all(map(storable, search.texts())):
         return None
-    criteria = [_pair(connection, pair) for pair in search.pairs]
+    criteria = [_pair(session, pair) for pair in search.pairs]
     named = [("client", search.client), ("requester", search.requester)]
     who = [("role", role, value) for role, value in named if value is not None]
     if who:
-        criteria.append(_attributed(connection, who))
+        criteria.append(_attributed(session, who))
     if search.namespace is not None:
-        criteria.append(_in_namespace(connection, search.namespace, alone=not criteria))
+        criteria.append(_in_namespace(session, search.namespace, alone=not criteria))
     known = [c for c in criteria if c]
     return known if len(known) == len(criteria) else None
 
 
-def _pair(connection: Connection, pair: Pair) -> _Criterion | None:
-    number = _number(connection, _PAIR, pair_digest(pair.key, pair.value))
+def _pair(session: Session, pair: Pair) -> _Criterion | None:
+    number = _number(session, _PAIR, pair_digest(escape_nul(pair.key), escape_nul(pair.value)))
     if number is None:
         return None
     leads = [_Lead("pair_jobs", "d.pair_id = ?", (number,), hours=True)]
-    attributed = _attributed(connection, [("basis", f"meta:{pair.key}", pair.value)])
+    attributed = _attributed(session, [("basis", f"meta:{escape_nul(pair.key)}", pair.value)])
     if attributed:  # pairs that name somebody are not in pair_jobs
         leads += attributed.leads
     return _Criterion(_HAS_PAIR, (number,), tuple(leads))
 
 
-def _attributed(connection: Connection, who: list[tuple[str, str, str]]) -> _Criterion | None:
+def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion | None:
     """Of one version: each is a column of attribution_rules, its text, and the identity."""
     sets, parameters = [], []
     for column, as_what, value in who:
-        number = _number(connection, _IDENTITY, digest(value))
+        number = _number(session, _IDENTITY, digest(escape_nul(value)))
         if number is None:
             return None
         sets.append(f"{_SETS}{column} = ?")
@@ -121,9 +130,9 @@ def _attributed(connection: Connection, who: list[tuple[str, str, str]]) -> _Cri
     return _Criterion(_HAS_SET.format(both), lead.parameters, (lead,))
 
 
-def _in_namespace(connection: Connection, name: str, *, alone: bool) -> _Criterion | None:
+def _in_namespace(session: Session, name: str, *, alone: bool) -> _Criterion | None:
     """Jobs have no index by namespace: it leads only where nothing else does."""
-    number = _number(connection, _TERM, digest(name))
+    number = _number(session, _TERM, digest(escape_nul(name)))
     if number is None:
         return None
     where = "d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?)"
@@ -131,63 +140,67 @@ def _in_namespace(connection: Connection, name: str, *, alone: bool) -> _Criteri
     return _Criterion(_IN_NAMESPACE, (number,), (lead,) if alone else ())
 
 
-def _number(connection: Connection, sql: str, key: bytes) -> Any:
-    found = rows(connection, sql, key)
+def _number(session: Session, sql: str, key: bytes) -> Any:
+    found = session.query(sql, key)
     return found[0][0] if found else None
 
 
-def _rarest(connection: Connection, criteria: Iterable[_Criterion]) -> _Criterion:
+def _rarest(session: Session, criteria: Iterable[_Criterion]) -> _Criterion:
     """Choose the criterion to begin with; of equals the first that comes in order of time."""
     able = [c for c in criteria if c.leads]
     if len(able) < 2:
         return able[0] if able else _EVERY
 
     def cost(criterion: _Criterion) -> tuple[int, bool]:
-        count = sum(_count(connection, lead) for lead in criterion.leads)
+        count = sum(_count(session, lead) for lead in criterion.leads)
         return min(count, COUNTED), not all(lead.hours for lead in criterion.leads)
 
     return min(able, key=cost)
 
 
-def _count(connection: Connection, lead: _Lead) -> int:
+def _count(session: Session, lead: _Lead) -> int:
     sql = f"SELECT 1 FROM {lead.table} d WHERE {lead.where} LIMIT {COUNTED}"  # noqa: S608
     count = f"SELECT count(*) FROM ({sql}) counted"  # noqa: S608
-    return int(rows(connection, count, *lead.parameters)[0][0])
+    return int(session.query(count, *lead.parameters)[0][0])
 
 
-def _newest(driver: Driver, wanted: int) -> list[int]:
-    """So many distinct jobs, or all."""
+def _newest(driver: Driver, wanted: int) -> list[Place]:
+    """Return the places of the newest distinct jobs: so many, or all there are."""
     asked = wanted
     while True:
-        keys = driver(asked)
-        distinct = list(dict.fromkeys(keys))
-        if len(keys) < asked or len(distinct) >= wanted:
-            return distinct[:wanted]
+        places = driver(asked)
+        newest: dict[int, Place] = {}
+        for place in places:
+            newest.setdefault(place[1], place)
+        if len(places) < asked or len(newest) >= wanted:
+            return list(newest.values())[:wanted]
         asked *= 4
 
 
-def _driver(connection: Connection, lead: _Lead, checks: list[_Criterion]) -> Driver:
+def _driver(session: Session, lead: _Lead, checks: list[_Criterion]) -> Driver:
     where = " AND ".join([lead.where, *(check.check for check in checks)])
     parameters = [*lead.parameters, *(p for check in checks for p in check.parameters)]
-    by_time = f"""
-        SELECT d.job_key FROM job_versions d WHERE {where}
-        ORDER BY coalesce(d.created_at, 0) DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
-    by_hour = f"""
-        SELECT d.job_key, d.created_hour FROM {lead.table} d WHERE {where}
-        ORDER BY d.created_hour DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
-    within_hour = f"""
-        SELECT d.job_key FROM {lead.table} d JOIN job_versions v ON v.job_key = d.job_key
-        WHERE {where} AND d.created_hour = ?
+    if not lead.hours:
+        by_time = f"""
+            SELECT coalesce(d.created_at, 0), d.job_key FROM job_versions d WHERE {where}
+            ORDER BY coalesce(d.created_at, 0) DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
+        return lambda asked: session.query(by_time, *parameters, asked)
+    hours = f"""
+        SELECT d.created_hour FROM {lead.table} d WHERE {where}
+        ORDER BY d.created_hour DESC LIMIT ?"""  # noqa: S608
+    within = f"""
+        SELECT coalesce(v.created_at, 0), d.job_key
+        FROM {lead.table} d
+        JOIN job_versions v ON v.job_key = d.job_key AND {HOUR} = d.created_hour
+        WHERE {where} AND d.created_hour {{}} ?
         ORDER BY coalesce(v.created_at, 0) DESC, d.job_key DESC LIMIT ?"""  # noqa: S608
 
-    def newest(asked: int) -> list[int]:
-        if not lead.hours:
-            return [row[0] for row in rows(connection, by_time, *parameters, asked)]
-        found = rows(connection, by_hour, *parameters, asked)
-        if len(found) < asked:
-            return [row[0] for row in found]
-        last = found[-1][1]
-        earlier = [key for key, hour in found if hour > last]
-        return earlier + [row[0] for row in rows(connection, within_hour, *parameters, last, asked)]
+    def newest(asked: int) -> list[Place]:
+        found = session.query(hours, *parameters, asked)
+        if not found:
+            return []
+        last = found[-1][0]  # its jobs may be many: the newest of them are enough
+        later = session.query(within.format(">"), *parameters, last, 4 * asked)
+        return [*later, *session.query(within.format("="), *parameters, last, asked)]
 
     return newest

@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.nul import escape_nul
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
-from meta_audit.query.statements import LAST, rows, storable
+from meta_audit.query.texts import LAST, exact, storable
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 SHOWN: Final = 20
 """Candidates that are listed."""
@@ -59,7 +60,7 @@ class _Row(NamedTuple):
     has_version: int
 
 
-def identify(connection: Connection, job: str, namespace: str | None) -> Identified | Candidates:
+def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
     """Find the job that is meant, or those that may be.
 
     Raises `NotFoundError` where there is none, `UsageError` for an empty text.
@@ -68,24 +69,25 @@ def identify(connection: Connection, job: str, namespace: str | None) -> Identif
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
         raise _not_found(job, namespace, ())
-    found = _with_id(connection, job)
+    text = escape_nul(job)
+    found = _with_id(session, text)
     if not found:
-        found = _jobs(_beginning(connection, job) + _named(connection, job))
-    fitting = [row for row in found if namespace is None or row.namespace == namespace]
+        found = _jobs(_beginning(session, text) + _named(session, text))
+    fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
     if not fitting:
         raise _not_found(job, namespace, found)
     if len(fitting) > 1:
-        shown = summaries(connection, [row.job_key for row in fitting[:SHOWN]])
-        return Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown))
+        shown = summaries(session, [row.job_key for row in fitting[:SHOWN]])
+        return exact(Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown)))
     (meant,) = fitting
-    return _with_activity(connection, meant)
+    return _with_activity(session, meant)
 
 
-def _with_id(connection: Connection, job_id: str) -> list[_Row]:
-    return _jobs(_Row(*row) for row in rows(connection, _EXACT, job_id))
+def _with_id(session: Session, job_id: str) -> list[_Row]:
+    return _jobs(_Row(*row) for row in session.query(_EXACT, job_id))
 
 
-def _beginning(connection: Connection, text: str) -> list[_Row]:
+def _beginning(session: Session, text: str) -> list[_Row]:
     prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
@@ -93,12 +95,12 @@ def _beginning(connection: Connection, text: str) -> list[_Row]:
     return [
         _Row(*row)
         for beginning in beginnings
-        for row in rows(connection, _BEGINNING, beginning, beginning + LAST)
+        for row in session.query(_BEGINNING, beginning, beginning + LAST)
     ]
 
 
-def _named(connection: Connection, name: str) -> list[_Row]:
-    return [_Row(*row) for row in rows(connection, _NAMED, digest(name))]
+def _named(session: Session, name: str) -> list[_Row]:
+    return [_Row(*row) for row in session.query(_NAMED, digest(name))]
 
 
 def _jobs(found: Iterable[_Row]) -> list[_Row]:
@@ -112,9 +114,9 @@ def _jobs(found: Iterable[_Row]) -> list[_Row]:
     ]
 
 
-def _with_activity(connection: Connection, meant: _Row) -> Identified:
+def _with_activity(session: Session, meant: _Row) -> Identified:
     activity_key = meant.job_key
-    for row in map(_Row._make, rows(connection, _EXACT, meant.job_id)):
+    for row in map(_Row._make, session.query(_EXACT, meant.job_id)):
         if not row.namespace and not row.has_version:
             activity_key = row.job_key
     return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)

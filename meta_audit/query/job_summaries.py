@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.query.attributions import Row, best
 from meta_audit.query.results import JobSummary
-from meta_audit.query.statements import rfc3339, rows_among
+from meta_audit.query.texts import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 _JOBS: Final = """
     SELECT job_key, job_id, namespace, version_no, created_ns, name, type, state, origin
@@ -29,14 +29,14 @@ _WHO: Final = """
     WHERE v.job_key AMONG KEYS AND r.role IN ('client', 'requester')"""
 
 
-def summaries(connection: Connection, job_keys: Sequence[int]) -> tuple[JobSummary, ...]:
+def summaries(session: Session, job_keys: Sequence[int]) -> tuple[JobSummary, ...]:
     """Return the jobs with these keys, in their order."""
     who: dict[tuple[int, int], list[Row]] = {}
-    for job_key, version_no, *attribution in rows_among(connection, _WHO, job_keys):
+    for job_key, version_no, *attribution in session.among(_WHO, job_keys):
         who.setdefault((job_key, version_no), []).append(Row(*attribution))
     found = {}
-    for job_key, job_id, namespace, version_no, created_at, *rest, origin in rows_among(
-        connection, _JOBS, job_keys
+    for job_key, job_id, namespace, version_no, created_at, *rest, origin in session.among(
+        _JOBS, job_keys
     ):
         attributions = who.get((job_key, version_no), ())
         client, requester = best(attributions, "client"), best(attributions, "requester")
@@ -53,7 +53,7 @@ def summaries(connection: Connection, job_keys: Sequence[int]) -> tuple[JobSumma
             origin,
         )
     unseen = [job_key for job_key in job_keys if job_key not in found]
-    for job_key, job_id, namespace in rows_among(connection, _ACTIVITY, unseen):
+    for job_key, job_id, namespace in session.among(_ACTIVITY, unseen):
         nobody = (None, None)
         found[job_key] = JobSummary(
             None, job_id, "", "", "", namespace, *nobody, *nobody, "activity"

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from meta_audit.errors import NotFoundError
 from meta_audit.query.results import REJECTIONS_FORMAT, Position, Rejections, RejectionSummary
-from meta_audit.query.statements import rfc3339, rows, snapshot, storable
+from meta_audit.query.texts import rfc3339, storable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 _FROM: Final = """
     FROM rejections r
@@ -36,22 +36,19 @@ class Filter(Struct, frozen=True):
     """Whether those are wanted, too, whose bytes were accepted later."""
 
 
-def list_rejections(connection: Connection, wanted: Filter, limit: int) -> Rejections:
+def list_rejections(session: Session, wanted: Filter, limit: int) -> Rejections:
     """Return the first rejections that fit, at most `limit`, and how many there are."""
     if not all(storable(text) for text in (wanted.reason, wanted.source) if text):
         return Rejections(REJECTIONS_FORMAT, (), 0)
     where, parameters = _where(wanted)
-    with snapshot(connection):
-        found = rows(
-            connection, f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit
-        )
-        total = rows(connection, f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
+    found = session.query(f"{_SELECT}{where} ORDER BY r.rejection_id LIMIT ?", *parameters, limit)
+    total = session.query(f"SELECT count(*){_FROM}{where}", *parameters)[0][0]
     return Rejections(REJECTIONS_FORMAT, tuple(map(_summary, found)), total)
 
 
-def one_rejection(connection: Connection, rejection_id: int) -> RejectionSummary:
+def one_rejection(session: Session, rejection_id: int) -> RejectionSummary:
     """Return one rejection. Raises `NotFoundError`."""
-    found = rows(connection, _ONE, rejection_id)
+    found = session.query(_ONE, rejection_id)
     if not found:
         raise NotFoundError(
             f"there is no rejection {rejection_id}",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from meta_audit.catalogue import FINDINGS
+from meta_audit.identity.same_job import Birth, is_two_jobs
+from meta_audit.model import ORIGIN_RANK
 from meta_audit.query.attributions import Row, best, in_order
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.results import (
@@ -23,12 +26,12 @@ from meta_audit.query.results import (
     TracedTask,
     Version,
 )
-from meta_audit.query.statements import rfc3339, snapshot, together
+from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from meta_audit.store.session import Session
 
 _Told = TypeVar("_Told")
 
@@ -96,24 +99,22 @@ _FINDINGS: Final = """
         document_id, position"""
 
 
-def trace(connection: Connection, job: str, namespace: str | None = None) -> Trace | Candidates:
+def trace(session: Session, job: str, namespace: str | None = None) -> Trace | Candidates:
     """Trace the job with this ID, beginning of an ID, or name.
 
     Meta, labels, tasks and attributions are those of the newest version: the one that was seen
-    in the newest state, as in the view `v_jobs`. Executions and events that came without a
+    in the newest state (`_newest`). Executions and events that came without a
     namespace count as this job's. Raises `NotFoundError`, and `UsageError` for an empty text.
     """
-    with snapshot(connection):
-        meant = identify(connection, job, namespace)
-        if isinstance(meant, Candidates):
-            return meant
-        return _read(connection, meant)
+    meant = identify(session, job, namespace)
+    if isinstance(meant, Candidates):
+        return meant
+    return _read(session, meant)
 
 
-def _read(connection: Connection, job: Identified) -> Trace:
+def _read(session: Session, job: Identified) -> Trace:
     key, both = job.job_key, (job.job_key, job.activity_key)
-    observed, versions, attributed, executions, events, findings, checkpoints = together(
-        connection,
+    observed, versions, attributed, executions, events, findings, checkpoints = session.together(
         (_OBSERVATIONS, *both),
         (_VERSIONS, key),
         (_ATTRIBUTIONS, key),
@@ -123,18 +124,18 @@ def _read(connection: Connection, job: Identified) -> Trace:
         (_CHECKPOINT,),
     )
     seen = [_Seen(*row) for row in observed]
-    newest = max((s for s in seen if s.version_no), key=_Seen.age, default=None)
+    newest = _newest(seen, versions)
     number = newest.version_no if newest else 0
     of_newest = key, number
-    tasked, meta, labels = together(
-        connection, (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
+    tasked, meta, labels = session.together(
+        (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
     )
     tasks = tuple(TracedTask(*row) for row in tasked)
     who: dict[int, list[Row]] = {}
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(Row(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
-    return Trace(
+    trace = Trace(
         format=TRACE_FORMAT,
         job=_job(job, newest, versions),
         attributions=in_order(who.get(number, ())),
@@ -147,8 +148,49 @@ def _read(connection: Connection, job: Identified) -> Trace:
         events=_told(TracedEvent, events, hashes, (0,)),
         evidence=tuple(s.evidence() for s in seen),
         checkpoint=_checkpoint(checkpoints, max(hashes)),
-        findings=_told(TracedFinding, findings, hashes, ()),
+        findings=_two_jobs(versions, who, seen) + _told(TracedFinding, findings, hashes, ()),
     )
+    return exact(trace)
+
+
+def _newest(seen: Sequence[_Seen], versions: Sequence[Any]) -> _Seen | None:
+    """Return the sight of the newest state, as the view `v_jobs` has it.
+
+    A spec never hides what an orchestrator says. Ties of time are broken by content, so that the
+    order of arrival does not count.
+    """
+    form = {
+        row[0]: (ORIGIN_RANK.get(row[3], 0), not row[4].startswith("legacy")) for row in versions
+    }
+    spec = {row[0]: bytes(row[2]) for row in versions}
+
+    def order(one: _Seen) -> tuple[Any, ...]:
+        rank, is_full = form[one.version_no]
+        return rank, one.modified_at or 0, one.revision, is_full, spec[one.version_no], one.sha256
+
+    return max((one for one in seen if one.version_no in form), key=order, default=None)
+
+
+def _two_jobs(
+    versions: Sequence[Any], who: Mapping[int, Sequence[Row]], seen: Sequence[_Seen]
+) -> tuple[TracedFinding, ...]:
+    """Return the finding that orchestrators state two different jobs under this ID."""
+    births = {}
+    for number, _, _, origin, *_, created_at in versions:
+        if origin == "orchestrator":
+            requesters = frozenset(a.value for a in who.get(number, ()) if a.role == "requester")
+            births[number] = Birth(created_at, requesters)
+    if not is_two_jobs(tuple(births.values())):
+        return ()
+    told = [
+        f"version {number}: created {rfc3339(birth.created_at) or 'at an unknown time'}, requester"
+        f" {', '.join(sorted(birth.requesters)) or 'unknown'}"
+        for number, birth in births.items()
+    ]
+    last = max((one for one in seen if one.version_no in births), key=lambda one: one.document_id)
+    code = "identity.two_jobs"
+    severity = FINDINGS[code].severity
+    return (TracedFinding(code, severity, "; ".join(told), last.sha256, last.document_id),)
 
 
 def _checkpoint(found: Sequence[Any], entry: int) -> TracedCheckpoint | None:
@@ -169,9 +211,9 @@ class _Seen:
         (self.size, self.uri, self.import_id) = row[9:12]
         self.observed_at = rfc3339(row[12])
 
-    def age(self) -> tuple[int, int, int]:
-        """Order from the oldest state to the newest, as `v_jobs` has it."""
-        return self.modified_at or 0, self.revision, self.document_id
+    def age(self) -> tuple[int, int, str]:
+        """Order from the oldest state to the newest. Ties are broken by content."""
+        return self.modified_at or 0, self.revision, self.sha256
 
     def observation(self) -> Observation:
         """Return the state that was seen."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import StoreError
-from meta_audit.record.durable import sync_directory
+from meta_audit.store.durable import sync_directory
 
 if TYPE_CHECKING:
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 ENVIRONMENT: Final = "META_AUDIT_CHECKPOINT_LOG"
 _ADVICE: Final = (
@@ -24,13 +24,13 @@ _ADVICE: Final = (
 )
 
 
-def locate(given: str | None, store_file: str | None) -> Path | None:
+def locate(given: str | None, store_file: Path | None) -> Path | None:
     """The file that is meant: as given, else from the environment, else beside the store."""
     text = given or os.environ.get(ENVIRONMENT) or (store_file and f"{store_file}.checkpoints")
     return Path(text).expanduser() if text else None
 
 
-def append_missing(bulk: Bulk, path: Path) -> None:
+def append_missing(bulk: Session, path: Path) -> None:
     """Append the checkpoints of the store that the file does not hold yet, durably.
 
     Raises `StoreError` where it cannot be written, or holds what the store does not: those of

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.text_digest import digest, pair_digest
-from meta_audit.store.engine import rows
+from meta_audit.store.session import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from meta_audit.record.batch import Pair, Rule
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
@@ -22,7 +22,7 @@ REMEMBERED: Final = 100_000
 class Dictionaries:
     """Maps values to the store's numbers, within one writer's transactions."""
 
-    def __init__(self, bulk: Bulk) -> None:
+    def __init__(self, bulk: Session) -> None:
         self._bulk = bulk
         self._pairs: dict[Any, int] = {}
         self._keys: dict[Any, int] = {}

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from meta_audit.record.columns import SOURCE_RESULTS
-from meta_audit.store.engine import row, rows
-from meta_audit.store.retry import in_transaction
+from meta_audit.store.session import row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from meta_audit.record.sealing import Sealed, Sealer
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 
 def now() -> int:
@@ -22,7 +21,7 @@ def now() -> int:
     return time.time_ns()
 
 
-def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> int:
+def begin_import(bulk: Session, actor: str, tool_version: str, arguments: str) -> int:
     """Record that an import begins; its number."""
     columns = ("import_id", "started_at", "actor", "tool_version", "arguments")
 
@@ -31,7 +30,7 @@ def begin_import(bulk: Bulk, actor: str, tool_version: str, arguments: str) -> i
         bulk.insert("imports", columns, row(number, now(), actor, tool_version, arguments))
         return number
 
-    return in_transaction(bulk, work)
+    return bulk.transaction(work)
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class SourceLog:
         """A source has been read to its end, or refused."""
         self._open[source].ending = (status, message, size, sha256)
 
-    def number(self, bulk: Bulk) -> None:
+    def number(self, bulk: Session) -> None:
         """Add the rows of sources that were begun. Within the writer's transaction."""
         if not self._unnumbered:
             return
@@ -78,7 +77,7 @@ class SourceLog:
             begun.append((number, self.import_id, self._open[source].uri))
         bulk.insert("sources", ("source_id", "import_id", "uri"), rows(begun))
 
-    def write(self, bulk: Bulk, rejected: Mapping[int, int]) -> None:
+    def write(self, bulk: Session, rejected: Mapping[int, int]) -> None:
         """Add the rows of sources that ended. Within the writer's transaction.
 
         `rejected`: how many more documents of a source were rejected.
@@ -102,11 +101,17 @@ class SourceLog:
 
 
 def end_import(
-    bulk: Bulk, import_id: int, status: str, counts: dict[str, int], sealer: Sealer
+    bulk: Session,
+    import_id: int,
+    status: str,
+    counts: dict[str, int],
+    sealer: Sealer,
+    *,
+    seconds: float | None = None,
 ) -> Sealed:
     """Record how an import ended, and sign the checkpoint that covers it: both, or neither.
 
-    `counts` are the columns of import_results.
+    `counts` are the columns of import_results; `seconds` limit the waiting for the store.
     """
     columns = ("import_id", "finished_at", "status", *counts)
 
@@ -115,7 +120,7 @@ def end_import(
         return sealer.seal(import_id)
 
     sealer.advance()  # so that the lock is held for what is left alone
-    return in_transaction(bulk, work)
+    return bulk.transaction(work, seconds=seconds)
 
 
 class KnownSource(NamedTuple):
@@ -126,7 +131,7 @@ class KnownSource(NamedTuple):
     documents: int
 
 
-def known_source(bulk: Bulk, sha256: bytes, size: int) -> KnownSource | None:
+def known_source(bulk: Session, sha256: bytes, size: int) -> KnownSource | None:
     """An earlier reading of the same bytes that left nothing to do."""
     sql = (
         "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
@@ -136,6 +141,6 @@ def known_source(bulk: Bulk, sha256: bytes, size: int) -> KnownSource | None:
     return KnownSource(size, sha256, rows[0][0]) if rows else None
 
 
-def has_source_of_size(bulk: Bulk, size: int) -> bool:
+def has_source_of_size(bulk: Session, size: int) -> bool:
     """Whether any source of that size was read: only then is it worth hashing a file first."""
     return bool(bulk.query("SELECT 1 FROM source_results WHERE size = ? LIMIT 1", size))

@@ -15,10 +15,10 @@ from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.note import Note, SigningKey
 from meta_audit.record import columns
 from meta_audit.schema.signed_rows import custody, extent
-from meta_audit.store.engine import row
+from meta_audit.store.session import row
 
 if TYPE_CHECKING:
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 ENTRIES_PER_QUERY: Final = 20_000
 _LAST: Final = """
@@ -42,7 +42,7 @@ class Sealed(NamedTuple):
 class Sealer:
     """Makes the checkpoint of one import."""
 
-    def __init__(self, bulk: Bulk, key: SigningKey) -> None:
+    def __init__(self, bulk: Session, key: SigningKey) -> None:
         self._bulk = bulk
         self._key = key
         self._since = -1

@@ -18,7 +18,7 @@ from platformdirs import user_config_path
 
 from meta_audit.errors import LedgerError, StoreError
 from meta_audit.ledger.note import SigningKey
-from meta_audit.record.durable import sync_directory
+from meta_audit.store.durable import sync_directory
 
 ENVIRONMENT: Final = "META_AUDIT_SIGNING_KEY"
 """Names another file, or holds the line itself."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.record.columns import OBSERVATION, VERSION, quoted
-from meta_audit.store.engine import Values, rows
+from meta_audit.store.session import Values, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.record.batch import Accepted, Batch
     from meta_audit.record.lookups import Dictionaries
-    from meta_audit.store.engine import Bulk
+    from meta_audit.store.session import Session
 
 Row = tuple[Any, ...]
 NOWHERE: Final = 0
@@ -80,7 +80,7 @@ class Placer:
     that are left out.
     """
 
-    def __init__(self, bulk: Bulk, accepted: Accepted, numbers: StoreNumbers) -> None:
+    def __init__(self, bulk: Session, accepted: Accepted, numbers: StoreNumbers) -> None:
         self._bulk = bulk
         self._accepted = accepted
         self._numbers = numbers

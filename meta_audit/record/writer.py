@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meta_audit.record import columns
 from meta_audit.record.lookups import Dictionaries
 from meta_audit.record.versions import Placer, StoreNumbers
-from meta_audit.store.engine import row, rows
-from meta_audit.store.retry import in_transaction
+from meta_audit.store.session import row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.runs import SourceLog
-    from meta_audit.store.engine import Bulk, Values
+    from meta_audit.store.session import Session, Values
 
 NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
@@ -74,7 +73,7 @@ class _New(NamedTuple):
 class Writer:
     """Writes batches through one connection."""
 
-    def __init__(self, bulk: Bulk) -> None:
+    def __init__(self, bulk: Session) -> None:
         self._bulk = bulk
         self._dictionaries = Dictionaries(bulk)
         self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
@@ -101,7 +100,7 @@ class Writer:
             sources.write(self._bulk, written.rejected_of_sources)
             return written
 
-        written = in_transaction(self._bulk, work, self._forget)
+        written = self._bulk.transaction(work, undo=self._forget)
         sources.settle(written.rejected_of_sources)
         return written
 

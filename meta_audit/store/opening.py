@@ -1,263 +1,211 @@
-"""From `--db` to an open store of the right schema."""
+"""Open a store of the right schema; make or upgrade it."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
-from platformdirs import user_data_path
 
-from meta_audit.errors import StoreError, TransientStoreError, UsageError
+from meta_audit.errors import StoreError
 from meta_audit.schema import HEAD
-from meta_audit.store.retry import patience, patiently
-from meta_audit.store.sqlite import connect as sqlite
+from meta_audit.store.location import is_sqlite, locate, shown
+from meta_audit.store.retry import Retry
+from meta_audit.store.sqlite import backend as sqlite
+from meta_audit.store.sqlite.making import make_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
-    from meta_audit.store.engine import Bulk, Engine
+    from meta_audit.store.backend import Backend
+    from meta_audit.store.session import Session
 
-ENVIRONMENT: Final = "META_AUDIT_DB"
-SECRETS: Final = ("password", "sslpassword")
-"""What of a URL's query is not shown."""
-FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
-REACH_SECONDS: Final = 30.0
-"""How long a server is waited for that has not answered yet, and by readers; else longer."""
-DRIVERS: Final = {
-    "sqlite": "sqlite",
-    "sqlite+pysqlite": "sqlite",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-}
-"""What stands before :// in a URL: engine and driver."""
-_HOSTS: Final = re.compile(
-    r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
-)
-_HOST: Final = re.compile(r"(?P<host>\[[^]]*]|[^:]*)(:(?P<port>\d*))?")
+_Result = TypeVar("_Result")
 
-# What fails while something that failed is cleaned up, as after Ctrl-C, is not for a user.
+# Errors from cleanup after a failure are not for a user.
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. `created` says that this call made it."""
+    """An open store."""
 
     url: sa.URL
     engine: sa.Engine
+    backend: Backend
+    retry: Retry
+    read_only: bool
     created: bool = False
-    _bulks: list[Bulk] = field(default_factory=list, repr=False, compare=False)
+    """Whether this call made it."""
+    _sessions: list[Session] = field(default_factory=list, repr=False, compare=False)
 
     @property
-    def shown(self) -> str:
+    def name(self) -> str:
         """The store's name for a person, without a password."""
         return shown(self.url)
 
     @property
-    def is_sqlite(self) -> bool:
-        """Whether the engine is SQLite."""
-        return is_sqlite(self.url)
-
-    def bulk(self) -> Bulk:
-        """A connection to write through."""
-        bulk = _engine(self.url).make_bulk(self.engine)
-        self._bulks.append(bulk)
-        return bulk
-
-    def connected(self) -> AbstractContextManager[sa.Connection]:
-        """A connection; errors of the driver within are raised as `StoreError`."""
-        return _connection(self)
+    def location(self) -> str:
+        """The store as another process opens it: a path or URL, with its password."""
+        if self.file:
+            return str(self.file.absolute())
+        return self.url.render_as_string(hide_password=False)
 
     @property
-    def driver_error(self) -> type[Exception]:
-        """Base of the driver's errors."""
-        return self.engine.dialect.loaded_dbapi.Error
+    def file(self) -> Path | None:
+        """The file that is the store, None on a server."""
+        return Path(self.url.database or "") if is_sqlite(self.url) else None
 
-    def failed(self, error: Exception) -> StoreError:
-        """What a person shall see of an error of the driver."""
-        orig = error.orig if isinstance(error, sa.exc.DBAPIError) else None
-        engine, cause = _engine(self.url), orig or error
-        text = " ".join(str(cause).split())
-        kind = TransientStoreError if engine.is_transient(cause) else StoreError
-        return kind(f"the store {self.shown} failed: {text}", advice=engine.advice(cause))
+    def session(self) -> Session:
+        """Open a connection, to read, or to write where the store was opened for that."""
+        return self._session(writes=not self.read_only)
+
+    def _session(self, *, writes: bool) -> Session:
+        session = self.backend.open_session(self.engine, self.name, self.retry, writes=writes)
+        self._sessions.append(session)
+        return session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a connection that sees one state of the store."""
+        session = self._session(writes=False)
+        try:
+            with session.snapshot():
+                yield session
+        finally:
+            session.close()
+            self._sessions.remove(session)
+
+    def read(self, work: Callable[[Session], _Result]) -> _Result:
+        """Do the work on one state of the store; retry it on a passing failure."""
+
+        def once() -> _Result:
+            with self.snapshot() as session:
+                return work(session)
+
+        return self.retry.call(once, seconds=self.retry.read_seconds)
 
     def close(self) -> None:
         """Close every connection."""
-        for bulk in self._bulks:
-            bulk.close()
+        for session in self._sessions:
+            session.close()
         self.engine.dispose()
 
+    def revision(self) -> str:
+        """Return the revision of the schema, empty where there is none."""
 
-def is_sqlite(url: sa.URL) -> bool:
-    """Whether the engine is SQLite."""
-    return url.get_backend_name() == "sqlite"
+        def find() -> str:
+            session = self._session(writes=False)
+            if not self.backend.has_table(session, "alembic_version"):
+                return ""
+            found = session.query("SELECT version_num FROM alembic_version")
+            return str(found[0][0]) if found else ""
 
+        return self.retry.call(find, seconds=self.retry.read_seconds)
 
-def shown(url: sa.URL) -> str:
-    """A store's name for a person, without a password."""
-    if is_sqlite(url):
-        return url.database or ""
-    return url.difference_update_query(SECRETS).render_as_string()
+    def upgrade(self) -> None:
+        """Bring the store to this program's schema; another process may do the same at once."""
+        from meta_audit.schema import migrate  # noqa: PLC0415 - Alembic takes 200 ms to import
 
-
-def locate(db: str | None) -> sa.URL:
-    """The store that is meant: `--db`, else META_AUDIT_DB, else the default file.
-
-    Raises `UsageError` for what is neither a path nor a URL of SQLite or PostgreSQL.
-    """
-    text = db or os.environ.get(ENVIRONMENT) or str(user_data_path("meta-audit") / "audit.db")
-    if "://" not in text:
-        return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
-    try:
-        url = _make_url(text)
-    except (sa.exc.ArgumentError, ValueError) as error:
-        raise UsageError("--db is not a database URL", advice=FORMS) from error
-    if url.drivername not in DRIVERS:
-        raise UsageError(f"no such engine here: {url.drivername}", advice=FORMS)
-    url = url.set(drivername=DRIVERS[url.drivername])
-    if is_sqlite(url) and url.database in (None, "", ":memory:"):
-        raise UsageError("a store needs a file", advice=FORMS)
-    return url
+        self.session()
+        try:
+            with self.engine.connect() as connection:
+                self.backend.begin_upgrade(connection)
+                migrate.upgrade(connection)
+                connection.commit()
+        except sa.exc.DBAPIError as error:
+            raise self.backend.failure(self.name, error.orig or error) from error
 
 
-def _make_url(text: str) -> sa.URL:
-    """A URL; several hosts may stand in it as libpq takes them, `//a:5432,b:5432/`, or as `host=`.
-
-    Raises `ValueError`, and `ArgumentError` of SQLAlchemy.
-    """
-    several = _HOSTS.match(text)
-    url = sa.make_url(several["begin"] + several["end"] if several else text)
-    given = several["hosts"] if several else url.query.get("host", ())
-    hosts = given.split(",") if isinstance(given, str) else list(given)
-    if url.get_backend_name() == "sqlite" or len(hosts) < 2 or "port" in url.query:
-        return url
-    pairs = [_HOST.fullmatch(host) for host in hosts]
-    joined = {
-        part: ",".join(str(pair[part] or "").strip("[]") for pair in pairs if pair)
-        for part in ("host", "port")
-    }
-    return url.update_query_dict(joined)
-
-
-def open_to_read(db: str | None) -> Store:
+def open_to_read(db: str | None, *, retry: Retry | None = None) -> Store:
     """Open an existing store; nothing can be written through it.
 
     Raises `StoreError` where there is none, or its schema is not this program's.
     """
     url = locate(db)
-    _must_exist(url)
-    store = Store(url, _engine(url).make_engine(url, read_only=True))
+    _check_exists(url)
+    store = _open(url, read_only=True, retry=retry or Retry.from_environment())
     with _closed_on_error(store):
-        _reach(store)
-        patiently(lambda: _check(store))
+        _check_current(store)
     return store
 
 
-def open_to_write(db: str | None, *, allow_unsafe_server: bool = False) -> Store:
-    """Open a store, making and migrating it where there is none.
+def open_to_write(
+    db: str | None, *, allow_unsafe_server: bool = False, retry: Retry | None = None
+) -> Store:
+    """Open a store, making it where there is none.
 
-    Raises `StoreError` where it cannot be, or its schema is not this program's, or the server
-    may lose what it has committed and that is not allowed.
+    Raises `StoreError` where that fails, or the schema is not this program's, or the server may
+    lose what it has committed and `allow_unsafe_server` is false. A failure leaves nothing behind.
     """
     url = locate(db)
-    if is_sqlite(url):
-        path = Path(url.database or "")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"cannot make {path.parent}: {error.strerror}",
-                advice="Mend that, or name another store with --db.",
-            ) from error
-    engine = _engine(url)
-    store = Store(url, engine.make_engine(url, read_only=False))
-
-    def prepare() -> bool:
-        with _connection(store) as connection:
-            if not allow_unsafe_server:
-                engine.must_be_safe(connection)
-            is_new = engine.is_empty(connection)
-        if is_new:
-            # Or left behind by a process that died before it had made the tables.
-            upgrade(store)
-        _check(store)
-        return is_new
-
+    retry = retry or Retry.from_environment()
+    is_made = is_sqlite(url) and make_file(Path(url.database or ""), partial(_make, retry=retry))
+    store = _open(url, read_only=False, retry=retry)
     with _closed_on_error(store):
-        _reach(store)
-        return replace(store, created=patiently(prepare))
+        is_new = _prepare(store, allow_unsafe_server=allow_unsafe_server)
+    return replace(store, created=is_made or is_new)
 
 
-def open_to_upgrade(db: str | None) -> Store:
+def open_to_upgrade(db: str | None, *, retry: Retry | None = None) -> Store:
     """Open an existing store of this schema or an older one.
 
     Raises `StoreError` for a store of another program, or of a newer version of this one.
     """
     url = locate(db)
-    _must_exist(url)
-    store = Store(url, _engine(url).make_engine(url, read_only=False))
+    _check_exists(url)
+    store = _open(url, read_only=False, retry=retry or Retry.from_environment())
     with _closed_on_error(store):
-        _reach(store)
-        _check_ours(store, revision(store))
+        _check_known(store, store.revision())
     return store
 
 
-def upgrade(store: Store) -> None:
-    """Bring a store to this program's schema; another process may do the same at once."""
-    from meta_audit.schema import migrate  # noqa: PLC0415 - Alembic takes 200 ms to import
-
-    with _connection(store) as connection:
-        _engine(store.url).begin_upgrade(connection)
-        migrate.upgrade(connection)
-        connection.commit()
+def _open(url: sa.URL, *, read_only: bool, retry: Retry) -> Store:
+    backend = _backend(url)
+    engine = backend.make_engine(url, retry, read_only=read_only)
+    return Store(url, engine, backend, retry, read_only)
 
 
-def revision(store: Store) -> str:
-    """The schema revision of a store, empty where it has none."""
-    with _connection(store) as connection:
-        if not _engine(store.url).has_revision(connection):
-            return ""
-        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-        return str(row[0]) if row else ""
-
-
-def _engine(url: sa.URL) -> Engine:
+def _backend(url: sa.URL) -> Backend:
     if is_sqlite(url):
         return sqlite
     try:
-        from meta_audit.store.postgresql import connect as postgresql  # noqa: PLC0415 - optional, and slow to import
+        from meta_audit.store.postgresql import backend  # noqa: PLC0415 - optional, slow to import
     except ImportError as error:
         raise StoreError(
             f"PostgreSQL needs psycopg: {error}",
             advice="Install it: pip install 'meta-audit[postgresql]'.",
         ) from error
-    return postgresql
+    return backend
 
 
-@contextmanager
-def _connection(store: Store) -> Iterator[sa.Connection]:
+def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
+    """Make the tables where there are none; return whether this was done."""
+
+    def inspect() -> bool:
+        session = store._session(writes=False)
+        if not allow_unsafe_server:
+            store.backend.check_durability(session)
+        return store.backend.is_empty(session)
+
+    is_new = store.retry.call(inspect, seconds=store.retry.read_seconds)
+    if is_new:  # or left behind by a process that died before it had made the tables
+        store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
+    _check_current(store)
+    return is_new
+
+
+def _make(file: Path, *, retry: Retry) -> None:
+    """Make the tables in a new file."""
+    store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
-        with store.engine.connect() as connection:
-            yield connection
-    except sa.exc.DBAPIError as error:
-        raise store.failed(error) from error
-
-
-def _reach(store: Store) -> None:
-    def connect() -> None:
-        with _connection(store):
-            pass
-
-    with patience(REACH_SECONDS):
-        patiently(connect)
+        store.upgrade()
+    finally:
+        store.close()
 
 
 @contextmanager
@@ -269,7 +217,7 @@ def _closed_on_error(store: Store) -> Iterator[None]:
         raise
 
 
-def _must_exist(url: sa.URL) -> None:
+def _check_exists(url: sa.URL) -> None:
     if is_sqlite(url) and not Path(url.database or "").is_file():
         raise StoreError(
             f"there is no store at {url.database}",
@@ -277,25 +225,25 @@ def _must_exist(url: sa.URL) -> None:
         )
 
 
-def _check(store: Store) -> None:
-    found = revision(store)
-    _check_ours(store, found)
+def _check_current(store: Store) -> None:
+    found = store.revision()
+    _check_known(store, found)
     if found < HEAD:
         raise StoreError(
-            f"the store {store.shown} has schema {found}; this program works with {HEAD}",
-            advice=f"Run `meta-audit db upgrade --db {store.shown}`.",
+            f"the store {store.name} has schema {found}; this program works with {HEAD}",
+            advice=f"Run `meta-audit db upgrade --db {store.name}`.",
         )
 
 
-def _check_ours(store: Store, found: str) -> None:
+def _check_known(store: Store, found: str) -> None:
     if not found:
         raise StoreError(
-            f"{store.shown} is not a meta-audit store",
+            f"{store.name} is not a meta-audit store",
             advice="Make one with `meta-audit ingest`, in a new file, database or schema.",
         )
     if found > HEAD:
         raise StoreError(
-            f"the store {store.shown} has schema {found}, made by a newer meta-audit than this, "
+            f"the store {store.name} has schema {found}, made by a newer meta-audit than this, "
             f"which works with {HEAD}",
             advice="Upgrade meta-audit: pip install --upgrade meta-audit.",
         )

@@ -1,129 +1,90 @@
-"""Transactions that are done again when the engine asks for it."""
+"""Try again what failed for a reason that passes: a lost connection, a restart, a lock."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
-from contextlib import contextmanager
-from contextvars import ContextVar
+from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from meta_audit.errors import TransientStoreError
+from meta_audit.errors import TransientStoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from meta_audit.store.engine import Bulk
+    from collections.abc import Callable
 
 _Result = TypeVar("_Result")
 
-PATIENCE_SECONDS: Final = 120.0
-"""How long something is tried again: a server restarts, or another takes its place, in less."""
-FIRST_WAIT: Final = 0.1
-LONGEST_WAIT: Final = 2.0
-SILENT_SECONDS: Final = 2.0
-"""After so long it is said that something is waited for."""
+ENVIRONMENT: Final = "META_AUDIT_WAIT"
 _log: Final = logging.getLogger(__name__)
-_given_up: Final = Event()
-_patience: Final = ContextVar("patience", default=PATIENCE_SECONDS)
-_nested: Final = ContextVar("nested", default=False)
-"""Whether somebody further out tries again."""
 
 
-@contextmanager
-def patience(seconds: float) -> Iterator[None]:
-    """Within this, what fails is tried again for so long and not longer."""
-    with _set(_patience, min(seconds, _patience.get())):
-        yield
+@dataclass(frozen=True)
+class Retry:
+    """How long a store is waited for. All times are seconds."""
 
+    read_seconds: float = 30.0
+    """For opening a store and for reading from it."""
+    write_seconds: float = 120.0
+    """For writing: a server restarts, or another one takes its place, in less."""
+    busy_seconds: float = 600.0
+    """For another writer; an import holds the lock for one batch."""
+    first_wait: float = 0.1
+    longest_wait: float = 2.0
+    quiet_seconds: float = 2.0
+    """After this time a warning says that the program waits."""
+    stopped: Event = field(default_factory=Event)
+    """Set it to end all waiting at once."""
 
-@contextmanager
-def on_its_own() -> Iterator[None]:
-    """What is done patiently within this is tried again, also where it is a part of more."""
-    with _set(_nested, False):
-        yield
+    @classmethod
+    def from_environment(cls) -> Retry:
+        """Read META_AUDIT_WAIT, the seconds for reading and writing alike.
 
-
-@contextmanager
-def _set(variable: ContextVar[_Result], value: _Result) -> Iterator[None]:
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], None]]:
-    """Give what makes all waiting end at once: somebody wants the process to stop."""
-    try:
-        yield _given_up.set
-    finally:
-        _given_up.clear()
-
-
-class Patience:
-    """Waits between trials: longer and longer, at random, and not for ever."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0 if _nested.get() else _patience.get()
-        self._ends = 0.0
-        self._wait = FIRST_WAIT
-        self._is_told = False
-
-    def wait(self, error: Exception) -> bool:
-        """Wait a while after an error. False, at once, where patience is at its end.
-
-        Time counts from the first call: what had failed may have taken long before. Who waits
-        for long says so, once, as a warning of `logging`.
+        Raises `UsageError` where it is not a number of seconds.
         """
-        self._ends = self._ends or time.monotonic() + self._seconds
-        pause = self._wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
-        self._wait = min(self._wait * 2, LONGEST_WAIT)
-        if time.monotonic() + pause > self._ends:
-            return False
-        if not self._is_told and time.monotonic() > self._ends - self._seconds + SILENT_SECONDS:
-            _log.warning("Waiting, up to %.0f s: %s", self._seconds, error)
-            self._is_told = True
-        return not _given_up.wait(pause)
-
-
-def patiently(work: Callable[[], _Result], undo: Callable[[], None] = lambda: None) -> _Result:
-    """Do work, again from its beginning where it failed for a reason that passes.
-
-    What the work itself does patiently it tries once. `undo` is called after each failure.
-    Raises what the work does.
-    """
-    waits = Patience()
-    while True:
+        given = os.environ.get(ENVIRONMENT)
+        if not given:
+            return cls()
         try:
-            with _set(_nested, True):
+            seconds = float(given)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= 86_400:
+            raise UsageError(
+                f"{ENVIRONMENT} is not a number of seconds: {given}",
+                advice="Use a number from 0 to 86400, or unset it.",
+            )
+        return cls(read_seconds=seconds, write_seconds=seconds)
+
+    def call(
+        self, work: Callable[[], _Result], *, seconds: float, undo: Callable[[], None] | None = None
+    ) -> _Result:
+        """Do the work, again from its beginning while it raises `TransientStoreError`.
+
+        Call `undo` after each failure. Give up after `seconds`, counted from the first failure,
+        and raise the last error.
+        """
+        ends = 0.0
+        wait = self.first_wait
+        is_told = False
+        while True:
+            try:
                 return work()
-        except BaseException as error:
-            undo()
-            if not isinstance(error, TransientStoreError) or not waits.wait(error):
-                raise
-
-
-def in_transaction(
-    bulk: Bulk, work: Callable[[], _Result], undo: Callable[[], None] = lambda: None
-) -> _Result:
-    """Do work in a transaction: whole, or not at all.
-
-    What failed for a reason that passes (a lost connection, a server that restarts, a lock) is
-    done again from its beginning. `undo` is called after each rollback. Raises `StoreError`.
-    """
-
-    def transaction() -> _Result:
-        bulk.begin()
-        result = work()
-        bulk.commit()
-        return result
-
-    def rollback() -> None:
-        bulk.rollback()
-        undo()
-
-    return patiently(transaction, undo=rollback)
+            except BaseException as error:
+                if undo:
+                    undo()
+                if not isinstance(error, TransientStoreError):
+                    raise
+                now = time.monotonic()
+                ends = ends or now + seconds
+                pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 - so that two do not collide
+                if now + pause > ends:
+                    raise
+                if not is_told and now > ends - seconds + min(self.quiet_seconds, seconds / 5):
+                    _log.warning("Waiting, up to %.0f s: %s", seconds, error)
+                    is_told = True
+                if self.stopped.wait(pause):
+                    raise
+            wait = min(wait * 2, self.longest_wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import LedgerError, NotFoundError
@@ -16,7 +17,7 @@ from meta_audit.verify.work import Plan, Work
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
 
 LEAVES_PER_QUERY: Final = 20_000
 _NEWEST_FIRST: Final = """
@@ -28,51 +29,52 @@ _CHECKPOINT: Final = """
     ORDER BY checkpoint_id DESC LIMIT 1"""
 
 
-def prove(reader: Reader, job_keys: tuple[int, int], *, every: bool) -> list[bytes]:
+def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[bytes]:
     """Bundles of a job's newest document, or of every one of its documents.
 
     Raises `NotFoundError` where no checkpoint covers it yet, `LedgerError` where the store does
     not give what the ledger holds.
     """
-    places = reader.query(_NEWEST_FIRST, *job_keys)
+    places = session.query(_NEWEST_FIRST, *job_keys)
     if not every:
         places = places[:1]
-    return [_prove(reader, key, index) for key, index in places]
+    work = Work(session, Plan(Options(), 0, {}))
+    entries = {key: JobRange(work, key, key + 1).entries() for key in dict(places)}
+    nodes = cache(_nodes(session))
+    return [_prove(session, index, entries[key], nodes) for key, index in places]
 
 
-def _prove(reader: Reader, job_key: int, index: int) -> bytes:
-    found = reader.query(_CHECKPOINT, index)
+def _prove(session: Session, index: int, entries: dict[int, bytes], nodes: Nodes) -> bytes:
+    found = session.query(_CHECKPOINT, index)
     if not found:
         raise NotFoundError(
             f"no checkpoint covers entry {index} yet",
             advice="Its import is running or was killed: the end of the next import signs it.",
         )
     note, size = found[0]
-    work = Work(reader, Plan(Options(), 0, {}))
-    entries = JobRange(work, job_key, job_key + 1).entries()
-    content = content_of(reader, index)
-    leaf = reader.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
+    content = content_of(session, index)
+    leaf = session.value("SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index)
     if index not in entries or content is None or leaf_hash(entries[index]) != bytes(leaf):
         raise LedgerError(
             f"the rows of entry {index} are not those that were signed",
             advice="Run `meta-audit verify`.",
         )
-    proof = inclusion_proof(_nodes(reader), index, size)
+    proof = inclusion_proof(nodes, index, size)
     return make_bundle(
-        content, entries[index], index, proof, checkpoint=note, key=_key(reader, note)
+        content, entries[index], index, proof, checkpoint=note, key=_key(session, note)
     )
 
 
-def _key(reader: Reader, note: str) -> VerifierKey:
+def _key(session: Session, note: str) -> VerifierKey:
     from meta_audit.ledger.checkpoint import open_checkpoint  # noqa: PLC0415
 
-    rows = reader.query("SELECT verifier FROM ledger_keys ORDER BY key_no")
+    rows = session.query("SELECT verifier FROM ledger_keys ORDER BY key_no")
     keys: Sequence[VerifierKey] = [VerifierKey.parse(row[0]) for row in rows]
     _, signers = open_checkpoint(note, keys)
     return signers[0]
 
 
-def consistency(reader: Reader, old: int, new: int) -> tuple[tuple[bytes, ...], tuple[str, str]]:
+def consistency(session: Session, old: int, new: int) -> tuple[tuple[bytes, ...], tuple[str, str]]:
     """The proof that one checkpoint's tree is a prefix of a later one's, and both notes.
 
     Raises `NotFoundError`, and `LedgerError` where the leaves do not bear it out.
@@ -82,16 +84,16 @@ def consistency(reader: Reader, old: int, new: int) -> tuple[tuple[bytes, ...], 
     from meta_audit.ledger.merkle_proof import verify_consistency  # noqa: PLC0415
     from meta_audit.ledger.note import Note  # noqa: PLC0415
 
-    notes = note_of(reader, old), note_of(reader, new)
+    notes = note_of(session, old), note_of(session, new)
     first, second = (Checkpoint.parse(Note.parse(note).text) for note in notes)
-    proof = consistency_proof(_nodes(reader), first.size, second.size)
+    proof = consistency_proof(_nodes(session), first.size, second.size)
     verify_consistency(first.size, second.size, first.root, second.root, proof)
     return proof, notes
 
 
-def note_of(reader: Reader, checkpoint_id: int) -> str:
+def note_of(session: Session, checkpoint_id: int) -> str:
     """The signed note of a checkpoint. Raises `NotFoundError`."""
-    rows = reader.query("SELECT note FROM checkpoints WHERE checkpoint_id = ?", checkpoint_id)
+    rows = session.query("SELECT note FROM checkpoints WHERE checkpoint_id = ?", checkpoint_id)
     if not rows:
         raise NotFoundError(
             f"there is no checkpoint {checkpoint_id}",
@@ -100,7 +102,7 @@ def note_of(reader: Reader, checkpoint_id: int) -> str:
     return str(rows[0][0])
 
 
-def _nodes(reader: Reader) -> Nodes:
+def _nodes(session: Session) -> Nodes:
     sql = (
         "SELECT leaf_hash FROM ledger_entries WHERE entry_index >= ? AND entry_index < ?"
         " ORDER BY entry_index"
@@ -111,7 +113,7 @@ def _nodes(reader: Reader) -> Nodes:
         tree = Tree()
         while first + tree.size < end:
             begin = first + tree.size
-            rows = reader.query(sql, begin, min(end, begin + LEAVES_PER_QUERY))
+            rows = session.query(sql, begin, min(end, begin + LEAVES_PER_QUERY))
             if not rows:
                 raise LedgerError(f"entry {begin} is missing from the ledger")
             tree.extend([bytes(row[0]) for row in rows])

@@ -7,13 +7,14 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
+from meta_audit.ledger.step import Step
+
 FORMAT: Final = "meta-audit/verify/1"
 KEPT_PER_PART: Final = 50
 """Damages that one part of the work keeps; all are counted."""
 SHOWN: Final = 100
 """Damages that the report holds."""
 
-Status = Literal["ok", "warning", "failed", "skipped"]
 Kind = Literal[
     "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside", "program"
 ]
@@ -99,16 +100,6 @@ class Damages:
         """The first ones by entry; those that concern no entry come last."""
         kept = sorted(self.kept, key=lambda d: (d.entry is None, d.entry or 0, d.check))
         return kept[:SHOWN]
-
-
-class Step(Struct, frozen=True):
-    """One check: what, after which specification, and how it went."""
-
-    number: int
-    title: str
-    source: str
-    status: Status
-    detail: str
 
 
 class Report(Struct, frozen=True):

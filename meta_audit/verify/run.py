@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import NotFoundError
 from meta_audit.ledger.merkle import Tree
+from meta_audit.ledger.step import Step
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
 from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
-from meta_audit.verify.reader import Reader
-from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report, Step
+from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report
 from meta_audit.verify.values import COUNTS
 from meta_audit.verify.work import Plan, Tallies
 from meta_audit.verify.workers import Alone, Part, Processes
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from meta_audit.ledger.note import VerifierKey
-    from meta_audit.verify.report import Status
-    from meta_audit.verify.workers import Crew, Opener
+    from meta_audit.ledger.step import Status
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
+    from meta_audit.verify.workers import Crew
 
 JOBS_PER_PART: Final = 4_000
 ENTRIES_PER_PART: Final = 20_000
@@ -44,12 +46,11 @@ class VerifyProgress(Protocol):
 
 
 class Verification:
-    """Checks one store. `opener` opens connections to it, here and in other processes."""
+    """One verification of one store."""
 
     def __init__(
         self,
-        opener: Opener,
-        store: str,
+        store: Store,
         *,
         against: Sequence[str] = (),
         since: int = 0,
@@ -58,7 +59,6 @@ class Verification:
         deep: bool = False,
         progress: VerifyProgress = lambda _done, _total: None,
     ) -> None:
-        self._opener = opener
         self._store = store
         self._against = against
         self._since = since
@@ -76,25 +76,27 @@ class Verification:
         """Check everything. Raises `StoreError`, `NotFoundError`, `UsageError`."""
         began = time.monotonic()
         with ExitStack() as stack:
-            reader = Reader(stack.enter_context(self._opener()))
-            entries = reader.value("SELECT count(*) FROM ledger_entries")
+            session = self._store.session()
+            stack.callback(session.close)
+            session.begin_snapshot()
+            entries = session.value("SELECT count(*) FROM ledger_entries")
             processes = None
             if self._jobs > 1 and entries >= SMALL:
-                processes = Processes(self._opener, self._jobs)
+                processes = Processes(self._store, self._jobs)
                 stack.callback(processes.close)
-                processes.agree(reader)
-            return self._check(reader, processes, began)
+                processes.agree(session)
+            return self._check(session, processes, began)
 
-    def _check(self, reader: Reader, processes: Processes | None, began: float) -> Report:
+    def _check(self, session: Session, processes: Processes | None, began: float) -> Report:
         damages = self._damages
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
-        checkpoints = Checkpoints(reader, damages)
+        entries = session.value("SELECT count(*) FROM ledger_entries")
+        checkpoints = Checkpoints(session, damages)
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
         options = Options(start.size, self._deep, randbits(SECRET_BITS))
         counts = {
-            table: reader.value(f"SELECT count(*) FROM {table}")  # noqa: S608 - own names
+            table: session.value(f"SELECT count(*) FROM {table}")  # noqa: S608 - own names
             for table in COUNTS
         }
         plan = Plan(options, entries, counts)
@@ -103,24 +105,24 @@ class Verification:
             processes.plan(plan)
             crew = processes
         else:
-            crew = Alone(reader, plan)
+            crew = Alone(session, plan)
         sizes = tuple(one.checkpoint.size for one in outside)
         marks = checkpoints.sizes[self._since :]
-        heads = self._do(crew, [Part("leaves", (start, sizes, marks)), *self._parts(reader)])
+        heads = self._do(crew, [Part("leaves", (start, sizes, marks)), *self._parts(session)])
         checkpoints.check_roots(heads, start.size)
         checkpoints.check_custody(heads, self._since)
         unsigned = checkpoints.check_unsigned()
         if not self._since:
-            self._check_whole(reader)
+            self._check_whole(session)
         check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
         last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
         return Report(
             FORMAT,
-            self._store,
+            self._store.name,
             "damaged" if damages.counts else "intact",
             entries,
             min(last, entries),
-            reader.value("SELECT count(*) FROM jobs"),
+            session.value("SELECT count(*) FROM jobs"),
             len(checkpoints.kept),
             tuple(map(str, checkpoints.signers)),
             self._steps(unsigned, torn),
@@ -145,17 +147,17 @@ class Verification:
             advice="`meta-audit checkpoint list` lists them.",
         )
 
-    def _parts(self, reader: Reader) -> Iterator[Part]:
+    def _parts(self, session: Session) -> Iterator[Part]:
         if self._since:
-            yield from self._new_parts(reader)
+            yield from self._new_parts(session)
             return
         yield Part("dictionaries")
         yield Part("unique")
         yield Part("resolutions")
         # Counted, not the greatest: that could have been made anything.
-        last_job = reader.value("SELECT count(*) FROM jobs")
-        last_pair = reader.value("SELECT count(*) FROM meta_pairs")
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
+        last_job = session.value("SELECT count(*) FROM jobs")
+        last_pair = session.value("SELECT count(*) FROM meta_pairs")
+        entries = session.value("SELECT count(*) FROM ledger_entries")
         # The first pairs may be in every job: these parts are the longest, and come first.
         for low, high in _ranges(last_pair, PAIRS_PER_PART):
             yield Part("index", (low, high))
@@ -164,10 +166,10 @@ class Verification:
         for low, high in _ranges(entries, ENTRIES_PER_PART):
             yield Part("documents", (low, high))
 
-    def _new_parts(self, reader: Reader) -> Iterator[Part]:
+    def _new_parts(self, session: Session) -> Iterator[Part]:
         """Of the jobs only those that entries since then concern."""
         sql = "SELECT DISTINCT job_key FROM observations WHERE document_id >= ? ORDER BY job_key"
-        keys = [key for (key,) in reader.query(sql, self._entry)]
+        keys = [key for (key,) in session.query(sql, self._entry)]
         low = high = -1
         for key in keys:
             if high >= 0 and (key > high + 1 or key - low >= JOBS_PER_PART):
@@ -176,7 +178,7 @@ class Verification:
             low, high = (key if low < 0 else low), key
         if low >= 0:
             yield Part("jobs", (low, high + 1))
-        entries = reader.value("SELECT count(*) FROM ledger_entries")
+        entries = session.value("SELECT count(*) FROM ledger_entries")
         for begin in range(self._entry, entries, ENTRIES_PER_PART):
             yield Part("documents", (begin, min(begin + ENTRIES_PER_PART, entries)))
 
@@ -204,19 +206,19 @@ class Verification:
     def _twice(self, index: int) -> None:
         self._damages.add(Check.ROWS, "added", "it is observed twice", entry=index)
 
-    def _check_whole(self, reader: Reader) -> None:
+    def _check_whole(self, session: Session) -> None:
         """What only the whole store can show."""
         tallies, damages = self._tallies, self._damages
         missing = int.from_bytes(tallies.accepted) & ~int.from_bytes(tallies.seen)
         for index in _set_bytes(missing, len(tallies.accepted)):
             damages.add(Check.ROWS, "missing", "its observation is not there", entry=index)
-        check_numbers(reader, damages)
+        check_numbers(session, damages)
         check_unused(tallies, damages)
-        for (number,) in reader.query("SELECT dictionary_id FROM compression_dictionaries"):
+        for (number,) in session.query("SELECT dictionary_id FROM compression_dictionaries"):
             if number not in tallies.compression:
                 detail = f"compression_dictionaries {number} is used by no document"
                 damages.add(Check.DICTIONARIES, "added", detail)
-        check_index(tallies, reader, damages)
+        check_index(tallies, session, damages)
 
     def _steps(self, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
 
 REMEMBERED: Final = 200_000
 """Values remembered of each kind; then all are forgotten and looked up again."""
@@ -57,8 +57,8 @@ class Attributions:
 class Values:
     """Values by number, within one process. What does not exist is not there: `KeyError`."""
 
-    def __init__(self, reader: Reader, counts: dict[str, int], secret: int) -> None:
-        self._reader = reader
+    def __init__(self, session: Session, counts: dict[str, int], secret: int) -> None:
+        self._session = session
         self.used = {table: Used(counts.get(table, 0)) for table in COUNTS}
         self.terms: dict[int, str] = {}
         self.pairs: dict[str, tuple[str, str]] = {}
@@ -74,7 +74,7 @@ class Values:
     def need_terms(self, numbers: Iterable[int]) -> None:
         """Look up terms."""
         sql = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
-        self._need("terms", self.terms, set(numbers), lambda keys: self._reader.among(sql, keys))
+        self._need("terms", self.terms, set(numbers), lambda keys: self._session.among(sql, keys))
 
     def need_pairs(self, numbers: set[str]) -> None:
         """Look up pairs."""
@@ -88,7 +88,7 @@ class Values:
             'SELECT p.pair_id, k."key", p.value FROM meta_pairs p'
             " JOIN meta_keys k ON k.key_id = p.key_id WHERE p.pair_id AMONG KEYS"
         )
-        for number, key, value in self._reader.among(sql, missing):
+        for number, key, value in self._session.among(sql, missing):
             text = str(number)
             self.pairs[text] = (key, value)
             self.by_key[key].add(text)
@@ -98,7 +98,7 @@ class Values:
         """Look up identities."""
         sql = "SELECT identity_id, value FROM identities WHERE identity_id AMONG KEYS"
         self._need(
-            "identities", self.identities, set(numbers), lambda keys: self._reader.among(sql, keys)
+            "identities", self.identities, set(numbers), lambda keys: self._session.among(sql, keys)
         )
 
     def need_sets(self, numbers: Iterable[int]) -> None:
@@ -111,7 +111,7 @@ class Values:
 
         def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
             members: defaultdict[int, list[Any]] = defaultdict(list)
-            for number, *row in self._reader.among(sql, keys):
+            for number, *row in self._session.among(sql, keys):
                 members[number].append(tuple(row))
             return ((number, Attributions(rows)) for number, rows in members.items())
 

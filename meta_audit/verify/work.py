@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from meta_audit.decode import decode
-from meta_audit.errors import RejectedError
 from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.ledger.merkle import leaf_hash
-from meta_audit.parse import parse
+from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import difference
 from meta_audit.verify.report import Check, Damages, Options
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damage
 
 
@@ -69,11 +67,11 @@ class Tallies:
 class Work:
     """What one process needs, and what it has found so far."""
 
-    def __init__(self, reader: Reader, plan: Plan) -> None:
-        self.reader = reader
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self.session = session
         self.options = plan.options
         self.entries = plan.entries
-        self.values = Values(reader, plan.counts, plan.options.secret)
+        self.values = Values(session, plan.counts, plan.options.secret)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)
         self.accepted = bytearray(plan.entries)
@@ -85,7 +83,7 @@ class Work:
     def uri(self, source_id: int) -> str:
         """Name of a source. Raises `KeyError`."""
         if source_id not in self._uris:
-            rows = self.reader.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
+            rows = self.session.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
             if not rows:
                 raise KeyError(f"source {source_id}")
             self._uris[source_id] = rows[0][0]
@@ -107,10 +105,10 @@ class Work:
     def differs(self, job_key: int, index: int, entry: bytes) -> None:
         """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
         rows = decode_if_entry(entry)
-        leaf = self.reader.value(
+        leaf = self.session.value(
             "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
         )
-        job = self.reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
+        job = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         detail = "its rows do not give its leaf"
         if isinstance(rows, AcceptedEntry):
             for said in self._readings(index, rows):
@@ -137,19 +135,12 @@ class Work:
         """Entries that the kept document gives: it does not tell how it was read."""
         from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
 
-        content = content_of(self.reader, index)
+        content = content_of(self.session, index)
         if content is None:
             return []
-        entries: dict[bytes, None] = {}
         digest, where = sha256(content).digest(), (rows.source_uri, rows.ordinal, rows.line)
-        for format_ in ("json", "yaml"):
-            for coerce in (False, True):
-                try:
-                    record = parse(decode(content, format_), content, coerce_scalars=coerce)
-                except RejectedError:
-                    continue
-                entries[accepted_entry(digest, record, *where)] = None
-        return list(entries)
+        entries = (accepted_entry(digest, record, *where) for record in readings(content))
+        return list(dict.fromkeys(entries))
 
 
 def decode_if_entry(entry: bytes) -> Any:

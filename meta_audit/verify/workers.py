@@ -6,37 +6,41 @@ import gc
 import multiprocessing
 import signal
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
+from meta_audit.store.opening import open_to_read
 from meta_audit.verify.checks.derived import check_resolutions, sum_indexed
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_dictionaries, check_unique
-from meta_audit.verify.reader import Reader
 from meta_audit.verify.report import Check
 from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection as Pipe
 
-    import sqlalchemy as sa
-
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
     from meta_audit.verify.work import Plan
 
 TRIALS = 100
 
 
-class Opener(Protocol):
-    """Opens a connection that reads; can be sent to another process."""
+_STAMP: Final = """
+    SELECT (SELECT count(*) FROM checkpoints), (SELECT max(import_id) FROM imports),
+        (SELECT max(entry_index) FROM ledger_entries), (SELECT max(source_id) FROM sources),
+        (SELECT max(result_no) FROM source_results)"""
 
-    def __call__(self) -> AbstractContextManager[sa.Connection]:
-        """Open it."""
+
+def see_newest(session: Session) -> tuple[Any, ...]:
+    """See the newest state from here on; return a stamp that tells it from every other."""
+    session.begin_snapshot()
+    return session.query(_STAMP)[0]
 
 
 class Part(NamedTuple):
@@ -70,7 +74,7 @@ def _do(work: Work, part: Part) -> Any:
         detail = f"{part.name} {part.arguments[:2]}: {error}"
         work.damages.add(Check.ROWS, "bytes", detail)
         with suppress(DamagedStoreError):
-            work.reader.begin()  # on PostgreSQL the transaction is over
+            work.session.begin_snapshot()  # on PostgreSQL the transaction is over
         return Heads({}, []) if part.name == "leaves" else None
 
 
@@ -87,8 +91,8 @@ class Crew(Protocol):
 class Alone:
     """This process does it all."""
 
-    def __init__(self, reader: Reader, plan: Plan) -> None:
-        self._work = Work(reader, plan)
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._work = Work(session, plan)
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
         """Do parts one after the other."""
@@ -107,24 +111,24 @@ class Alone:
 class Processes:
     """Some processes, each with a connection of its own to the same state of the store."""
 
-    def __init__(self, opener: Opener, count: int) -> None:
+    def __init__(self, store: Store, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
         self._pipes: list[Pipe] = []
         self._processes = []
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, opener), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, store.location), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def agree(self, reader: Reader) -> None:
+    def agree(self, session: Session) -> None:
         """Let this process and all others see the same state, while others write to it."""
         for _ in range(TRIALS):
             for pipe in self._pipes:
                 pipe.send(None)
-            stamps = {reader.begin(), *map(self._receive, self._pipes)}
+            stamps = {see_newest(session), *map(self._receive, self._pipes)}
             if len(stamps) == 1:
                 return
         raise StoreError(
@@ -183,24 +187,24 @@ class Processes:
         return result
 
 
-def _serve(pipe: Pipe, opener: Opener) -> None:
+def _serve(pipe: Pipe, location: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     with suppress(EOFError, BrokenPipeError):
         try:
-            with opener() as connection:
-                _answer(pipe, Reader(connection))
+            with closing(open_to_read(location)) as store:
+                _answer(pipe, store.session())
         except MetaAuditError as error:
             pipe.send((True, error))
 
 
-def _answer(pipe: Pipe, reader: Reader) -> None:
+def _answer(pipe: Pipe, session: Session) -> None:
     work = None
     while True:
         asked = pipe.recv()
         if asked is None:
-            pipe.send((False, reader.begin()))
+            pipe.send((False, see_newest(session)))
         elif isinstance(asked, Part) and work is not None:
             pipe.send((False, _do(work, asked)))
         else:
-            work = Work(reader, asked)
+            work = Work(session, asked)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meta_audit.decode.scalars import json_float, json_int, plain, plain_key
+from meta_audit.decode.scalars import json_float, json_int, plain, plain_key, stored_text, whole
 from meta_audit.model import Scalar
 
 
@@ -191,3 +193,62 @@ def test_any_text_resolves(text: str) -> None:
     plain_key(text)
     if isinstance(resolved, (str, Scalar)):
         assert (resolved.text if isinstance(resolved, Scalar) else resolved) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("3.14159265358979", "3.1415927"),
+        ("16777217", "16777217"),
+        ("16777217.0", "1.6777216e+07"),
+        ("1234567.0", "1.234567e+06"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("18446744073709551616", "1.8446744e+19"),
+        ("1e300", "+Inf"),
+        ("-.inf", "-Inf"),
+        (".nan", "NaN"),
+        ("-0.0", "-0"),
+        ("1e-50", "0"),
+        ("off", "false"),
+    ],
+)
+def test_stored_text(text: str, stored: str) -> None:
+    value = plain(text)
+    assert isinstance(value, int | float | Scalar)
+    assert stored_text(value) == stored
+
+
+@settings(deadline=None)
+@given(st.integers(-(2**63), 2**64 - 1))
+def test_stored_integers_are_exact(number: int) -> None:
+    assert int(stored_text(number)) == number
+
+
+@settings(deadline=None)
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_stored_floats_are_exact_to_32_bits(number: float) -> None:
+    (single,) = struct.unpack("f", struct.pack("f", float(stored_text(number))))
+    assert single == number
+
+
+@pytest.mark.parametrize(
+    ("value", "integer"),
+    [
+        (1.0, 1),
+        (100.0, 100),
+        (-0.0, 0),
+        (2.0**62, 4611686018427388000),
+        (1e20, 10**20),
+        (1e21, None),
+        (1.5, None),
+        (1e-7, None),
+    ],
+)
+def test_whole(value: float, integer: int | None) -> None:
+    assert whole(value) == integer
+
+
+@settings(deadline=None)
+@given(st.integers(-(2**53), 2**53))
+def test_whole_gives_back_what_a_float_holds(number: int) -> None:
+    assert whole(float(number)) == number

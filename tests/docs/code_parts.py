@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from meta_audit import catalogue, cli
-from meta_audit.decode.scalars import plain
+from meta_audit.decode.scalars import plain, stored_text
 from meta_audit.model import Scalar
 from meta_audit.parse import attribution
 from tests.docs.blocks import table
@@ -135,15 +135,18 @@ def rules() -> str:
 
 
 def scalars() -> str:
-    """How plain YAML scalars are read, and whether each may be a Meta value."""
+    """How plain YAML scalars are read, and what each is as a Meta value."""
     rows = []
     for text in SCALARS:
         value = plain(text)
-        taken = "as it is" if isinstance(value, str) else "no: `meta.not_string`"
         if value is None:
-            taken = 'as `""`, with the finding `meta.null`'
-        rows.append((f"`{text}`", _kind(value), taken))
-    return table(("written", "is", "as a Meta value"), rows)
+            stored = newer = '`""`, with the finding `meta.null`'
+        elif isinstance(value, str):
+            stored = newer = "as it is"
+        else:
+            stored, newer = f"`{stored_text(value)}`", "refused"
+        rows.append((f"`{text}`", _kind(value), stored, newer))
+    return table(("written", "is", "as Meta, v1.0.4-v1.3.2", "as Meta, v1.4 and later"), rows)
 
 
 def _kind(value: str | int | float | Scalar | None) -> str:

@@ -33,7 +33,7 @@ PRELOADED: Final = (
     "meta_audit.render.trace",
     "meta_audit.schema.migrate",
     "meta_audit.store.opening",
-    "meta_audit.store.sqlite.connect",
+    "meta_audit.store.sqlite.backend",
     "sqlalchemy.dialects.sqlite.pysqlite",
 )
 CLIENT: Final = """#!{python} -IS

@@ -42,7 +42,7 @@ from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest import chunks
-from meta_audit.store.sqlite import connect as sqlite
+from meta_audit.store.sqlite import backend as sqlite
 from tests.faults import recovery
 from tests.faults.kill import entries_after
 from tests.faults.traced import HUNG, Call, Traced, cannot_trace, trace

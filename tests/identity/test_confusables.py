@@ -158,16 +158,41 @@ def test_keys_that_do_not(one: str, other: str) -> None:
     assert skeleton(one) != skeleton(other)
 
 
-def test_the_table_maps_other_scripts_to_ascii() -> None:
-    scripts = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN")
-    seen: set[str] = set()
-    for char, lookalikes in confusables._LOOKALIKES.items():
+def test_the_table_knows_every_letter_of_unicodes() -> None:
+    """Unicode 18 lists 6,712 characters, without those that nobody sees."""
+    table = confusables._to_lookalike()
+    assert len(table) > 6_600
+    assert not [code for code in table if code < 0x80]
+    assert not [code for code, text in table.items() if chr(code) in text]
+    for char, imitations in confusables._MORE.items():
         assert char.isascii()
-        assert not seen & set(lookalikes), "a letter is listed twice"
-        seen |= set(lookalikes)
-        for lookalike in lookalikes:
-            assert not lookalike.isascii()
-            assert not char.isalpha() or unicodedata.name(lookalike).startswith(scripts)
+        assert all(table[ord(imitation)] == char for imitation in imitations)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ꓐacalhau.org/client.id",  # Lisu
+        "ꓐꓮꓚꓮꓡꓧꓮꓴ.ꓳꓣꓖ/client.id",
+        "Ᏼacalhau.org/client.id",  # Cherokee
+        "Ꮟacalhau.org/client.id",
+        "ⲃaⲥalhau.org/client.id",  # Coptic
+        "bⲁcⲁlhⲁu.ⲟrg/client.id",
+        "𝕓𝕒𝕔𝕒𝕝𝕙𝕒𝕦.𝕠𝕣𝕘/client.id",  # mathematical
+        "bacalhau.оrg⁄client.id",  # Cyrillic o, fraction slash
+        "bacalhau․org/client.id",  # one dot leader
+    ],
+)
+def test_no_script_is_missing(key: str) -> None:
+    assert imitates_reserved(key)
+    assert skeleton(key).startswith(RESERVED_PREFIX)
+
+
+def test_what_ascii_needs_does_not_load_the_table() -> None:
+    confusables._to_lookalike.cache_clear()
+    assert not imitates_reserved("team")
+    assert skeleton("Team") == "team"
+    assert confusables._to_lookalike.cache_info().currsize == 0
 
 
 @pytest.mark.parametrize("name", ["requester.id", "client.id", "", "anything"])

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_audit.identity.crypto_keys import is_public_key, load_client_key
+from meta_audit.identity.key_loading import is_public_key, load_client_key
 from meta_audit.identity.keys import (
     MAX_BASE64_CHARS,
     KeyType,

@@ -24,7 +24,7 @@ from tests.ingest.documents import compact, job, ndjson, pretty
 BROKEN = (
     (b'{"ID":"j-1","ID":"j-2"}', "duplicate_key"),
     (b'{"ID":"j-3","Meta":{"v":1.20},"Tasks":[{"Name":"t"}]}', "meta.not_string"),
-    (b'{"ID":"j-4","Meta":{"v":"\\u0000"},"Tasks":[{"Name":"t"}]}', "text.nul"),
+    (b'{"ID":"j-4","Meta":{"v":"\\ud800"},"Tasks":[{"Name":"t"}]}', "text.encoding"),
     (b'{"ID":"j-5","Meta":{},"meta":{},"Tasks":[{"Name":"t"}]}', "case_collision"),
     (b'{"a":"b"}', "not_a_job"),
 )

@@ -23,7 +23,6 @@ from meta_audit.ledger.merkle import (
     nodes_of,
 )
 from meta_audit.ledger.merkle_proof import verify_consistency, verify_inclusion
-from meta_audit.ledger.subtree import verify_subtree_consistency, verify_subtree_inclusion
 from tests.ledger import oracle
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus/merkle/testdata"
@@ -65,32 +64,14 @@ def run_vector(kind: str, case: dict[str, Any]) -> bool:
     def field(name: str) -> bytes:
         return b64decode(case[name] or "")
 
-    match kind:
-        case "inclusion":
-            where = (case["leafIdx"], case["treeSize"])
-            return holds(verify_inclusion, field("leafHash"), *where, proof, field("root"))
-        case "consistency":
-            where = (case["size1"], case["size2"])
-            return holds(verify_consistency, *where, field("root1"), field("root2"), proof)
-        case "subtreeinclusion":
-            where = (case["leafIdx"], case["start"], case["end"])
-            check = verify_subtree_inclusion
-            return holds(check, field("leafHash"), *where, proof=proof, root=field("root"))
-        case _:
-            where = (case["start"], case["end"], case["size"])
-            roots = {"subtree_root": field("root1"), "root": field("root2")}
-            return holds(verify_subtree_consistency, *where, proof=proof, **roots)
+    if kind == "inclusion":
+        where = (case["leafIdx"], case["treeSize"])
+        return holds(verify_inclusion, field("leafHash"), *where, proof, field("root"))
+    where = (case["size1"], case["size2"])
+    return holds(verify_consistency, *where, field("root1"), field("root2"), proof)
 
 
-@pytest.mark.parametrize(
-    ("kind", "count"),
-    [
-        ("inclusion", 98),
-        ("consistency", 98),
-        ("subtreeinclusion", 204),
-        ("subtreeconsistency", 118),
-    ],
-)
+@pytest.mark.parametrize(("kind", "count"), [("inclusion", 98), ("consistency", 98)])
 def test_corpus_gives_the_expected_verdicts(kind: str, count: int) -> None:
     files = sorted((CORPUS / kind).rglob("*.json"))
     if not files:
@@ -167,16 +148,10 @@ def test_proofs_equal_the_recursive_definitions_and_verify() -> None:
             proof = inclusion_proof(nodes, index, size)
             assert list(proof) == oracle.path(index, ENTRIES[:size])
             verify_inclusion(LEAVES[index], index, size, proof, ROOTS[size])
-            root = ROOTS[size]
-            verify_subtree_inclusion(LEAVES[index], index, 0, size, proof=proof, root=root)
-            leaf = {"subtree_root": LEAVES[index], "root": root, "proof": proof}
-            verify_subtree_consistency(index, index + 1, size, **leaf)
         for old in range(1, size + 1):
             proof = consistency_proof(nodes, old, size)
             assert list(proof) == oracle.subproof(old, ENTRIES[:size], True)
             verify_consistency(old, size, ROOTS[old], ROOTS[size], proof)
-            trees = {"subtree_root": ROOTS[old], "root": ROOTS[size], "proof": proof}
-            verify_subtree_consistency(0, old, size, **trees)
 
 
 @given(st.data())
@@ -297,8 +272,6 @@ def test_a_refusal_names_the_step_that_failed() -> None:
     for root in (b"", ROOTS[4] + b"x"):
         with pytest.raises(LedgerError, match="32 bytes long"):
             verify_consistency(4, 7, root, ROOTS[7], chain)
-        with pytest.raises(LedgerError, match="32 bytes long"):
-            verify_subtree_consistency(0, 4, 7, subtree_root=root, root=ROOTS[7], proof=chain)
 
 
 def test_a_boundary_between_two_hashes_cannot_move() -> None:

@@ -150,12 +150,13 @@ V1_WRAPPED: dict[str, Any] = {
         }
     ],
 }
+NODE = "QmVAb7r2pKWCuyLpYWoZr9syhhFnTWeFaByHdb8PkkhLQG"
 SHARDS: dict[str, Any] = {
     "Nodes": {
-        "QmVAb7r2pKWCuyLpYWoZr9syhhFnTWeFaByHdb8PkkhLQG": {
+        NODE: {
             "Shards": {
                 "0": {
-                    "NodeId": "QmVAb7r2pKWCuyLpYWoZr9syhhFnTWeFaByHdb8PkkhLQG",
+                    "NodeId": NODE,
                     "State": 7,
                     "Status": "Got results proposal of length: 0",
                 }

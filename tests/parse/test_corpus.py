@@ -65,7 +65,7 @@ def outcomes() -> Iterator[tuple[str, JobRecord | RejectedError]]:
         for row in csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE):
             content = (CORPUS / row["file"]).read_bytes()
             try:
-                value = decode(content, "json" if row["file"].endswith(".json") else "yaml")
+                value = decode(content, "json" if row["file"].endswith(".json") else "yaml").value
             except RejectedError as error:
                 yield row["kind"], error
                 continue
@@ -101,7 +101,9 @@ def test_identities(corpus: list[tuple[str, JobRecord | RejectedError]]) -> None
         if isinstance(record, JobRecord)
         for attribution in record.attributions
     )
-    assert verdicts["requester", "server", "match"] == 20
+    assert verdicts["requester", "server", "match"] == 16
+    # Jobs as a Python client printed them, in snake case.
+    assert verdicts["requester", "claimed", "match"] == 4
     assert verdicts["client", "proven", "match"] == 1
     assert not [key for key in verdicts if key[2] == "mismatch"]
     # Of 20 jobs in fixtures of the web interface with random bytes, and of elided examples.

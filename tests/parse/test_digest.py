@@ -115,7 +115,7 @@ def test_what_changes_with_time_does_not_count() -> None:
     assert digest(rest | lower) == digest(docs.CURRENT)
     metadata = docs.V1_JOB["Metadata"] | {"CreatedAt": "2020-01-01T00:00:00Z"}
     assert digest(docs.V1_JOB | {"Metadata": metadata}) == digest(docs.V1_JOB)
-    state = {"JobState": {}, "CreatedAt": None, "JobEvents": []}
+    state = {"JobState": {}, "CreatedAt": "2020-01-01T00:00:00Z", "JobEvents": []}
     assert digest(docs.FLAT_JOB | state) == digest(docs.FLAT_JOB)
 
 

@@ -129,7 +129,8 @@ def test_null_is_the_zero_value() -> None:
     record = parse(docs.CURRENT | dict.fromkeys((*names, "CreateTime", "Constraints")), b"")
     assert (record.name, record.priority, record.meta, record.state) == ("", 0, {}, "")
     assert record.created_at is None
-    assert record.findings == ()
+    # Without a create time and a state nobody has accepted it.
+    assert [finding.code for finding in record.findings] == ["spec.states_id"]
     assert parse(docs.CURRENT | {"Tasks": None}, b"").tasks == ()
 
 
@@ -140,7 +141,8 @@ def test_other_notations_of_integers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "name"), [("Running", "Running"), (0, "Undefined"), (1, "Pending"), (3, "3")]
+    ("state", "name"),
+    [("Running", "Running"), (0, "Undefined"), (1, "Pending"), (3, "unknown (3)")],
 )
 def test_states_of_jobs(state: Any, name: str) -> None:
     assert parse(docs.CURRENT | {"State": {"StateType": state}}, b"").state == name

@@ -21,8 +21,8 @@ def codes(record: JobRecord) -> list[str]:
 
 
 SCALARS = [
-    (Scalar("1.20", 1.2), "1.20"),
-    (Scalar("NO", False), "NO"),
+    (Scalar("1.20", 1.2), "1.2"),
+    (Scalar("NO", False), "false"),
     (Scalar("1e400", None), "1e400"),
     (1, "1"),
     (1.5, "1.5"),
@@ -40,9 +40,11 @@ def test_a_value_that_is_not_text(value: Any, literal: str) -> None:
     assert literal in str(caught.value)
 
     record = with_meta({"version": value, "a": "b"}, coerce=True)
+    written = value.text if isinstance(value, Scalar) else literal
+    said = f" for {written!r}" if written != literal else ""
     assert record.meta == {"version": literal, "a": "b"}
     assert [(f.code, f.detail) for f in record.findings] == [
-        ("meta.coerced", f"job Meta: key 'version': {literal!r}")
+        ("meta.coerced", f"job Meta: key 'version': {literal!r}{said}")
     ]
 
 

@@ -109,12 +109,12 @@ PASSING: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
     "wrong port": (
         lambda c: f"postgresql://reader:{SECRET}@127.0.0.1:1/{DATABASE}",
         "Connection refused",
-        "Is the server up?",
+        "Check that the server is up",
     ),
     "wrong ports of two hosts": (
         lambda c: f"postgresql://reader:{SECRET}@127.0.0.1:1,127.0.0.1:2/{DATABASE}",
         "Connection refused",
-        "Is the server up?",
+        "Check that the server is up",
     ),
     "too many connections": (
         lambda c: c.tcp(DATABASE, "crowded", SECRET),
@@ -129,7 +129,7 @@ def test_what_may_pass_is_waited_for(
     cluster: Cluster, run: Run, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     make, error, advice = PASSING[case]
-    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.7)
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.7")
     for command in (["find"], ["ingest", __file__], ["verify"]):
         began = time.monotonic()
         result = run(*command, "--db", make(cluster))
@@ -140,8 +140,7 @@ def test_what_may_pass_is_waited_for(
 
 
 def test_who_waits_for_long_says_so_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 1.5)
-    monkeypatch.setattr("meta_audit.store.retry.SILENT_SECONDS", 0.2)
+    monkeypatch.setenv("META_AUDIT_WAIT", "1.5")
     result = run("find", "--db", f"postgresql://reader:{SECRET}@127.0.0.1:1/a")
     waiting, error, _ = result.err.splitlines()
     assert waiting.startswith("Waiting, up to 2 s: the store postgresql+psycopg://reader:***@")

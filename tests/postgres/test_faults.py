@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from meta_audit import cli
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.record.runs import begin_import
-from meta_audit.store import retry as transactions
 from meta_audit.store.opening import Store, open_to_read, open_to_write
-from meta_audit.store.postgresql.bulk import PostgresBulk
+from meta_audit.store.postgresql.session import PostgresqlSession
+from meta_audit.store.retry import Retry
 from tests.engines import Server
 from tests.faults import export
 from tests.postgres.faults import Trial
@@ -59,19 +58,19 @@ def imports(store: Store) -> int:
         return int(connection.exec_driver_sql("SELECT count(*) FROM imports").scalar() or 0)
 
 
-def cut(bulk: PostgresBulk, server: Server) -> None:
+def cut(bulk: PostgresqlSession, server: Server) -> None:
     """Terminate the server's side of a connection."""
     pid = bulk._connected().info.backend_pid
     with server.connect() as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
 
 
-def begin(bulk: PostgresBulk) -> int:
+def begin(bulk: PostgresqlSession) -> int:
     return begin_import(bulk, "me", "0", "[]")
 
 
 def test_a_connection_lost_while_idle(store: Store, postgres: Server) -> None:
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     assert begin(bulk) == 1
     cut(bulk, postgres)
     assert begin(bulk) == 2
@@ -84,7 +83,7 @@ def test_a_connection_lost_while_idle(store: Store, postgres: Server) -> None:
 def test_a_connection_lost_within_a_transaction(
     store: Store, postgres: Server, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     begin(bulk)
     original: Callable[..., Any] = getattr(bulk, moment)
     times = []
@@ -107,7 +106,7 @@ def test_a_commit_that_was_not_answered(
     store: Store, postgres: Server, done: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server committed, or not; the connection broke before it could say so."""
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     begin(bulk)
     driver = bulk._connected()
     execute = driver.execute
@@ -132,7 +131,7 @@ def test_another_writer_took_the_number_meanwhile(
     store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first row of the lost transaction has the number of another's: it was not committed."""
-    bulk, other = PostgresBulk(store.engine), PostgresBulk(open_to_write_again(store))
+    bulk, other = session_of(store), session_of(open_to_write_again(store))
     driver = bulk._connected()
     execute = driver.execute
 
@@ -152,12 +151,18 @@ def test_another_writer_took_the_number_meanwhile(
     other._engine.dispose()
 
 
-def open_to_write_again(store: Store) -> sa.Engine:
-    return open_to_write(store.url.render_as_string(hide_password=False)).engine
+def open_to_write_again(store: Store, retry: Retry | None = None) -> Store:
+    return open_to_write(store.location, retry=retry)
 
 
-def test_patience_ends(store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    bulk = PostgresBulk(store.engine)
+def session_of(store: Store) -> PostgresqlSession:
+    session = store.session()
+    assert isinstance(session, PostgresqlSession)
+    return session
+
+
+def test_waiting_ends(store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    bulk = session_of(open_to_write_again(store, Retry(write_seconds=0.5)))
     original = bulk.insert
 
     def lost(*arguments: Any) -> Any:
@@ -165,17 +170,14 @@ def test_patience_ends(store: Store, postgres: Server, monkeypatch: pytest.Monke
         return original(*arguments)
 
     monkeypatch.setattr(bulk, "insert", lost)
-    with (
-        transactions.patience(0.5),
-        pytest.raises(TransientStoreError, match=r"terminating connection|closed"),
-    ):
+    with pytest.raises(TransientStoreError, match=r"terminating connection|closed"):
         begin(bulk)
     bulk.close()
     assert imports(store) == 0
 
 
 def test_an_error_that_does_not_pass_is_not_repeated(store: Store) -> None:
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     times = []
 
     def work() -> None:
@@ -183,7 +185,7 @@ def test_an_error_that_does_not_pass_is_not_repeated(store: Store) -> None:
         bulk.query("SELECT nonsense")
 
     with pytest.raises(StoreError, match=r"nonsense.*42703") as raised:
-        transactions.in_transaction(bulk, work)
+        bulk.transaction(work)
     assert not isinstance(raised.value, TransientStoreError)
     assert times == [1]
     assert begin(bulk) == 1
@@ -193,7 +195,7 @@ def test_an_error_that_does_not_pass_is_not_repeated(store: Store) -> None:
 @contextmanager
 def holding_the_lock(store: Store) -> Iterator[threading.Event]:
     """Another writer is at work until the event is set."""
-    bulk = PostgresBulk(open_to_write_again(store))
+    bulk = session_of(open_to_write_again(store))
     bulk.begin()
     let_go = threading.Event()
 
@@ -211,7 +213,7 @@ def holding_the_lock(store: Store) -> Iterator[threading.Event]:
 
 
 def test_a_writer_waits_for_its_turn_beyond_the_time_out(store: Store) -> None:
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     bulk._connected().execute("SET lock_timeout = '100ms'")
     with holding_the_lock(store) as let_go:
         threading.Timer(0.5, let_go.set).start()
@@ -219,9 +221,8 @@ def test_a_writer_waits_for_its_turn_beyond_the_time_out(store: Store) -> None:
     bulk.close()
 
 
-def test_a_writer_does_not_wait_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("meta_audit.store.postgresql.bulk.BUSY_SECONDS", 0)
-    bulk = PostgresBulk(store.engine)
+def test_a_writer_does_not_wait_for_ever(store: Store) -> None:
+    bulk = session_of(open_to_write_again(store, Retry(busy_seconds=0)))
     bulk._connected().execute("SET lock_timeout = '100ms'")
     with holding_the_lock(store), pytest.raises(TransientStoreError, match="55P03"):
         bulk.begin()
@@ -230,7 +231,7 @@ def test_a_writer_does_not_wait_for_ever(store: Store, monkeypatch: pytest.Monke
 
 def test_time_outs_are_set(store: Store) -> None:
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-    bulk = PostgresBulk(store.engine)
+    bulk = session_of(store)
     assert all(bulk.query(f"SHOW {name}")[0][0] != "0" for name in names)
     bulk.close()
 
@@ -245,14 +246,12 @@ def test_reading_while_the_connection_is_cut(
 
     original = meta_audit.query.find.summaries
 
-    def cut_first(connection: sa.Connection, keys: Any) -> Any:
-        driver: Any = connection.connection.driver_connection
-        with postgres.connect() as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", (driver.info.backend_pid,))
-        return original(connection, [1])
+    def cut_first(session: PostgresqlSession, keys: Any) -> Any:
+        cut(session, postgres)
+        return original(session, [1])
 
     monkeypatch.setattr(meta_audit.query.find, "summaries", cut_first)
-    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.5)
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.5")
     assert cli.run(["find", "--db", postgres_url]) == cli.Exit.STORE
     assert "terminating connection" in capsys.readouterr().err
 
@@ -263,10 +262,10 @@ def test_every_row_is_there_after_a_fault_in_the_middle(
     """Each kind of statement of an import is cut once."""
     done: set[str] = set()
     for name in ("insert", "query", "insert_missing", "begin", "commit"):
-        original = getattr(PostgresBulk, name)
+        original = getattr(PostgresqlSession, name)
 
         def cut_once(
-            self: PostgresBulk, *rest: Any, original: Any = original, name: str = name
+            self: PostgresqlSession, *rest: Any, original: Any = original, name: str = name
         ) -> Any:
             what = f"{name} {str(rest[0])[:40] if rest else ''}"
             if what not in done:
@@ -274,9 +273,7 @@ def test_every_row_is_there_after_a_fault_in_the_middle(
                 cut(self, postgres)
             return original(self, *rest)
 
-        monkeypatch.setattr(PostgresBulk, name, cut_once)
-    monkeypatch.setattr(transactions, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(transactions, "LONGEST_WAIT", 0.01)
+        monkeypatch.setattr(PostgresqlSession, name, cut_once)
     assert cli.run(["ingest", str(folder), "--db", postgres_url, "--jobs", "0"]) in (1, 3)
     assert len(done) > 20
     store = open_to_read(postgres_url)

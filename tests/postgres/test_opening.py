@@ -17,7 +17,8 @@ from meta_audit import cli
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.schema import HEAD
 from meta_audit.schema.tables import metadata
-from meta_audit.store.opening import locate, open_to_read, open_to_write, revision, shown
+from meta_audit.store.location import locate, shown
+from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ def test_sqlite_does_not_import_psycopg(tmp_path: Path) -> None:
     code = (
         "import sys; from meta_audit.store.opening import *;"
         f"open_to_write({str(tmp_path / 'a.db')!r}); open_to_read({str(tmp_path / 'a.db')!r});"
-        "print({'psycopg', 'meta_audit.store.postgresql.connect'} & set(sys.modules))"
+        "print({'psycopg', 'meta_audit.store.postgresql.backend'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -113,9 +114,9 @@ def test_cannot_connect(
 
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.3)
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.3")
     assert cli.run(["find", "--db", "postgresql://127.0.0.1:1/d"]) == cli.Exit.STORE
-    assert "Is the server up?" in capsys.readouterr().err
+    assert "Check that the server is up" in capsys.readouterr().err
 
 
 def test_reading_makes_no_store(empty: str) -> None:
@@ -134,7 +135,7 @@ def test_a_database_of_another_program_is_left_alone(postgres: Server, empty: st
     in_schema = url.render_as_string(hide_password=False)
     store = open_to_write(in_schema)
     assert store.created
-    assert revision(store) == HEAD
+    assert store.revision() == HEAD
     store.close()
 
 

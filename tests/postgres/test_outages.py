@@ -24,10 +24,9 @@ from meta_audit.ingest.result import Summary
 from meta_audit.ingest.run import STOP_SIGNALS, Import
 from meta_audit.record.runs import begin_import
 from meta_audit.sources import find
-from meta_audit.store import retry as transactions
 from meta_audit.store import transfer as moving
 from meta_audit.store.opening import open_to_read, open_to_write
-from meta_audit.store.postgresql.bulk import PostgresBulk
+from meta_audit.store.retry import Retry
 from tests.clusters import USER, Cluster
 from tests.faults import export
 from tests.postgres.passwords import DATABASE, Run, cluster, rows, run, store_of
@@ -87,7 +86,7 @@ def test_a_search_that_is_cut_begins_again(
 @pytest.fixture
 def stopped(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Stop the server as a crash does; it is there again after the test."""
-    monkeypatch.setattr("meta_audit.store.opening.REACH_SECONDS", 0.5)
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.5")
     stops: list[int] = []
 
     def stop() -> None:
@@ -111,7 +110,7 @@ def test_the_server_stops_while_it_is_read(
     (job,) = rows(cluster, "SELECT min(job_id) FROM jobs")[0]
     where, name = {
         "trace": ("meta_audit.query.trace", "identify"),
-        "trace, later": ("meta_audit.query.trace", "together"),
+        "trace, later": ("meta_audit.query.trace", "_checkpoint"),
         "find": ("meta_audit.query.find", "summaries"),
         "verify": ("meta_audit.verify.run", "Checkpoints"),
     }[command]
@@ -127,7 +126,7 @@ def test_the_server_stops_while_it_is_read(
     arguments = ["trace", job] if command.startswith("trace") else [command]
     result = run(*arguments, "--db", store_of(cluster))
     assert result.status == cli.Exit.STORE
-    assert "Is the server up?" in result.err
+    assert "Check that the server is up" in result.err
     assert time.monotonic() - began < 10
 
 
@@ -170,14 +169,18 @@ def test_the_server_stops_while_a_store_is_copied(
     cluster.stop()
 
 
-@pytest.fixture
+@pytest.fixture(params=[120.0])
 def importing(
-    cluster: Cluster, stopped: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    stopped: Callable[[], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[Callable[[], None]], Summary]]:
     """An import whose server stops after the first batch; then something else is done, too."""
     monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 20)
     (tmp_path / "jobs.ndjson").write_text("\n".join(Generator(9).documents(0, 100)))
-    store = open_to_write(store_of(cluster))
+    store = open_to_write(store_of(cluster), retry=Retry(write_seconds=request.param))
 
     def run(then: Callable[[], None]) -> Summary:
         class Stopping(Quiet):
@@ -192,13 +195,14 @@ def importing(
     store.close()
 
 
+@pytest.mark.parametrize("importing", [1.5], indirect=True)
 def test_the_server_stops_for_good_while_documents_come_in(
     importing: Callable[[Callable[[], None]], Summary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for once, not a second time for the end of the import."""
     ends: list[str] = []
-    monkeypatch.setattr(Import, "_end", lambda _, status: ends.append(status))
-    with transactions.patience(1.5), pytest.raises(TransientStoreError, match=r"onnection"):
+    monkeypatch.setattr(Import, "_end", lambda _, status, *rest: ends.append(status))
+    with pytest.raises(TransientStoreError, match=r"onnection"):
         importing(lambda: None)
     assert not ends
 
@@ -211,12 +215,12 @@ def test_a_signal_ends_the_waiting(importing: Callable[[Callable[[], None]], Sum
         importing(timer.start)
     for number in STOP_SIGNALS:
         signal.signal(number, before if number == signal.SIGINT else signal.SIG_DFL)
-    assert time.monotonic() - began < transactions.PATIENCE_SECONDS / 4
+    assert time.monotonic() - began < Retry().write_seconds / 4
 
 
 def test_a_statement_that_takes_too_long(cluster: Cluster) -> None:
     store = open_to_write(store_of(cluster))
-    bulk = PostgresBulk(store.engine)
+    bulk = store.session()
     bulk._connected().execute("SET statement_timeout = '50ms'")
     with pytest.raises(StoreError, match="57014") as raised:
         bulk.query("SELECT pg_sleep(5)")
@@ -230,7 +234,7 @@ def test_a_transaction_that_was_idle_too_long_is_done_again(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_to_write(store_of(cluster))
-    bulk = PostgresBulk(store.engine)
+    bulk = store.session()
     bulk._connected().execute("SET idle_in_transaction_session_timeout = '50ms'")
     original, times = bulk.insert, []
 

@@ -6,15 +6,16 @@ import json
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-import sqlalchemy as sa
 
 from meta_audit.ingest.build import Offered, build
 from meta_audit.model import Document, Format
 from meta_audit.record.runs import SourceLog, begin_import
 from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_read, open_to_write
+from meta_audit.store.session import Session
 
 Value = bytes | dict[str, Any] | Offered
 
@@ -35,7 +36,7 @@ class Filled:
     ) -> None:
         """Import documents, as one source."""
         store = open_to_write(self.db)
-        bulk = store.bulk()
+        bulk = store.session()
         log = SourceLog(begin_import(bulk, "test@host", "0", "[]"))
         log.begin(0, uri)
         offered = []
@@ -53,12 +54,13 @@ class Filled:
         store.close()
 
     @property
-    def connection(self) -> sa.Connection:
-        """A connection that cannot write."""
+    def session(self) -> Session:
+        """A session that sees one state of the store."""
         store = open_to_read(self.db)
-        connection = store.engine.connect()
-        self._opened += [connection, store]
-        return connection
+        session = store.session()
+        session.begin_snapshot()
+        self._opened += [session, store]
+        return session
 
     def close(self) -> None:
         """Close what was opened."""
@@ -131,20 +133,28 @@ def job() -> JobFactory:
 
 
 @pytest.fixture
-def statements() -> Callable[[sa.Connection, Callable[[], object]], int]:
+def statements() -> Callable[[Session, Callable[[], object]], int]:
     """Count the statements that a piece of work issues."""
 
-    def count(connection: sa.Connection, work: Callable[[], object]) -> int:
-        issued: list[str] = []
+    def count(session: Session, work: Callable[[], object]) -> int:
+        issued: list[object] = []
+        query, together = session.query, session.together
 
-        def note(_c: Any, _cur: Any, statement: str, *_: Any) -> None:
-            issued.append(statement)
+        def counted(sql: str, *parameters: object) -> list[Any]:
+            issued.append(sql)
+            return query(sql, *parameters)
 
-        sa.event.listen(connection, "before_cursor_execute", note)
-        try:
+        def counted_together(*statements: Any) -> list[Any]:
+            before = len(issued)
+            found = together(*statements)
+            issued[before:] = statements
+            return found
+
+        with (
+            patch.object(session, "query", counted),
+            patch.object(session, "together", counted_together),
+        ):
             work()
-        finally:
-            sa.event.remove(connection, "before_cursor_execute", note)
         return len(issued)
 
     return count

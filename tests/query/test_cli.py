@@ -216,7 +216,7 @@ def test_rejections_list_and_show(store, job, run: Run) -> None:
     assert lines[0] == "0  text.encoding  =evil.json, document 1, line 1, import 1"
     assert lines[2] == "1  not_a_job  =evil.json, document 2, line 2, import 1"
     assert lines[1::2] == [
-        "    byte 15 (0xff) is not UTF-8: invalid start byte",
+        "    byte 15 (0xff) is not valid UTF-8: invalid start byte",
         "    an empty mapping",
     ]
     document = json.loads(run("rejections", "list", "--format", "json")[1])

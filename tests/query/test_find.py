@@ -15,7 +15,7 @@ START = 1_700_000_000_000_000_000
 
 def ids(store: Any, *pairs: tuple[str, str], limit: int = 50, **search: Any) -> list[str]:
     terms = tuple(Pair(*pair) for pair in pairs)
-    found = find(store.connection, Search(terms, **search), limit)
+    found = find(store.session, Search(terms, **search), limit)
     return [job.job_id for job in found.jobs]
 
 
@@ -43,10 +43,10 @@ def jobs(store, job):
 
 def test_without_terms_the_newest_jobs_come_first(jobs) -> None:
     assert ids(jobs) == ["j-2", "j-3", "j-1", "j-4", "j-5", "j-6"]
-    found = find(jobs.connection, Search(), 2)
+    found = find(jobs.session, Search(), 2)
     assert [job.job_id for job in found.jobs] == ["j-2", "j-3"]
     assert found.more
-    assert not find(jobs.connection, Search(), 6).more
+    assert not find(jobs.session, Search(), 6).more
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_versions_of_few_jobs_do_not_crowd_out_the_rest(store, job) -> None:
 def test_a_summary_says_who_and_how_well_that_is_known(store, job) -> None:
     client = "a" * 64
     store.take(job("j-1", Namespace=client, meta={"bacalhau.org/requester.id": "n-1"}))
-    (found,) = find(store.connection, Search(), 5).jobs
+    (found,) = find(store.session, Search(), 5).jobs
     assert (found.requester, found.requester_trust) == ("n-1", "server")
     assert found.created_at == "2023-11-14T22:13:20.123456789Z"
     assert (found.name, found.type, found.state) == ("hello", "batch", "Completed")
@@ -127,11 +127,11 @@ def test_the_number_of_statements_does_not_depend_on_what_is_found(
 ) -> None:
     store.take(job("j-0", meta={"k": "v", "rare": "1"}))
     one, two = Search((Pair("rare", "1"),)), Search((Pair("k", "v"),))
-    connection = store.connection
-    before = statements(connection, lambda: find(connection, one, 100))
+    session = store.session
+    before = statements(session, lambda: find(session, one, 100))
     store.take(*(job(f"j-{n}", meta={"k": "v", "n": f"{n}"}) for n in range(1, 90)))
-    connection = store.connection
-    assert statements(connection, lambda: find(connection, two, 100)) == before <= 8
+    session = store.session
+    assert statements(session, lambda: find(session, two, 100)) == before <= 8
 
 
 KEYS = st.sampled_from(["a", "b"])
@@ -184,7 +184,7 @@ def test_it_finds_what_a_plain_filter_finds(
             and search.requester in (None, value["Meta"].get("bacalhau.org/requester.id"))
             and search.namespace in (None, value["Namespace"])
         ]
-        found = find(store.connection, search, limit)
+        found = find(store.session, search, limit)
         times = {value["ID"]: value["CreateTime"] for value in matching}
         assert {job.job_id for job in found.jobs} <= times.keys()
         assert len(found.jobs) == min(limit, len(times))
@@ -198,3 +198,23 @@ def test_it_finds_what_a_plain_filter_finds(
 def monkeypatch_counted(request, monkeypatch) -> None:
     """Both ways to lead a search, whatever the size of the store."""
     monkeypatch.setattr(module, "COUNTED", request.param)
+
+
+def test_a_smaller_limit_gives_the_beginning_of_the_list(store, job) -> None:
+    """Also where versions of one job state other create times."""
+    for n in range(4):
+        late = job(f"j-{n}", CreateTime=START + 9 * HOUR + n, Revision=1, ModifyTime=START)
+        early = job(f"j-{n}", CreateTime=START - 9 * HOUR + n, Name="new", ModifyTime=START + 1)
+        store.take(late, early)
+        store.take(job(f"k-{n}", CreateTime=START + n * HOUR // 2))
+    session = store.session
+    for pairs in ((), (Pair("team", "a"),), (Pair("bacalhau.org/requester.id", "n-1"),)):
+        every = find(session, Search(pairs), 100).jobs
+        assert len(every) == 8
+        for limit in range(1, 9):
+            assert find(session, Search(pairs), limit).jobs == every[:limit]
+
+
+def test_pairs_with_nul_are_found(store, job) -> None:
+    store.take(job("j-1", meta={"a\0": "b\0c"}))
+    assert ids(store, ("a\0", "b\0c")) == ["j-1"]

@@ -21,8 +21,8 @@ def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naught
         job("j-1", meta=meta, Labels=meta),
         *(job(f"j-task-{n}", task_meta={s: s}, Name=s) for n, s in enumerate(strings)),
     )
-    connection = store.connection
-    found = trace(connection, "j-1")
+    session = store.session
+    found = trace(session, "j-1")
     assert isinstance(found, Trace)
     written = to_json(found).decode()
     assert is_safe(written.replace("\n", ""))
@@ -34,5 +34,5 @@ def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naught
         assert is_safe(trace_page(found, screen).replace("\n", ""))
     for number, string in enumerate(strings):
         term = parse_term(format_term(Pair(string, string)))
-        listed = {f.job_id for f in find(connection, Search((term,)), 5).jobs}
+        listed = {f.job_id for f in find(session, Search((term,)), 5).jobs}
         assert f"j-task-{number}" in listed

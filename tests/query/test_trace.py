@@ -14,13 +14,13 @@ ID = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab"
 
 
 def traced(store: Any, job: str = ID, namespace: str | None = None) -> Trace:
-    found = trace(store.connection, job, namespace)
+    found = trace(store.session, job, namespace)
     assert isinstance(found, Trace)
     return found
 
 
 def candidates(store: Any, job: str, namespace: str | None = None) -> Candidates:
-    found = trace(store.connection, job, namespace)
+    found = trace(store.session, job, namespace)
     assert isinstance(found, Candidates)
     return found
 
@@ -198,7 +198,7 @@ def test_a_namespace_chooses_among_jobs_of_one_id(store, job) -> None:
     assert traced(store, "j-1", "other").job.namespace == "other"
     assert len(traced(store, "j-1", "other").executions) == 1
     with pytest.raises(NotFoundError) as missing:
-        trace(store.connection, "j-1", "third")
+        trace(store.session, "j-1", "third")
     assert missing.value.advice.endswith("default, other")
 
 
@@ -206,7 +206,7 @@ def test_a_namespace_chooses_among_jobs_of_one_id(store, job) -> None:
 def test_wildcards_and_what_cannot_be_stored_find_nothing(store, job, text: str) -> None:
     store.take(job())
     with pytest.raises(NotFoundError):
-        trace(store.connection, text)
+        trace(store.session, text)
 
 
 def test_wildcards_find_themselves(store, job) -> None:
@@ -218,7 +218,7 @@ def test_wildcards_find_themselves(store, job) -> None:
 def test_an_empty_text_is_refused(store, job) -> None:
     store.take(job())
     with pytest.raises(UsageError):
-        trace(store.connection, "")
+        trace(store.session, "")
 
 
 def test_long_names_are_told_apart(store, job) -> None:
@@ -232,8 +232,8 @@ def test_the_number_of_statements_is_constant(store, job, statements: Callable[.
     many["Tasks"] = [{**many["Tasks"][0], "Name": f"t{n}"} for n in range(20)]
     store.take(few)
     store.take(*(dict(many, Revision=n) for n in range(30)))
-    connection = store.connection
-    counts = {statements(connection, lambda i=i: trace(connection, i)) for i in ("j-few", "j-many")}
+    session = store.session
+    counts = {statements(session, lambda i=i: trace(session, i)) for i in ("j-few", "j-many")}
     assert len(counts) == 1
     assert counts.pop() <= 14
     assert len(traced(store, "j-many").meta) == 520
@@ -244,3 +244,51 @@ def test_results_are_frozen(store, job) -> None:
     with pytest.raises(AttributeError):
         traced(store).job.job_id = "other"  # type: ignore[misc]
     assert msgspec.json.decode(to_json(traced(store)), type=Trace) == traced(store)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_two_jobs_under_one_id_are_said_first(store, job, reverse: bool) -> None:
+    other = {"bacalhau.org/requester.id": "n-2", "team": "a"}
+    documents = [job(), job(meta=other, CreateTime=1_600_000_000_000_000_000)]
+    store.take(*(reversed(documents) if reverse else documents))
+    first = traced(store).findings[0]
+    assert (first.code, first.severity) == ("identity.two_jobs", "critical")
+    assert "requester n-1" in first.detail
+    assert "requester n-2" in first.detail
+    assert "2020-09-13T12:26:40.000000000Z" in first.detail
+
+
+def test_a_new_version_of_one_job_is_no_second_job(store, job) -> None:
+    store.take(job(), job(Name="renamed", Version=2, Revision=5))
+    assert not traced(store).findings
+
+
+def test_a_spec_never_hides_what_an_orchestrator_says(store, job) -> None:
+    forged = job(meta={"bacalhau.org/requester.id": "forged"}, ModifyTime=1_900_000_000_000_000_000)
+    del forged["CreateTime"], forged["Revision"], forged["State"]
+    store.take(job(), forged)
+    found = traced(store)
+    assert found.job.origin == "orchestrator"
+    assert [a.value for a in found.attributions if a.role == "requester"] == ["n-1"]
+    assert "reserved.unsubmitted" in {finding.code for finding in found.findings}
+
+
+def test_ties_of_time_are_broken_by_content(make_store, job) -> None:
+    documents = [job(Name="one"), job(Name="two"), job(Name="three")]
+    told = set()
+    for order in (documents, documents[::-1], [documents[1], documents[0], documents[2]]):
+        store = make_store()
+        store.take(*order)
+        told.add(traced(store).job.name)
+        store.close()
+    assert len(told) == 1
+
+
+def test_nul_is_kept_exactly(store, job) -> None:
+    meta = {"bacalhau.org/requester.id": "n-1", "a\0b": "c\0d\uffffe"}
+    store.take(job("j-nul", meta=meta, Name="na\0me"))
+    found = traced(store, "j-nul")
+    assert found.job.name == "na\0me"
+    assert {pair.key: pair.value for pair in found.meta if not pair.task_no} == meta
+    assert "text.nul" in {finding.code for finding in found.findings}
+    assert traced(store, "na\0me").job.job_id == "j-nul"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from meta_audit.record import lookups as dictionaries
 from meta_audit.record.lookups import Dictionaries
-from meta_audit.store.engine import Bulk
 from meta_audit.store.opening import open_to_write
+from meta_audit.store.session import Session
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)
 PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=12)
@@ -36,9 +36,9 @@ CALLS = st.lists(
 
 
 @pytest.fixture
-def bulk(db_url: str) -> Iterator[Bulk]:
+def bulk(db_url: str) -> Iterator[Session]:
     store = open_to_write(db_url)
-    bulk = store.bulk()
+    bulk = store.session()
     yield bulk
     bulk.close()
     store.close()
@@ -52,7 +52,7 @@ RELAXED = settings(
 @RELAXED
 @given(calls=CALLS, remembered=st.sampled_from([0, 2, 100]))
 def test_every_value_has_one_number(
-    bulk: Bulk, calls: list[tuple[str, list[object] | None]], remembered: int
+    bulk: Session, calls: list[tuple[str, list[object] | None]], remembered: int
 ) -> None:
     """In one transaction that is undone, so that every example begins with an empty store."""
     before, dictionaries.REMEMBERED = dictionaries.REMEMBERED, remembered  # type: ignore[misc]
@@ -83,7 +83,7 @@ def test_every_value_has_one_number(
         dictionaries.REMEMBERED = before  # type: ignore[misc]
 
 
-def check_rows(bulk: Bulk, numbers: dict[tuple[str, object], int]) -> None:
+def check_rows(bulk: Session, numbers: dict[tuple[str, object], int]) -> None:
     """The store says the same, and the numbers have no gaps."""
     asked: dict[str, dict[int, object]] = {}
     for (name, value), number in numbers.items():
@@ -108,7 +108,7 @@ def check_rows(bulk: Bulk, numbers: dict[tuple[str, object], int]) -> None:
     assert sets == expected
 
 
-def test_two_writers_share_the_numbers(bulk: Bulk) -> None:
+def test_two_writers_share_the_numbers(bulk: Session) -> None:
     """What one has added is found by the other, who had asked before."""
     one, two = Dictionaries(bulk), Dictionaries(bulk)
     assert two.terms(["a"]) == [1]

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 
 from meta_audit.schema import HEAD, migrate
 from meta_audit.schema.tables import metadata
-from meta_audit.store.opening import locate, open_to_write
+from meta_audit.store.location import locate
+from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.copies import Shelf
 from tests.faults.documents import write_folder

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.schema import HEAD
-from meta_audit.store.opening import locate, open_to_read, open_to_upgrade, open_to_write, shown
+from meta_audit.store.location import locate, shown
+from meta_audit.store.opening import open_to_read, open_to_upgrade, open_to_write
 from tests.conftest import ROOT, Audit
 from tests.copies import Shelf, administrator
 
@@ -152,7 +153,7 @@ def test_what_may_not_be_written(file: Audit, tmp_path: Path, what: str) -> None
     finally:
         folder.chmod(0o755)
     assert process.returncode == 4, process
-    assert process.stderr.startswith("Error: the store ")
+    assert process.stderr.startswith(("Error: the store ", "Error: cannot make the store "))
     assert str(db) in process.stderr
     assert "Traceback" not in process.stderr
 

@@ -28,7 +28,7 @@ def ingest(db: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, i
     statements: list[object] = []
     store = open_to_write(db)
     before = count_rows(store.engine)
-    if store.is_sqlite:
+    if store.file:
 
         @sa.event.listens_for(store.engine, "checkout")
         def trace(connection: sa.engine.interfaces.DBAPIConnection, *_: object) -> None:

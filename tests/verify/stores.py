@@ -6,20 +6,18 @@ import json
 import os
 import random
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
 from meta_audit import cli
-from meta_audit.cli.reading import reading
 from meta_audit.ingest.build import Offered, build
 from meta_audit.ledger.note import SigningKey, VerifierKey
 from meta_audit.record.runs import SourceLog, begin_import
 from meta_audit.record.writer import Writer
-from meta_audit.store.opening import open_to_write
+from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.verify.report import Report
 from meta_audit.verify.run import Verification
 from tests.copies import Shelf
@@ -98,7 +96,7 @@ def die_within_import(db: str, contents: Sequence[bytes]) -> None:
     from meta_audit.model import Document
 
     store = open_to_write(db)
-    bulk = store.bulk()
+    bulk = store.session()
     log = SourceLog(begin_import(bulk, "killed@host", "0", "[]"))
     offered = []
     for number, content in enumerate(contents, 1):
@@ -117,15 +115,14 @@ def verify(
     db: str, *against: Path, pins: Sequence[VerifierKey] = (), jobs: int = 1, **options: Any
 ) -> Report:
     """Verify a store in this process."""
-    verification = Verification(
-        partial(reading, db),
-        db,
-        against=[str(path) for path in against],
-        pins=pins,
-        jobs=jobs,
-        **options,
-    )
-    return verification.run()
+    with closing(open_to_read(db)) as store:
+        return Verification(
+            store,
+            against=[str(path) for path in against],
+            pins=pins,
+            jobs=jobs,
+            **options,
+        ).run()
 
 
 def warned(report: Report) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from meta_audit.store.engine import Values
+    from meta_audit.store.session import Values
 
 Kind = Literal["int8", "text", "bytea"]
 """Type of a column."""

@@ -7,6 +7,8 @@ from typing import Final
 
 import psycopg
 
+from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
+
 TRANSIENT: Final = (
     "08",  # connection exception
     "40",  # serialization failure, deadlock
@@ -17,22 +19,24 @@ TRANSIENT: Final = (
     "25006",  # read-only: connected to a standby, while another server takes over
 )
 """Beginnings of SQLSTATEs that pass."""
+DAMAGED: Final = ("XX", "22", "58")
+"""Beginnings of SQLSTATEs: internal error (corrupted data), bad value, error of the system."""
 ADVICE: Final = {
-    "08001": "The URL says something that libpq does not take: correct it.",
-    "08004": "There is no such host: check the URL.",
-    "08P01": "The URL and the server do not agree about SSL: see sslmode, and the certificates.",
-    "25006": "That is a standby, or a database that is read-only: name the primary, or all hosts.",
-    "28": "Check the user and the password in the URL or in ~/.pgpass; and pg_hba.conf there.",
-    "3D": "Make the database first, as with `createdb`.",
-    "42501": "The role may not do that: see docs/postgresql.md.",
-    "40001": "On a standby, see max_standby_streaming_delay; run the same command again.",
-    "53100": "The server's disk is full: make room, then run the same command again.",
-    "53300": "The server has too many connections: run the same command again later.",
-    "55P03": "Somebody else holds the store: wait, then run the same command again.",
-    "57014": "The server took too long, or was told to stop: run the same command again.",
-    "other": "Is the server up? What was written before stands; run the same command again.",
+    "08001": "Correct the URL: libpq does not accept a part of it.",
+    "08004": "Check the host in the URL: there is no such host.",
+    "08P01": "Check sslmode and the certificates: the URL and the server do not agree about SSL.",
+    "25006": "Name the primary or all hosts: this is a standby or a read-only database.",
+    "28": "Check user and password in the URL or in ~/.pgpass, and pg_hba.conf on the server.",
+    "3D": "Create the database first, for example with `createdb`.",
+    "42501": "Use a role with the right to do this: see docs/postgresql.md.",
+    "40001": "Run the same command again. On a standby, see max_standby_streaming_delay.",
+    "53100": "Make room on the server's disk, then run the same command again.",
+    "53300": "Run the same command again later: the server has too many connections.",
+    "55P03": "Wait, then run the same command again: another program holds the store.",
+    "57014": "Run the same command again: the server took too long or was told to stop.",
+    "other": "Check that the server is up. Completed work is saved; run the same command again.",
 }
-"""By the beginning of the SQLSTATE."""
+"""Advice by the beginning of the SQLSTATE."""
 _HINTS: Final = (
     ("08001", re.compile("invalid connection option|invalid .* value:|bad value for|port number")),
     ("08P01", re.compile("SSL was required|certificate")),
@@ -43,27 +47,37 @@ _HINTS: Final = (
     ("3D000", re.compile("database .* does not exist")),
     ("42501", re.compile("permission denied for database")),
 )
-"""SQLSTATE of a failed connection, by the English text; of others there is none."""
+"""SQLSTATE of a failed connection, by its English text; libpq gives no code."""
 _PERMANENT: Final = ("08001", "08004", "08P01")
-"""Of those beginnings, what does not pass."""
+"""Of these codes, those that do not pass."""
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether an error of the driver passes, so that the same may work a while later."""
+def failure(name: str, error: Exception, *, lost: bool = False) -> StoreError:
+    """Return the error that a person sees, for an error of the driver in the store `name`.
+
+    `lost`: the connection is gone, so the same may work on a new one.
+    """
     state = _state(error)
+    kind = StoreError
+    if lost or _is_transient(error, state):
+        kind = TransientStoreError
+    elif state.startswith(DAMAGED):
+        kind = DamagedStoreError
+    advice = next((text for code, text in ADVICE.items() if state.startswith(code)), "")
+    own = getattr(error, "sqlstate", None)
+    code = f" ({own})" if own else ""
+    text = " ".join(str(error).split())
+    return kind(f"the store {name} failed: {text}{code}", advice=advice or ADVICE["other"])
+
+
+def _is_transient(error: Exception, state: str) -> bool:
     return (state.startswith(TRANSIENT) and state not in _PERMANENT) or (
         not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     )
 
 
-def advice(error: BaseException) -> str:
-    """What a person can do about an error of the driver."""
-    state = _state(error)
-    return next((text for code, text in ADVICE.items() if state.startswith(code)), ADVICE["other"])
-
-
-def _state(error: BaseException) -> str:
-    """The SQLSTATE; libpq keeps it to itself where it could not connect."""
+def _state(error: Exception) -> str:
+    """Return the SQLSTATE. Libpq does not tell it where it could not connect: see `_HINTS`."""
     state = getattr(error, "sqlstate", None)
     if state:
         return str(state)

@@ -15,8 +15,8 @@ from meta_audit.verify.report import Check
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from meta_audit.store.session import Session
     from meta_audit.verify.checks.leaves import Heads
-    from meta_audit.verify.reader import Reader
     from meta_audit.verify.report import Damages
 
 _CHECKPOINTS: Final = """
@@ -84,14 +84,14 @@ class Kept(NamedTuple):
 class Checkpoints:
     """The checkpoints of the store, their own form checked."""
 
-    def __init__(self, reader: Reader, damages: Damages) -> None:
-        self._reader = reader
+    def __init__(self, session: Session, damages: Damages) -> None:
+        self._session = session
         self._damages = damages
         self.kept: list[Kept] = []
         self.signers: dict[VerifierKey, int] = {}
         """Keys that signed, in order, with the import of the first checkpoint of each."""
         self._notes: dict[int, str] = {}
-        for row in reader.query(_CHECKPOINTS):
+        for row in session.query(_CHECKPOINTS):
             self._read(row)
 
     @property
@@ -137,7 +137,7 @@ class Checkpoints:
         The keys that count. Also checks that the store names each key that signed, and no other.
         """
         stored: list[tuple[int, VerifierKey, int]] = []
-        for key_no, verifier, import_id in self._reader.query(_KEYS):
+        for key_no, verifier, import_id in self._session.query(_KEYS):
             try:
                 stored.append((key_no, VerifierKey.parse(verifier), import_id))
             except LedgerError as error:
@@ -188,7 +188,7 @@ class Checkpoints:
             if kept.number > first:
                 found = next(sources, None)
                 if found is None or line != custody(
-                    self._reader.query, line.import_id, before, line.extent, found
+                    self._session.query, line.import_id, before, line.extent, found
                 ):
                     detail = (
                         f"import {line.import_id}: the rows about it, or about what was imported"
@@ -207,18 +207,18 @@ class Checkpoints:
         size = last.checkpoint.size if last else 0
         for what, sql, field in _UNSIGNED:
             limit = size if field == "entries" else getattr(extent, field) if field else None
-            for (number,) in self._reader.query(
+            for (number,) in self._session.query(
                 f"{sql} LIMIT 10", *(() if limit is None else (limit,))
             ):
                 detail = f"{what}: number {number} is signed by no checkpoint, but its import ended"
                 entry = number if field == "entries" else None
                 self._damages.add(Check.CUSTODY, "added", detail, entry=entry)
-        now = read_extent(self._reader.query)
+        now = read_extent(self._session.query)
         unsigned = {
             name: getattr(now, name) - getattr(extent, name) for name in Extent.__struct_fields__
         }
         sql = "SELECT coalesce(max(entry_index), -1) + 1 FROM ledger_entries"
-        unsigned["entries"] = self._reader.value(sql) - size
+        unsigned["entries"] = self._session.value(sql) - size
         return {name: count for name, count in unsigned.items() if count > 0}
 
 
@@ -226,10 +226,10 @@ def _goes_on(before: Extent, after: Extent) -> bool:
     return all(getattr(before, name) <= getattr(after, name) for name in Extent.__struct_fields__)
 
 
-def check_numbers(reader: Reader, damages: Damages) -> None:
+def check_numbers(session: Session, damages: Damages) -> None:
     """Tables that are numbered from 1 have no gaps."""
     for table, column in _NUMBERED.items():
-        count, first, last = reader.query(
+        count, first, last = session.query(
             f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
         )[0]
         if count and (first != 1 or last != count):

@@ -10,7 +10,7 @@ from meta_audit.verify.report import Check
 from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damages
     from meta_audit.verify.work import Tallies, Work
 
@@ -56,23 +56,23 @@ def sum_indexed(work: Work, low: int, high: int) -> None:
     """Add up the reverse index of pairs from `low` to below `high`."""
     secret = work.options.secret
     # Not all rows at once: a pair may be in every job.
-    hashes = map(hash, work.reader.stream(_ROWS, secret, low, high))
-    for pair, count in work.reader.query(_COUNTS, low, high):
+    hashes = map(hash, work.session.stream(_ROWS, secret, low, high))
+    for pair, count in work.session.query(_COUNTS, low, high):
         work.indexed.total += weight(secret, pair) * sum(islice(hashes, count))
         work.indexed.count += count
 
 
-def check_index(tallies: Tallies, reader: Reader, damages: Damages) -> None:
+def check_index(tallies: Tallies, session: Session, damages: Damages) -> None:
     """Compare the sums; only where they differ look for the rows."""
-    rows = reader.value("SELECT count(*) FROM pair_jobs")
+    rows = session.value("SELECT count(*) FROM pair_jobs")
     expected, found = tallies.searchable, tallies.indexed
     if expected == found and rows == found.count:
         return
     named = False
     for kind, sql in (("missing", _MISSING), ("added", _ADDED)):
-        for pair, job, hour in reader.query(sql):
+        for pair, job, hour in session.query(sql):
             named = True
-            job_id = reader.query("SELECT job_id FROM jobs WHERE job_key = ?", job)
+            job_id = session.query("SELECT job_id FROM jobs WHERE job_key = ?", job)
             detail = f"pair_jobs: pair {pair}, hour {hour}, job {job}"
             damages.add(
                 Check.DERIVED,
@@ -92,7 +92,7 @@ def check_resolutions(work: Work) -> None:
         ("missing", f"{_RESOLVED} EXCEPT {_RESOLUTIONS}"),
         ("added", f"{_RESOLUTIONS} EXCEPT {_RESOLVED}"),
     ):
-        for rejection, import_id in work.reader.query(sql):
+        for rejection, import_id in work.session.query(sql):
             work.damages.add(
                 Check.DERIVED,
                 "missing" if kind == "missing" else "added",

@@ -15,7 +15,7 @@ from meta_audit.verify.report import Check
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.work import Work
 
 _DOCUMENTS: Final = """
@@ -38,8 +38,8 @@ class DamagedFrameError(Exception):
 class Frames:
     """Takes documents out of their frames, strictly."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._decompress: dict[int, Callable[..., bytes]] = {}
 
     def content(self, dictionary_id: int, frame: bytes) -> bytes:
@@ -56,7 +56,7 @@ class Frames:
     def _load(self, dictionary_id: int) -> Callable[..., bytes]:
         loaded = None
         if dictionary_id:
-            rows = self._reader.query(
+            rows = self._session.query(
                 "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?",
                 dictionary_id,
             )
@@ -69,21 +69,21 @@ class Frames:
         return made
 
 
-def content_of(reader: Reader, document_id: int) -> bytes | None:
+def content_of(session: Session, document_id: int) -> bytes | None:
     """The kept bytes of a document, None where they cannot be had."""
     sql = "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
-    rows = reader.query(sql, document_id)
+    rows = session.query(sql, document_id)
     try:
-        return Frames(reader).content(rows[0][0], bytes(rows[0][1])) if rows else None
+        return Frames(session).content(rows[0][0], bytes(rows[0][1])) if rows else None
     except DamagedFrameError:
         return None
 
 
 def check_documents(work: Work, low: int, high: int) -> None:
     """Check the entries from `low` to below `high`; beyond the ledger there may be none."""
-    frames = Frames(work.reader)
+    frames = Frames(work.session)
     found = _check_accepted(work, frames, low, high)
-    rejections = work.reader.query(_REJECTIONS, low, high)
+    rejections = work.session.query(_REJECTIONS, low, high)
     for row in rejections:
         _check_rejection(work, frames, row)
         if row[0] in found:
@@ -97,7 +97,7 @@ def check_documents(work: Work, low: int, high: int) -> None:
 
 def _check_accepted(work: Work, frames: Frames, low: int, high: int) -> set[int]:
     found, accepted, content_in = set(), work.accepted, frames.content
-    for index, digest, size, dictionary_id, frame in work.reader.query(_DOCUMENTS, low, high):
+    for index, digest, size, dictionary_id, frame in work.session.query(_DOCUMENTS, low, high):
         found.add(index)
         work.compression.add(dictionary_id)
         if not 0 <= index < len(accepted):

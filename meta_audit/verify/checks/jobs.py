@@ -82,7 +82,7 @@ class JobRange:
     def __init__(self, work: Work, low: int, high: int) -> None:
         self._work = work
         self._values = values = work.values
-        query = work.reader.query
+        query = work.session.query
         self._jobs = {key: (i, n) for key, i, n in query(_JOBS, low, high)}
         self._versions: dict[Key, tuple[Any, ...]] = {}
         self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
@@ -99,7 +99,7 @@ class JobRange:
         for key, no, *task in query(_TASKS, low, high):
             self._tasks[key, no].append(task)
             terms.update(task[1:])
-        joined = work.reader.joined("pair_id")
+        joined = work.session.joined("pair_id")
         self._meta = {
             (key, no, task_no): pairs.split(",")
             for key, no, task_no, pairs in query(_META.format(joined), low, high)

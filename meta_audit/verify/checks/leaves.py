@@ -56,7 +56,7 @@ def read_leaves(work: Work, start: Start, sizes: Sequence[int], marks: Sequence[
     for cut in cuts:
         while tree.size < min(cut, work.entries):
             end = min(cut, tree.size + ENTRIES_PER_QUERY)
-            rows = work.reader.query(_ENTRIES, tree.size, end)
+            rows = work.session.query(_ENTRIES, tree.size, end)
             if [row[0] for row in rows] != list(range(tree.size, end)):
                 return _gap(work, rows, tree.size, heads)
             try:

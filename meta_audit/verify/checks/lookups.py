@@ -12,7 +12,7 @@ from meta_audit.verify.values import COUNTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from meta_audit.verify.reader import Reader
+    from meta_audit.store.session import Session
     from meta_audit.verify.report import Damages
     from meta_audit.verify.work import Tallies, Work
 
@@ -41,7 +41,7 @@ def check_dictionaries(work: Work) -> None:
         number = COUNTS[table]
         sql = f"SELECT {number}, digest, {text} FROM {table}"  # noqa: S608 - own names
         _check_digests(work, table, sql, lambda row: digest(row[2]))
-    keys = dict(work.reader.query('SELECT key_id, "key" FROM meta_keys'))
+    keys: dict[int, str] = dict(work.session.query('SELECT key_id, "key" FROM meta_keys'))
     used_keys: set[int] = set()
 
     def of_pair(row: tuple[int, bytes, str, int]) -> bytes:
@@ -56,16 +56,16 @@ def check_dictionaries(work: Work) -> None:
 
 def _check_digests(work: Work, table: str, sql: str, expected: Callable[..., bytes]) -> None:
     number = COUNTS[table]
-    for row in _all(work.reader, sql, number):
+    for row in _all(work.session, sql, number):
         if expected(row) != bytes(row[1]):
             detail = f"{table} {row[0]} has another digest than its text"
             work.damages.add(Check.DERIVED, "edited", detail)
 
 
-def _all(reader: Reader, sql: str, number: str) -> Iterator[tuple[int, ...]]:
+def _all(session: Session, sql: str, number: str) -> Iterator[tuple[int, ...]]:
     paged = f"{sql} WHERE {number} > ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
     last = -(2**63)
-    while rows := reader.query(paged, last):
+    while rows := session.query(paged, last):
         yield from rows
         last = rows[-1][0]
 
@@ -73,12 +73,12 @@ def _all(reader: Reader, sql: str, number: str) -> Iterator[tuple[int, ...]]:
 def _check_sets(work: Work) -> None:
     members: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     sql = "SELECT set_id, rule_id, identity_id FROM attribution_members"
-    for set_id, rule, identity in work.reader.query(sql):
+    for set_id, rule, identity in work.session.query(sql):
         members[set_id].append((rule, identity))
     for rows in members.values():
         work.values.used["attribution_rules"].mark([rule for rule, _ in rows])
         work.values.used["identities"].mark([identity for _, identity in rows])
-    for set_id, known in work.reader.query("SELECT set_id, digest FROM attribution_sets"):
+    for set_id, known in work.session.query("SELECT set_id, digest FROM attribution_sets"):
         text = ",".join([f"{rule}:{identity}" for rule, identity in sorted(members[set_id])])
         if digest(text) != bytes(known):
             detail = f"attribution set {set_id} has other members than its digest"
@@ -92,7 +92,7 @@ def _check_sets(work: Work) -> None:
 def check_unique(work: Work) -> None:
     """No two rows are the same in what tells them apart."""
     for table, columns in UNIQUE.items():
-        twice = work.reader.query(
+        twice = work.session.query(
             f"SELECT {columns}, count(*) FROM {table} GROUP BY {columns}"  # noqa: S608
             " HAVING count(*) > 1 LIMIT 10"
         )

@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is opened."""
+"""PostgreSQL as an engine for stores."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from meta_audit.errors import StoreError
-from meta_audit.store.postgresql.bulk import BUSY_SECONDS, LOCK_STATEMENT, PostgresBulk
-from meta_audit.store.postgresql.failures import advice, is_transient
+from meta_audit.errors import StoreError, UsageError
+from meta_audit.store.postgresql.failures import failure
+from meta_audit.store.postgresql.roles import role_statements
+from meta_audit.store.postgresql.session import LOCK_STATEMENT, PostgresqlSession
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
 
+    from meta_audit.store.retry import Retry
+    from meta_audit.store.session import Session
+
 __all__ = [
-    "advice",
+    "backup",
     "begin_upgrade",
-    "has_revision",
+    "check_durability",
+    "failure",
+    "has_table",
     "is_empty",
-    "is_transient",
-    "make_bulk",
     "make_engine",
-    "must_be_safe",
+    "open_session",
+    "role_statements",
 ]
 
 CONNECT: Final = {
@@ -58,12 +65,12 @@ _NOT_OF_EXTENSIONS: Final = (
 )
 
 
-# It warns on stderr of connections that broke; what comes of them is told by errors.
+# It warns on stderr about broken connections; our own errors tell of them.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 
-def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
-    """Connections to a PostgreSQL database. Transactions are begun by statements."""
+def make_engine(url: sa.URL, _: Retry, *, read_only: bool) -> sa.Engine:
+    """Return an engine whose connections have the settings of a reader or a writer."""
     settings = SESSION + (READING if read_only else WRITING)
     wanted = CONNECT if read_only or "," not in str(url.query.get("host")) else CONNECT | PRIMARY
     engine = sa.create_engine(
@@ -82,29 +89,35 @@ def make_engine(url: sa.URL, *, read_only: bool) -> sa.Engine:
     return engine
 
 
-def make_bulk(engine: sa.Engine) -> PostgresBulk:
-    """A connection to write through."""
-    return PostgresBulk(engine)
+def open_session(
+    engine: sa.Engine,
+    name: str,
+    retry: Retry,
+    *,
+    writes: bool,  # noqa: ARG001 - of every backend
+) -> PostgresqlSession:
+    """Return a session; it connects when it is used."""
+    return PostgresqlSession(engine, name, retry)
 
 
-def must_be_safe(connection: sa.Connection) -> None:
+def check_durability(session: Session) -> None:
     """Raise `StoreError` where the server may lose what it said it had committed."""
     wanted = ", ".join(f"'{name}'" for name in UNSAFE)
     sql = f"SELECT name FROM pg_catalog.pg_settings WHERE name IN ({wanted}) AND setting = 'off'"  # noqa: S608
-    unsafe = [row[0] for row in connection.exec_driver_sql(sql)]
+    unsafe = [name for (name,) in session.query(sql)]
     if unsafe:
         raise StoreError(
             f"the server runs with {', '.join(unsafe)} off: a crash could lose what an import "
             "acknowledged, or damage the store",
-            advice="Turn it on; or, for data that may be lost, give --allow-unsafe-server.",
+            advice="Turn it on. For data that may be lost, use --allow-unsafe-server.",
         )
 
 
 def begin_upgrade(connection: sa.Connection) -> None:
-    """Begin a transaction that nobody else's upgrade or import runs beside."""
+    """Begin a transaction that excludes every other writer."""
     connection.exec_driver_sql("BEGIN")
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '600s'")
     connection.exec_driver_sql(LOCK_STATEMENT)
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
@@ -115,19 +128,24 @@ def begin_upgrade(connection: sa.Connection) -> None:
     schema = connection.exec_driver_sql("SELECT current_schema()").scalar() or "pg_temp"
     if schema.startswith("pg_temp"):
         raise StoreError(
-            "none of the schemas in search_path is there, or may be used",
+            "no schema in search_path exists, or may be used",
             advice="Make it with CREATE SCHEMA, or name another in the URL: docs/postgresql.md.",
         )
 
 
-def has_revision(connection: sa.Connection) -> bool:
-    """Whether there is a table `alembic_version`."""
-    return (
-        connection.exec_driver_sql(f"{_RELATIONS} c.relname = 'alembic_version'").first()
-        is not None
+def has_table(session: Session, name: str) -> bool:
+    """Return whether the store's schema has a table or view of this name."""
+    return bool(session.query(f"{_RELATIONS} c.relname = ?", name))
+
+
+def is_empty(session: Session) -> bool:
+    """Return whether the schema in which the tables shall be made holds nothing."""
+    return not session.query(f"{_RELATIONS} {_NOT_OF_EXTENSIONS} LIMIT 1")
+
+
+def backup(_: sa.Engine, name: str, __: Path) -> None:
+    """Raise `UsageError`: only an SQLite file is copied as a file."""
+    raise UsageError(
+        f"{name} is not an SQLite file",
+        advice="Use pg_dump, or `meta-audit db copy`, which verifies the copy.",
     )
-
-
-def is_empty(connection: sa.Connection) -> bool:
-    """Whether nothing is in the schema where the tables shall be made."""
-    return connection.exec_driver_sql(_RELATIONS + _NOT_OF_EXTENSIONS).first() is None

@@ -1,4 +1,4 @@
-"""Keys as the `cryptography` library has them, within bounds that hostile keys cannot leave.
+"""Load public keys with the `cryptography` library, within bounds that hostile keys cannot leave.
 
 A key is taken only in the exact encoding that its writer must use: it is written again and
 compared, so that each key has one text and one ID.
@@ -34,7 +34,7 @@ _CURVES: Final = frozenset({"secp224r1", "secp256r1", "secp384r1", "secp521r1"})
 
 
 def is_public_key(key: PublicKey) -> bool:
-    """Whether what a libp2p container holds is a public key of the type that it says."""
+    """Tell if the data of a libp2p container is a public key of the stated type."""
     match key.type:
         case KeyType.ED25519:
             return len(key.data) == 32

@@ -1,4 +1,4 @@
-"""What a file system does not promise by itself."""
+"""Make changes of directories durable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def sync_directory(path: Path) -> None:
-    """Make durable which files stand in a directory. Raises `OSError`."""
+    """Write the entries of a directory to disk. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,146 @@
+"""Find out which store is meant: from `--db`, the environment or the default."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from platformdirs import user_data_path
+
+from meta_audit.errors import UsageError
+
+ENVIRONMENT: Final = "META_AUDIT_DB"
+SECRETS: Final = ("password", "sslpassword")
+"""Parameters of a URL that are never shown."""
+FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
+DRIVERS: Final = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+"""Scheme of a URL: engine and driver."""
+_HOSTS: Final = re.compile(
+    r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
+)
+_HOST: Final = re.compile(r"(?P<host>\[[^]]*]|[^:]*)(:(?P<port>\d*))?")
+_KEYWORDS: Final = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=")
+
+
+def locate(db: str | None) -> sa.URL:
+    """Return the store that is meant: `db`, else META_AUDIT_DB, else the default file.
+
+    Raises `UsageError` for text that is neither a path nor a URL of SQLite or PostgreSQL.
+    """
+    if db is not None:
+        return parse_location(db, "--db")
+    given = os.environ.get(ENVIRONMENT)
+    if given is not None:
+        return parse_location(given, ENVIRONMENT)
+    return sa.URL.create("sqlite", database=str(_default_path()))
+
+
+def shown(url: sa.URL) -> str:
+    """Return a store's name for a person, without a password."""
+    if is_sqlite(url):
+        return url.database or ""
+    return url.difference_update_query(SECRETS).render_as_string()
+
+
+def is_sqlite(url: sa.URL) -> bool:
+    """Return whether the engine is SQLite."""
+    return url.get_backend_name() == "sqlite"
+
+
+def parse_location(text: str, option: str) -> sa.URL:
+    """Read a path or URL; `option` is where it was given. Raises `UsageError`."""
+    if not text.strip():
+        raise UsageError(
+            f"{option} is empty",
+            advice=f"{FORMS} To use the default store, leave {option} out (or unset it).",
+        )
+    if "://" in text:
+        return _parse_url(text, option)
+    if _KEYWORDS.search(text):
+        raise UsageError(
+            f"{option} holds keywords of libpq, which are not supported",
+            advice="Use a URL: postgresql://USER@HOST:PORT/DATABASE. Keep the password in"
+            " ~/.pgpass.",
+        )
+    if text.startswith(("file:", ":")):
+        raise UsageError(
+            f"{option} is not a path: {text}",
+            advice=f"A store needs a file on disk. For a file of this name, use ./{text}.",
+        )
+    return sa.URL.create("sqlite", database=str(_expanded(text, option)))
+
+
+def _parse_url(text: str, option: str) -> sa.URL:
+    try:
+        url = _split_hosts(text)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise UsageError(f"{option} is not a database URL", advice=FORMS) from error
+    if url.drivername not in DRIVERS:
+        raise UsageError(f"{option} names an unknown engine: {url.drivername}", advice=FORMS)
+    url = url.set(drivername=DRIVERS[url.drivername])
+    if not is_sqlite(url):
+        return url
+    if url.query:
+        names = ", ".join(sorted(url.query))
+        raise UsageError(
+            f"{option} has parameters that a store in SQLite does not take: {names}",
+            advice="Leave them out. Readers open the file read-only by themselves.",
+        )
+    if url.host or url.username or url.port:
+        raise UsageError(
+            f"{option} names a host, but SQLite is a file",
+            advice="Use sqlite:///PATH, with three slashes (four for an absolute path).",
+        )
+    database = url.database or ""
+    if not database or database.startswith((":", "file:")):
+        raise UsageError(f"{option} names no file: a store needs a file on disk", advice=FORMS)
+    return url
+
+
+def _split_hosts(text: str) -> sa.URL:
+    """Return a URL, with several hosts as libpq takes them: `//a:5432,b:5432/` or `host=`.
+
+    Raises `ValueError`, and `ArgumentError` of SQLAlchemy.
+    """
+    several = _HOSTS.match(text)
+    url = sa.make_url(several["begin"] + several["end"] if several else text)
+    given = several["hosts"] if several else url.query.get("host", ())
+    hosts = given.split(",") if isinstance(given, str) else list(given)
+    if url.get_backend_name() == "sqlite" or len(hosts) < 2 or "port" in url.query:
+        return url
+    pairs = [_HOST.fullmatch(host) for host in hosts]
+    joined = {
+        part: ",".join(str(pair[part] or "").strip("[]") for pair in pairs if pair)
+        for part in ("host", "port")
+    }
+    return url.update_query_dict(joined)
+
+
+def _default_path() -> Path:
+    try:
+        return user_data_path("meta-audit") / "audit.db"
+    except (RuntimeError, KeyError, OSError) as error:
+        raise _no_home(ENVIRONMENT) from error
+
+
+def _expanded(text: str, option: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise _no_home(option) from error
+
+
+def _no_home(option: str) -> UsageError:
+    return UsageError(
+        "this user has no home directory",
+        advice=f"Set HOME, or name the store by its path with {option}.",
+    )

@@ -1,0 +1,334 @@
+"""A session on PostgreSQL.
+
+One writer at a time, as on SQLite: a transaction begins by taking an advisory lock, so that each
+new number is the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by
+binary COPY straight into their tables, in a thread: the server works on the rows of one table
+while those of the next are made (docs/adr/0007).
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.pq import TransactionStatus
+
+from meta_audit.errors import StoreError, TransientStoreError
+from meta_audit.schema.tables import metadata
+from meta_audit.store.postgresql.copy_rows import encode
+from meta_audit.store.postgresql.failures import failure
+from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from meta_audit.store.postgresql.copy_rows import Kind
+    from meta_audit.store.retry import Retry
+
+LOCK: Final = 0x4D457461
+"""First number of the writers' advisory lock; the second one stands for the schema."""
+LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
+SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+KEYS_PER_QUERY: Final = 50_000
+MOST_UNSENT: Final = 64_000_000
+"""Bytes of rows that wait to be sent: more than most batches have."""
+_NOT_AVAILABLE: Final = "55P03"
+_OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
+_KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
+    sa.BigInteger: "int8",
+    sa.Text: "text",
+    sa.LargeBinary: "bytea",
+}
+_ARRAYS: Final = {int: "bigint[]", str: "text[]", bytes: "bytea[]"}
+_FirstRow = tuple[str, tuple[str, ...], list[Any]]
+"""Table, columns, values."""
+
+
+class PostgresqlSession(Session):
+    """One connection to a PostgreSQL server. Outside a transaction it reconnects by itself."""
+
+    def __init__(self, engine: sa.Engine, name: str, retry: Retry) -> None:
+        super().__init__(name, retry)
+        self._engine = engine
+        self._pooled: sa.PoolProxiedConnection | None = None
+        self._inside = False
+        self._sender = ThreadPoolExecutor(1, "COPY")
+        self._sending: list[Future[None]] = []
+        self._unsent = 0
+        """Bytes that are being sent or wait for it."""
+        self._first_rows: list[_FirstRow] = []
+        """The first row of each insert of the transaction."""
+        self._committed: list[_FirstRow] = []
+        """Those of the last transaction that was committed."""
+        self._is_new = False
+        """Whether the connection is new, and nobody has looked yet for the committed rows."""
+
+    def close(self) -> None:
+        """Give the connection back. What is not committed is undone."""
+        self.rollback()
+        self._sender.shutdown()
+        if self._pooled is not None:
+            self._pooled.close()
+            self._pooled = None
+
+    # Reading
+
+    def query(self, sql: str, /, *parameters: object) -> list[Row]:
+        """Return the rows of one statement."""
+        return self._read(_translated(sql), parameters)
+
+    def together(self, *statements: tuple[Any, ...]) -> list[list[Row]]:
+        """Return the rows of several statements, for one round trip to the server."""
+        driver = self._connected()
+        try:
+            with driver.pipeline():
+                cursors = [
+                    driver.cursor(binary=True).execute(_translated(sql), parameters)
+                    for sql, *parameters in statements
+                ]
+                return [cursor.fetchall() for cursor in cursors]
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def among(self, sql: str, keys: Iterable[object]) -> Iterator[Row]:
+        """Yield the rows of a query in which `AMONG KEYS` stands for `IN (keys)`."""
+        rest = iter(keys)
+        while some := list(islice(rest, KEYS_PER_QUERY)):
+            yield from self._read(_with_array(sql, _ARRAYS[type(some[0])]), (some,))
+
+    def stream(
+        self, sql: str, /, *parameters: object, rows_per_fetch: int = ROWS_PER_FETCH
+    ) -> Iterator[Row]:
+        """Yield the rows of one statement, a few at a time."""
+        try:
+            with self._connected().cursor("meta_audit_stream", binary=True) as cursor:
+                cursor.itersize = rows_per_fetch
+                cursor.execute(_translated(sql), parameters)
+                yield from cursor
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def joined(self, column: str) -> str:
+        """Return SQL that joins the integers of a group by commas."""
+        return f"string_agg({column}::text, ',')"
+
+    def begin_snapshot(self) -> None:
+        """See one state of the store from here on."""
+        self.rollback()
+        try:
+            self._connected().execute(SNAPSHOT)
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+        self._inside = True
+
+    def rollback(self) -> None:
+        """Undo the transaction, or end the snapshot."""
+        for sending in self._sending:
+            sending.cancel()
+        wait(self._sending)
+        self._sending.clear()
+        self._unsent = 0
+        if self._status() in _OPEN:
+            with suppress(psycopg.Error):
+                self._connected().execute("ROLLBACK")
+        self._inside = False
+        if self._status() != TransactionStatus.IDLE:
+            self._disconnect()
+
+    # Writing
+
+    def begin(self) -> None:
+        """Take the writers' lock; wait for other writers."""
+        self._first_rows.clear()
+        ends = time.monotonic() + self.retry.busy_seconds
+        while True:
+            try:
+                driver = self._connected()
+                driver.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                self._inside = True
+                driver.execute(LOCK_STATEMENT)
+            except psycopg.Error as error:
+                failed = self._failed(error)
+                self.rollback()
+                if error.sqlstate != _NOT_AVAILABLE or time.monotonic() > ends:
+                    raise failed from error
+            else:
+                break
+        if self._is_new:
+            self._check_committed()
+            self._is_new = False
+
+    def commit(self) -> None:
+        """Make the transaction durable.
+
+        If the connection is lost meanwhile, a new one finds out what became of it.
+        """
+        self._finish_sending()
+        first_rows = self._first_rows.copy()
+        try:
+            self._connected().execute("COMMIT")
+        except psycopg.Error as error:
+            failed = self._failed(error)
+            self._inside = False
+            if not isinstance(failed, TransientStoreError) or not self._was_committed(first_rows):
+                raise failed from error
+        self._inside = False
+        self._committed = first_rows or self._committed
+
+    def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, given column by column."""
+        if not values or not values[0]:
+            return
+        self._first_rows.append((table, columns, [column[0] for column in values]))
+        pieces = list(encode(_kinds(table, columns), values))
+        size = sum(map(len, pieces))
+        if self._unsent + size > MOST_UNSENT:
+            self._finish_sending()
+        self._unsent += size
+        self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
+
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, leaving out those whose key is there already."""
+        if not values or not values[0]:
+            return
+        self._finish_sending()
+        by_column = [list(column) for column in values]
+        try:
+            self._connected().execute(_insert_missing(table, columns), by_column)
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def _copy(self, sql: str, pieces: list[bytes]) -> None:
+        try:
+            with self._connected().cursor() as cursor, cursor.copy(sql) as copy:
+                for piece in pieces:
+                    copy.write(piece)
+        except psycopg.Error as error:
+            raise self._failed(error) from error
+
+    def _finish_sending(self) -> None:
+        wait(self._sending)
+        sent, self._sending, self._unsent = self._sending, [], 0
+        for sending in sent:
+            sending.result()
+
+    def _read(self, sql: str, parameters: Sequence[object]) -> list[Row]:
+        self._finish_sending()
+
+        def read() -> list[Row]:
+            try:
+                with self._connected().cursor(binary=True) as cursor:
+                    cursor.execute(sql, parameters)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                raise self._failed(error) from error
+
+        if self._inside:
+            return read()
+        return self.retry.call(read, seconds=self.retry.write_seconds)
+
+    def _check_committed(self) -> None:
+        """Raise `StoreError` if a standby took over that lacks what was committed.
+
+        The numbers of its rows are not those that this process remembers.
+        """
+        if not all(self._has(*one) for one in self._committed):
+            raise StoreError(
+                f"the store {self.name} has lost rows that it had committed: a standby took over"
+                " that had not received them",
+                advice="Run the same command again: it adds what is missing.",
+            )
+
+    def _was_committed(self, first_rows: list[_FirstRow]) -> bool:
+        """Return whether a transaction whose COMMIT was not answered was committed.
+
+        Its successor gets the lock only when it is over. Each one inserts a row with the number
+        of its import or source, which nobody else's rows have: either all of its first rows are
+        there, or it was undone.
+        """
+
+        def are_there() -> bool:
+            self.begin()
+            return all(self._has(*one) for one in first_rows)
+
+        try:
+            found = self.retry.call(are_there, seconds=self.retry.write_seconds, undo=self.rollback)
+        except TransientStoreError as error:
+            raise StoreError(
+                f"{error}; it is not known whether the last batch was committed",
+                advice="When the server is back, run the same command again.",
+            ) from error
+        self.rollback()
+        return found
+
+    def _has(self, table: str, columns: tuple[str, ...], values: list[Any]) -> bool:
+        given = [(column, v) for column, v in zip(columns, values, strict=True) if v is not None]
+        where = " AND ".join(f'"{column}" = ?' for column, _ in given)
+        return bool(self.query(f"SELECT 1 FROM {table} WHERE {where}", *(v for _, v in given)))  # noqa: S608
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        """Return the connection; a new one if it was lost or left in the middle of something."""
+        if not self._inside and self._pooled and self._status() != TransactionStatus.IDLE:
+            self._disconnect()
+        if self._pooled is None:
+            self._pooled = self._engine.raw_connection()
+            self._is_new = True
+        driver = self._pooled.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise StoreError(f"not a connection of psycopg: {driver!r}")
+        return driver
+
+    def _status(self) -> TransactionStatus:
+        driver = self._pooled.driver_connection if self._pooled else None
+        if not isinstance(driver, psycopg.Connection) or driver.closed:
+            return TransactionStatus.UNKNOWN
+        return driver.info.transaction_status
+
+    def _disconnect(self) -> None:
+        if self._pooled is not None:
+            with suppress(psycopg.Error):
+                self._pooled.invalidate()
+            self._pooled = None
+
+    def _failed(self, error: psycopg.Error) -> StoreError:
+        return failure(self.name, error, lost=self._status() == TransactionStatus.UNKNOWN)
+
+
+@lru_cache
+def _translated(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+@lru_cache
+def _with_array(sql: str, array: str) -> str:
+    return _translated(sql).replace("AMONG KEYS", f"= ANY(%b::{array})")
+
+
+@lru_cache
+def _kinds(table: str, columns: tuple[str, ...]) -> tuple[Kind, ...]:
+    types = [metadata.tables[table].c[column].type for column in columns]
+    return tuple(next(kind for of, kind in _KINDS.items() if isinstance(t, of)) for t in types)
+
+
+@lru_cache
+def _copy(table: str, columns: tuple[str, ...]) -> str:
+    return f"COPY {table} ({_quoted(columns)}) FROM STDIN (FORMAT BINARY)"
+
+
+@lru_cache
+def _insert_missing(table: str, columns: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"%b::{kind}[]" for kind in _kinds(table, columns))
+    return (
+        f"INSERT INTO {table} ({_quoted(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        " ON CONFLICT DO NOTHING"
+    )
+
+
+def _quoted(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

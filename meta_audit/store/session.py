@@ -1,0 +1,140 @@
+"""One connection to a store, the same on every engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from meta_audit.store.retry import Retry
+
+_Result = TypeVar("_Result")
+
+Row = tuple[Any, ...]
+Values = Sequence[Sequence[Any]]
+"""Rows, column by column: so they are made, and so they are packed."""
+ROWS_PER_FETCH: Final = 10_000
+
+
+def row(*values: object) -> Values:
+    """Return one row as columns."""
+    return [(value,) for value in values]
+
+
+def rows(several: Iterable[Sequence[Any]]) -> Values:
+    """Return rows as columns."""
+    return list(zip(*several, strict=True))
+
+
+class Session(ABC):
+    """One connection to a store.
+
+    SQL is written with `?` for parameters, whatever the driver. Everything raises `StoreError`:
+    `TransientStoreError` where the transaction may be done again from its beginning,
+    `DamagedStoreError` where the store can be reached but its content cannot be read.
+    """
+
+    def __init__(self, name: str, retry: Retry) -> None:
+        self.name = name
+        """The store's name for a person."""
+        self.retry = retry
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back. What is not committed is undone."""
+
+    # Reading
+
+    @abstractmethod
+    def query(self, sql: str, /, *parameters: object) -> list[Row]:
+        """Return the rows of one statement."""
+
+    def together(self, *statements: tuple[Any, ...]) -> list[list[Row]]:
+        """Return the rows of several statements, each given as SQL and its parameters."""
+        return [self.query(*one) for one in statements]
+
+    def value(self, sql: str, /, *parameters: object) -> Any:
+        """Return the one value of one statement."""
+        return self.query(sql, *parameters)[0][0]
+
+    @abstractmethod
+    def among(self, sql: str, keys: Iterable[object]) -> Iterator[Row]:
+        """Yield the rows of a query in which `AMONG KEYS` stands for `IN (keys)`.
+
+        Any number of keys may be given; they are of one type.
+        """
+
+    @abstractmethod
+    def stream(
+        self, sql: str, /, *parameters: object, rows_per_fetch: int = ROWS_PER_FETCH
+    ) -> Iterator[Row]:
+        """Yield the rows of one statement, a few at a time. Other statements may come between."""
+
+    @abstractmethod
+    def joined(self, column: str) -> str:
+        """Return SQL that joins the integers of a group by commas."""
+
+    @abstractmethod
+    def begin_snapshot(self) -> None:
+        """See one state of the store from here on, the newest, while others write to it."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Undo the transaction, or end the snapshot."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See one state of the store within this block."""
+        self.begin_snapshot()
+        try:
+            yield
+        finally:
+            self.rollback()
+
+    # Writing
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Open a transaction as the only writer of the store; wait for other writers."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make the transaction durable. If this raises, it has not been made durable."""
+
+    @abstractmethod
+    def insert(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, given column by column."""
+
+    @abstractmethod
+    def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
+        """Insert rows, leaving out those whose key is there already."""
+
+    def transaction(
+        self,
+        work: Callable[[], _Result],
+        *,
+        undo: Callable[[], None] | None = None,
+        seconds: float | None = None,
+    ) -> _Result:
+        """Do the work in one transaction: it is written completely, or not at all.
+
+        Retry it while it fails for a reason that passes. Call `undo` after each rollback.
+        """
+
+        def once() -> _Result:
+            self.begin()
+            result = work()
+            self.commit()
+            return result
+
+        def roll_back() -> None:
+            self.rollback()
+            if undo:
+                undo()
+
+        limit = self.retry.write_seconds if seconds is None else seconds
+        return self.retry.call(once, seconds=limit, undo=roll_back)

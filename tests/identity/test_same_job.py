@@ -1,0 +1,50 @@
+"""One ID, two jobs: create time and requester never change, and copies round times."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meta_audit.identity.same_job import Birth, is_two_jobs, same_job
+
+TIME = 1795646929479653752
+REQUESTER = frozenset(("n-a0ddcb16-5014-4b5d-aafb-907b1fa20d5e",))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        TIME,
+        None,
+        int(float(TIME)),  # JavaScript and jq keep doubles
+        1795646929479653800,  # and print 17 digits
+        TIME // 1_000 * 1_000,
+        TIME // 1_000_000 * 1_000_000,
+        TIME // 1_000_000_000 * 1_000_000_000,
+        1795646929480000000,  # rounded up to milliseconds
+    ],
+)
+def test_rounded_times_are_of_one_job(time: int | None) -> None:
+    assert same_job(Birth(TIME, REQUESTER), Birth(time, REQUESTER))
+    assert same_job(Birth(time, frozenset()), Birth(TIME, REQUESTER))
+
+
+@pytest.mark.parametrize("time", [TIME + 1_001, TIME - 1_000_000, TIME + 10**12, -TIME])
+def test_other_times_are_of_another_job(time: int) -> None:
+    assert not same_job(Birth(TIME, REQUESTER), Birth(time, frozenset()))
+    assert is_two_jobs([Birth(TIME, REQUESTER), Birth(None, REQUESTER), Birth(time, REQUESTER)])
+
+
+def test_another_requester_is_of_another_job() -> None:
+    """What two servers gave out for the service job `j-chosen-by-client`."""
+    other = frozenset(("n-ca539f34-9c70-429d-9466-7ac7dacf0c9b",))
+    assert is_two_jobs([Birth(TIME, REQUESTER), Birth(TIME, other)])
+    assert not is_two_jobs([Birth(TIME, REQUESTER), Birth(TIME, REQUESTER | other)])
+    assert not is_two_jobs([])
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+def test_the_rule_has_no_order(one: int, other: int) -> None:
+    births = Birth(one, REQUESTER), Birth(other, REQUESTER)
+    assert same_job(*births) == same_job(*reversed(births))

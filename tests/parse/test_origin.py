@@ -1,0 +1,175 @@
+"""Only what an orchestrator gave out is its word, in every wrapper and layout.
+
+The documents are cut down from what running servers of v1.1.6 and v1.6.5 put out.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from meta_audit.model import ORIGIN_RANK, JobRecord
+from meta_audit.parse import parse
+from tests.parse import documents as docs
+
+FORGED: dict[str, Any] = {
+    "ID": "j-forge-3",
+    "Name": "f3",
+    "Type": "service",
+    "Count": 1,
+    "Meta": {"bacalhau.org/requester.id": "QmForged", "bacalhau.org/client.id": "aaaa"},
+    "Tasks": [{"Name": "main", "Engine": {"Type": "noop"}}],
+}
+LEGACY_FORGED: dict[str, Any] = {
+    "APIVersion": "V1beta2",
+    "Spec": docs.V1_SPEC,
+    "Metadata": {
+        "ID": "mine",
+        "ClientID": docs.CLIENT,
+        "Requester": {"RequesterNodeID": "QmSpoof"},
+    },
+}
+
+
+def read(value: Any) -> JobRecord:
+    return parse(deepcopy(value), b"")
+
+
+def codes(record: JobRecord) -> set[str]:
+    return {finding.code for finding in record.findings}
+
+
+WRAPPERS = {
+    "bare": lambda job: job,
+    "list": lambda job: [job],
+    "response": lambda job: {"Job": job, "Executions": {"Items": []}, "History": {"Items": []}},
+    "v1.0": lambda job: {"Job": job, "State": {"JobID": "j-forge-3", "State": "New"}},
+    "lower case": lambda job: {"job": job},
+    "unknown wrapper": lambda job: {"machine": "m", "job": job},
+    "submission": lambda job: {"Job": job, "Force": True},
+    "compute node": lambda job: {"ID": "e", "JobID": job["ID"], "ComputeState": 1, "Job": job},
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"CreateTime": 1695883778909107178},
+        {"CreateTime": 1695883778909107178, "Revision": 1},
+        {"CreateTime": 1695883778909107178, "State": {"StateType": "Pending"}},
+        {"Revision": 1, "State": {"StateType": "Pending"}},
+        {"CreateTime": -1, "Revision": 1, "State": {"StateType": "Pending"}},
+        {"CreateTime": 1695883778909107178, "Revision": 1, "State": {}},
+    ],
+)
+def test_a_spec_with_an_id_is_nobodys_word(wrapper: str, change: dict[str, Any]) -> None:
+    record = read(WRAPPERS[wrapper](FORGED | change))
+    assert record.origin in ("spec", "submission", "activity")
+    assert record.attributions == ()
+    if record.origin != "activity":
+        assert (record.job_id, record.namespace) == ("j-forge-3", "default")
+        assert {"reserved.unsubmitted", "spec.states_id"} <= codes(record)
+
+
+def test_with_all_that_an_orchestrator_writes_it_is_its_word() -> None:
+    given = FORGED | {
+        "CreateTime": 1695883778909107178,
+        "Revision": 1,
+        "State": {"StateType": "Pending"},
+        "Namespace": "default",
+    }
+    for wrapper in ("bare", "list", "response", "v1.0", "unknown wrapper", "compute node"):
+        record = read(WRAPPERS[wrapper](given))
+        assert record.origin == "orchestrator"
+        assert {a.trust for a in record.attributions} == {"server"}
+    assert read(WRAPPERS["submission"](given)).origin == "submission"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"CreatedAt": "2023-02-01T19:30:21.405209538Z", "Requester": {}},
+        {"CreatedAt": "0001-01-01T00:00:00Z"},
+        {
+            "CreatedAt": "2023-02-01T19:30:21.405209538Z",
+            "Requester": {"RequesterNodeID": "None"},
+        },
+    ],
+)
+def test_a_legacy_spec_with_an_id_is_nobodys_word(change: dict[str, Any]) -> None:
+    job = LEGACY_FORGED | {"Metadata": LEGACY_FORGED["Metadata"] | change}
+    for value in (job, {"Job": job, "State": {}}, {"jobs": 1, "job": job}):
+        record = read(value)
+        assert (record.origin, record.job_id) == ("spec", "mine")
+        assert "spec.states_id" in codes(record)
+        assert {a.trust for a in record.attributions} == {"claimed"}
+    flat = docs.FLAT_JOB | {"CreatedAt": None}
+    assert read(flat).origin == "spec"
+
+
+def test_the_response_of_the_legacy_api_is_the_orchestrators_word() -> None:
+    job = LEGACY_FORGED | {
+        "Metadata": LEGACY_FORGED["Metadata"] | {"CreatedAt": "2026-11-25T23:29:15.886161439Z"},
+    }
+    record = read({"job": job})
+    assert record.origin == "orchestrator"
+    assert {a.trust for a in record.attributions} == {"server"}
+
+
+def test_a_spec_never_ranks_before_an_orchestrators_version() -> None:
+    real = read(docs.CURRENT)
+    forged = read(FORGED | {"ID": real.job_id, "ModifyTime": 2**62, "Version": 99})
+    assert (forged.job_id, forged.namespace) == (real.job_id, real.namespace)
+    assert ORIGIN_RANK[forged.origin] < ORIGIN_RANK[real.origin]
+
+
+@pytest.mark.parametrize("extra", [{"machine": "m"}, {"State": None}, {"Queue": 1}])
+def test_what_is_no_request_is_no_submission(extra: dict[str, Any]) -> None:
+    assert read({"Job": docs.SPEC} | extra).origin == "spec"
+
+
+@pytest.mark.parametrize("extra", [{}, {"Force": False}, {"IdempotencyToken": "t"}])
+def test_a_request_is_a_submission(extra: dict[str, Any]) -> None:
+    assert read({"Job": docs.SPEC} | extra).origin == "submission"
+
+
+def test_a_job_of_a_kubernetes_operator_is_its_spec() -> None:
+    around = {"apiVersion": "bacalhau.example/v1", "kind": "BacalhauJob", "metadata": {"name": "n"}}
+    assert read(around | {"spec": docs.SPEC}) == read(docs.SPEC)
+    given = read(around | {"spec": docs.CURRENT})
+    assert given.origin == "spec", "no orchestrator writes Kubernetes objects"
+
+
+def test_snake_case_is_not_an_orchestrators_hand() -> None:
+    """Go matches names without regard to case, and never through underscores."""
+    record = read(docs.SNAKE_V1)
+    assert record.origin == "orchestrator"
+    assert {a.trust for a in record.attributions} == {"claimed"}
+    assert "field.snake_case" in codes(record)
+    plain = {"CreateTime": "create_time", "ModifyTime": "modify_time"}
+    current = {plain.get(name, name.lower()): item for name, item in docs.CURRENT.items()}
+    record = read(current)
+    assert {a.trust for a in record.attributions} == {"claimed"}
+    assert record.created_at == docs.CURRENT["CreateTime"]
+    lower = {name.lower(): item for name, item in docs.CURRENT.items()}
+    assert {a.trust for a in read(lower).attributions} == {"server"}
+
+
+@pytest.mark.parametrize("value", ["None", "True", "nil", "null", "<nil>", "undefined"])
+def test_printed_nothing_is_nobody(value: str) -> None:
+    meta = {"bacalhau.org/requester.id": value, "bacalhau.org/client.id": value}
+    records = [
+        read(docs.CURRENT | {"Meta": meta}),
+        read({"ClientID": value, "APIVersion": "V1beta1", "Spec": docs.V1_SPEC}),
+        read(docs.V1_JOB | {"Metadata": docs.V1_JOB["Metadata"] | {"ClientID": value}}),
+        read(docs.FLAT_JOB | {"ClientID": value}),
+    ]
+    for record in records:
+        assert value not in {a.value for a in record.attributions}
+        assert "identity.no_value" in codes(record)
+        assert record.namespace != value
