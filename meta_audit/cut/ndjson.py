@@ -115,7 +115,7 @@ class _Lines:
         if message:
             record = Record(self._ordinal, line, "json")
             record.add(content)
-            return record.rejection("not_a_job", message)
+            return record.rejection("json.syntax", message)
         where = inner_token(content) if may_hold_token(content) else ""
         if where:
             self._blocks.note_partial(line, where)

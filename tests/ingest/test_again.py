@@ -169,7 +169,7 @@ def test_what_was_accepted_is_not_rejected_later(audit: Audit, tmp_path: Path) -
     assert audit.rows("SELECT rejected FROM source_results ORDER BY result_no") == [(0,), (0,)]
 
 
-@pytest.mark.parametrize("names", [("a.yaml", "b.json"), ("a.json", "b.yaml")])
+@pytest.mark.parametrize("names", [("a.yaml", "b.ndjson"), ("a.ndjson", "b.yaml")])
 @pytest.mark.parametrize("most", [1, 8_000])
 def test_bytes_that_one_format_takes_and_another_does_not(
     audit: Audit,
