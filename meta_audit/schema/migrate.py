@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
-from meta_audit.schema.tables import metadata
+from meta_audit.schema import MARKS, OLD_VERSION_TABLE, VERSION_TABLE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,7 +46,7 @@ def _move_version_table(connection: Connection) -> None:
     """Give the version table of an old store its own name, if it is a store of ours."""
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
-    if VERSION_TABLE in tables or not {OLD_VERSION_TABLE, *metadata.tables} <= tables:
+    if VERSION_TABLE in tables or not {OLD_VERSION_TABLE, *MARKS} <= tables:
         return
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ALTER TABLE {OLD_VERSION_TABLE} RENAME TO {VERSION_TABLE}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from meta_audit.errors import DamagedStoreError, StoreError
-from meta_audit.schema import HEAD, OLD_VERSION_TABLE, VERSION_TABLE
+from meta_audit.schema import HEAD, MARKS, OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.location import is_sqlite, locate, shown
 from meta_audit.store.retry import Retry
 from meta_audit.store.sqlite import backend as sqlite
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 _REVISION: Final = re.compile(r"[0-9]{4}")
-MARKS: Final = "ledger_entries", "checkpoints", "schema_comments"
-"""Tables that no other program is likely to have together."""
 
 # Errors from cleanup after a failure are not for a user.
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
@@ -243,7 +241,8 @@ def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
         return store.backend.is_empty(session)
 
     is_new = store.read(inspect)
-    is_old = not is_new and store.is_old and store.read(store.backend.may_upgrade)
+    is_old = not is_new and store.is_old and store.revision() == HEAD
+    is_old = is_old and store.read(store.backend.may_upgrade)
     if is_new or is_old:  # or left behind by a process that died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)

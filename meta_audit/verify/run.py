@@ -364,7 +364,7 @@ class Verification:
                 count = self._tallies.reading_count
                 status, detail = "warning", f"this version reads {count:,} of them otherwise"
             elif check is Check.SCHEMA and made.objects is None:
-                status, detail = "skipped", made.reason
+                status, detail = "warning", f"only names: {made.reason}"
             elif self._since and check in PARTIAL:
                 status, detail = "skipped", "only of the whole store, without --since"
             elif check is Check.CUSTODY and unsigned:

@@ -52,15 +52,16 @@ def expected(store: Store) -> Expected:
 
 def check_schema(store: Store, session: Session, made: Expected, damages: Damages) -> list[str]:
     """Compare the schema of the store; what could not be checked, and why."""
-    if made.objects is None:
-        return [f"the schema: {made.reason}"]
     with guarded(session, damages, Check.SCHEMA, "the schema"):
         table = version_table(session, store.backend)
+        definitions.check_revision(session.query, table, damages)
+        if made.objects is None:
+            definitions.check_postgresql_names(session.query, damages)
+            return [f"definitions of the schema, only its names: {made.reason}"]
         is_old = table == OLD_VERSION_TABLE
         objects = definitions.without_version_table(made.objects) if is_old else made.objects
         compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
         compare(session.query, objects, damages)
-        definitions.check_revision(session.query, table, damages)
     return []
 
 

@@ -6,11 +6,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import psycopg
 import pytest
 
 from meta_audit.errors import DamagedStoreError, StoreError
+from meta_audit.model import Finding, JobRecord
+from meta_audit.parse.readings import readings
 from meta_audit.query.identify import identify
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.opening import open_to_read, open_to_write
@@ -18,6 +22,14 @@ from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
 from tests.verify.stores import Grown, grow, run, verify
+
+NAMED: Final = (
+    "CREATE POLICY hides ON findings USING (true)",
+    "CREATE RULE added AS ON INSERT TO tasks DO INSTEAD NOTHING",
+    "CREATE TABLE child () INHERITS (executions)",
+    "CREATE INDEX added ON terms (term)",
+)
+"""Lies that show without the definitions."""
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +139,15 @@ def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: P
         with postgres.connect(name) as connection:
             connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
         report = verify(auditor)
-        assert report.verdict == "intact"
+        assert (report.verdict, report.damages) == ("intact", ())
         (not_checked,) = report.not_checked
-        assert not_checked.startswith("the schema: permission denied to create temporary tables")
+        assert "permission denied to create temporary tables" in not_checked
+        assert not_checked.startswith("definitions of the schema, only its names")
+        for lie in NAMED:
+            with postgres.connect(name) as connection:
+                connection.execute(lie)
+            report = verify(auditor)
+            assert "added" in {damage.kind for damage in report.damages if damage.check == 12}
     finally:
         with postgres.connect(name) as connection:
             connection.execute("DROP OWNED BY temporary_auditor")
@@ -231,3 +249,26 @@ def _execute(db: str, *statements: str) -> None:
     with closing(sqlite3.connect(db, isolation_level=None)) as driver:
         for statement in statements:
             driver.execute(statement)
+
+
+def test_a_program_that_reads_otherwise_finds_no_damage(
+    factory: StoreFactory, grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the leaf holds, another reading is listed, and the verdict stays."""
+
+    def read_otherwise(content: bytes) -> Iterator[JobRecord]:
+        for record in readings(content):
+            found = (*record.findings, Finding("meta.invisible", "Meta key a: U+200B"))
+            yield msgspec.structs.replace(record, findings=found)
+
+    assert verify(grown.db, deep=True).reading_count == 0
+    monkeypatch.setattr("meta_audit.verify.work.readings", read_otherwise)
+    report = verify(grown.db, deep=True)
+    assert (report.verdict, report.damages) == ("intact", ())
+    assert report.reading_count > 100
+    first = report.readings[0]
+    assert (first.entry, first.job) == (0, "j-large-0")
+    assert "findings: now " in first.detail
+    assert "U+200B" in first.detail
+    (step,) = [step for step in report.steps if step.number == 11]
+    assert step.status == "warning"

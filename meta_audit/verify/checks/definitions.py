@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, sqlite_objects
+import sqlalchemy as sa
+
+from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
 from meta_audit.schema.objects import Named, Objects
+from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -23,6 +26,15 @@ _AT_START: Final = (
 _PIN: Final = "SELECT pg_catalog.set_config('search_path', ?, true)"
 _PATH: Final = "SELECT pg_catalog.current_setting('search_path')"
 _QUOTE: Final = "SELECT pg_catalog.quote_ident(?)"
+_NOT_NAMED: Final = "comment", "constraint", "definition"
+_NEVER: Final[dict[str, tuple[str, ...]]] = {
+    "table": ("row level security", "unlogged", "partition"),
+    "view": ("security_",),
+    "column": (" generated ", " identity "),
+    "index": ("not valid", "not ready", "not live", " WHERE ", "operator class"),
+    "trigger": (") D", ") R", ") A", " WHEN "),
+}
+"""Words that no definition has, by kind."""
 LONGEST: Final = 60
 """Characters of a definition that are shown around its first difference."""
 
@@ -54,10 +66,52 @@ def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
 
 def check_postgresql(query: Query, expected: Objects, damages: Damages) -> None:
     """Compare the schema that comes first in `search_path`, within a transaction."""
+    found = _of_postgresql(query, expected.relations, damages)
+    _compare(found, expected, damages)
+    _check_comments(query, expected, damages)
+
+
+def check_postgresql_names(query: Query, damages: Damages) -> None:
+    """Look for what was added to our relations, or is missing, where no definition is at hand."""
+    names = _names()
+    relations = frozenset(named.relation for named in names)
+    found = _of_postgresql(query, relations, damages)
+    for named in names - found.keys():
+        _add(damages, "missing", f"{named} is not there")
+    for named, definition in found.items():
+        if named.relation not in relations or named.kind in _NOT_NAMED:
+            continue
+        if named not in names:
+            _add(damages, "added", f"{named} is not a part of the store: {_short(definition)}")
+        elif any(word in definition for word in _NEVER[named.kind]):
+            _add(damages, "edited", f"{named} was changed: {_short(definition)}")
+
+
+def _names() -> frozenset[Named]:
+    """Return the objects that are named alike on both engines."""
+    made = reference.of_sqlite().definitions
+    names = {Named(n.kind, n.relation, "") for n in made if n.kind in ("table", "view")}
+    names -= {Named("table", VERSION_TABLE, "")}
+    for table in metadata.tables.values():
+        names |= {Named("column", table.name, column.name) for column in table.columns}
+        names |= {Named("index", table.name, str(index.name)) for index in table.indexes}
+        names |= {
+            Named("index", table.name, str(constraint.name))
+            for constraint in table.constraints
+            if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+        }
+    names |= {Named("trigger", table, f"tr_{table}_append_only") for table in FACT_TABLES}
+    views = {n.relation for n in names if n.kind == "view"}
+    columns = {(r, c) for r, c, _ in reference.of_sqlite().comments if c and r in views}
+    return frozenset(names | {Named("column", view, column) for view, column in columns})
+
+
+def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) -> dict[Named, str]:
+    """Read the schema; name what stands before it, and what stands for the server's own."""
     ((name, oid),) = query(_SCHEMA)
     ((path,),) = query(_PATH)
     query(_AT_START)
-    for shadow in postgresql_objects.shadows(query, name, expected.relations):
+    for shadow in postgresql_objects.shadows(query, name, relations):
         detail = f"search_path finds {shadow} before the store's own in the schema {name}"
         _add(damages, "added", detail)
     ((quoted,),) = query(_QUOTE, name)
@@ -66,8 +120,7 @@ def check_postgresql(query: Query, expected: Objects, damages: Damages) -> None:
     query(_PIN, path)
     for lie in postgresql_objects.replaced_builtins(query):
         _add(damages, "added", f"{lie} was added to those of the server, or changed")
-    _compare(found, expected, damages)
-    _check_comments(query, expected, damages)
+    return found
 
 
 def _add(damages: Damages, kind: str, detail: str) -> None:

@@ -33,7 +33,7 @@ _AMCHECK: Final = """
     JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
     JOIN pg_catalog.pg_proc p ON p.oid = d.objid
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs >= 2
+    WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 2
         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') LIMIT 1"""
 _SET: Final = "SELECT pg_catalog.set_config(?, ?, true)"
@@ -55,6 +55,10 @@ class Index(NamedTuple):
     keys: tuple[str, ...]
     """Its expressions."""
     has_null: bool
+
+    def __str__(self) -> str:
+        """Name it for a person."""
+        return f"of the index {self.name}"
 
 
 def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
