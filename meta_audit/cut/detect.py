@@ -6,6 +6,8 @@ import re
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from meta_audit.cut.blocks import Blocks
 from meta_audit.cut.json import end_of_value
 from meta_audit.cut.notices import BEFORE, NOTICE, what_else
@@ -84,7 +86,7 @@ def detect(blocks: Blocks, name: str) -> Kind:
         return "json" if named == "json" and not _YAML_START.match(head, start) else "yaml"
     content = blocks.peek(MAX_DOCUMENT_BYTES + 1, to_pause=True)
     # Beyond the size of one document it can only be a list that is read as a stream: JSON.
-    if len(content) > MAX_DOCUMENT_BYTES or _is_json_text(content, start):
+    if len(content) > MAX_DOCUMENT_BYTES or _is_json(content) or _is_json_text(content, start):
         return "json"
     # Bacalhau's command line reads files named .json as YAML.
     return "yaml" if named != "json" or _is_job_in_yaml(content[start:]) else "json"
@@ -100,6 +102,15 @@ def _are_records(lines: list[bytes], *, fewest: int) -> bool:
         return False
     whole = sum(line.startswith((b"{", b"[")) and end_of_value(line) == len(line) for line in lines)
     return 2 * whole >= len(lines)
+
+
+def _is_json(content: bytes) -> bool:
+    """Tell quickly whether content is one JSON value; few values that are say no."""
+    try:
+        msgspec.json.decode(content, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _is_json_text(content: bytes, pos: int) -> bool:

@@ -12,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BLOCK_BYTES, ITEM_OVERHEAD, Blocks, Item, Record
 from meta_audit.cut.notices import BYTE_ORDER_MARK, MAX_NOTICE_BYTES, is_notice
 from meta_audit.cut.pages import NEXT_TOKEN, inner_token, is_page, may_hold_token
-from meta_audit.model import MAX_DOCUMENT_BYTES, Document, Rejection
+from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document, Rejection
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*").match
 _BETWEEN: Final = re.compile(rb"(?:[ \t\n\r,]|\xef\xbb\xbf)*").match
@@ -119,6 +118,8 @@ class JsonSplitter:
         self._data = b""
         self._pos = 0
         """What stands before it in `_data` is done with; `_line` is the line it is on."""
+        self._ahead = (0, 0)
+        """Where in `_data` the value begins and ends that `_has_next` found."""
 
     def batches(self) -> Iterator[list[Item]]:
         """Yield every record, in lists of about a block."""
@@ -146,7 +147,11 @@ class JsonSplitter:
     def _has_next(self) -> bool:
         """Tell whether another whole value is at hand without reading on."""
         pos = _BETWEEN(self._data, self._pos).end()  # type: ignore[union-attr]
-        return pos < len(self._data) and end_of_value(self._data, pos) >= 0
+        if pos == len(self._data):
+            return False
+        end = end_of_value(self._data, pos)
+        self._ahead = (pos, end)
+        return end >= 0
 
     def _next_value(self) -> int:
         """Skip white space and notices. Return the byte at hand, or -1 at the end."""
@@ -282,6 +287,11 @@ class JsonSplitter:
         """Take the value at hand."""
         record: Record | None = None
         is_token = self._data[self._pos] not in _NO_TOKEN
+        start, end = self._ahead
+        if start == self._pos < end <= start + MAX_DOCUMENT_BYTES and not is_token:
+            document = Document(self._data[start:end], self.ordinal, self._line, "json")
+            self._to(end)
+            return document
         pos, depth, quoted = _start(self._data, self._pos)
         while True:
             if is_token:
@@ -393,6 +403,7 @@ class JsonSplitter:
             return False
         self._data = self._data[self._pos :] + block
         self._pos = 0
+        self._ahead = (0, 0)
         return True
 
     def _rest(self, before: bytes = b"") -> Record:

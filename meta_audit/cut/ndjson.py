@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from itertools import count, repeat
 from typing import Final
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BATCH_RECORDS, Blocks, Item, Record, whole_lines
 from meta_audit.cut.json import JsonSplitter, end_of_value
 from meta_audit.cut.notices import is_notice, what_else
 from meta_audit.cut.pages import inner_token, may_hold_token
-from meta_audit.model import Document, Format, Rejection
+from meta_audit.model import LIST_FIELDS, Document, Format, Rejection
 
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8
-_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*LIST_FIELDS, "nexttoken"))
+_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*sorted(LIST_FIELDS), "nexttoken"))
+_BARE_STARTS: Final = (b'{"id"', b'{"name"', b'{"apiv')
 _MARKS: Final = re.compile(rb"(?:[ \t\r]*\xef\xbb\xbf)*").match
 
 
@@ -66,13 +66,12 @@ class _Lines:
         lines.pop()  # what follows the last line end: nothing
         if b"\r" in text:  # a search for both bytes takes fifty times as long
             lines = [each.removesuffix(b"\r") for each in lines]
-        has_token = may_hold_token(text)
         for start in range(0, len(lines), BATCH_RECORDS):
             batch = lines[start : start + BATCH_RECORDS]
             documents = map(
                 Document, batch, count(self._ordinal), count(self._line), repeat(_FORMAT)
             )
-            if has_token or any(map(_is_special, {each[:_PREFIX] for each in batch})):
+            if any(map(_is_special, {each[:_PREFIX] for each in batch})):
                 yield from self._each(documents)
             else:
                 self._is_empty = False
@@ -116,7 +115,7 @@ class _Lines:
         if message:
             record = Record(self._ordinal, line, "json")
             record.add(content)
-            return record.rejection("not_a_job", message)
+            return record.rejection("json.syntax", message)
         where = inner_token(content) if may_hold_token(content) else ""
         if where:
             self._blocks.note_partial(line, where)
@@ -139,9 +138,9 @@ class _Lines:
 
 
 def _is_special(prefix: bytes) -> bool:
-    """Tell whether a line that begins with these bytes may be other than one document."""
-    start = prefix.translate(None, b" \t\r")
-    return start[:1] != b"{" or _is_list(prefix)
+    """Tell whether a line that begins with these bytes may be other than one bare job."""
+    start = prefix.translate(None, b" \t\r").lower()
+    return not start.startswith(_BARE_STARTS)
 
 
 def _is_list(prefix: bytes) -> bool:

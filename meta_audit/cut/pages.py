@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from meta_audit.catalogue import LIST_FIELDS
+from meta_audit.model import LIST_FIELDS
 
 NEXT_TOKEN: Final = frozenset({"nexttoken", "next_token"})
 """Folded names of the field that says that more pages follow."""
+_HAS_TOKEN: Final = re.compile(rb"ext_?[tT]oken").search
 
 JOB_FIELDS: Final = frozenset(
     {
@@ -51,8 +53,12 @@ def is_page(fields: Iterable[tuple[str, bool]]) -> bool:
 
 
 def may_hold_token(content: bytes) -> bool:
-    """Tell quickly whether content may hold a field of `NEXT_TOKEN`."""
-    return b"extToken" in content or b"exttoken" in content or b"ext_token" in content
+    """Tell quickly whether a record may hold a field of `NEXT_TOKEN`.
+
+    A bare job, which begins with its ID, holds none: only what is wrapped around one does.
+    """
+    is_bare = content[:32].lstrip(b"{ \t\r\n")[:4].lower() == b'"id"'
+    return not is_bare and _HAS_TOKEN(content) is not None
 
 
 def inner_token(content: bytes) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.errors import RejectedError
+from meta_audit.model import LIST_FIELDS
 from meta_audit.parse.fields import kind_of, shown, squash
 
 if TYPE_CHECKING:

@@ -90,6 +90,7 @@ _TELLING_TOGETHER: Final = tuple(
         "results cid",
         "clientid jobid",
         "publickey clientid",
+        "addresses id publickey",
     )
 )
 _KUBERNETES: Final = frozenset({"apiversion", "kind", "metadata"})
@@ -114,9 +115,11 @@ def why_not(path: str, head: bytes) -> str:
 
 
 def _bears_fields(head: bytes) -> bool:
+    if _TELLING_TEXT.search(head):
+        return True
     keys = {key.decode().lower().replace("_", "") for key in _KEY.findall(head)}
     if any(names <= keys for names in _SCHEMAS):
         return False
-    if _TELLING_TEXT.search(head) or not keys.isdisjoint(_TELLING_KEYS):
+    if not keys.isdisjoint(_TELLING_KEYS):
         return True
     return not keys >= _KUBERNETES and any(names <= keys for names in _TELLING_TOGETHER)
