@@ -197,7 +197,7 @@ def test_a_fifo_by_name_is_refused(audit: Audit, tmp_path: Path) -> None:
 def test_new_store_is_said(program: Program, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(compact(job()))
     process = program("ingest", "a.json", env={"XDG_DATA_HOME": str(tmp_path / "data")})
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     path = tmp_path / "data" / "meta-audit" / "audit.db"
     assert err.decode().splitlines()[0] == f"New store: {path}"
     with closing(sqlite3.connect(path)) as connection:

@@ -31,7 +31,7 @@ from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.retry import Retry
 from tests.clusters import USER, Cluster
 from tests.faults import export
-from tests.postgres.passwords import DATABASE, Run, cluster, rows, run, store_of
+from tests.postgres.password_cluster import DATABASE, Run, cluster, rows, run, store_of
 
 __all__ = ["cluster", "run"]
 
@@ -254,9 +254,9 @@ def test_a_transaction_that_was_idle_too_long_is_done_again(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 megabytes."""
-    disk = tmp_path / "disk"
+def small_disk(cluster: Cluster) -> Iterator[Path]:
+    """Mount a disk of 24 megabytes in the server's folder, which its user may enter."""
+    disk = cluster.folder / "disk"
     disk.mkdir()
     options = f"size=24m,uid={USER},mode=700"
     mounted = subprocess.run(
@@ -266,11 +266,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no disk can be mounted here")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
+    disk.rmdir()
 
 
 def test_a_disk_that_is_full(cluster: Cluster, small_disk: Path, run: Run, tmp_path: Path) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
     with cluster.connect() as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
         connection.execute("CREATE DATABASE small TEMPLATE template0 TABLESPACE small")
