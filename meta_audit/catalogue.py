@@ -111,10 +111,3 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "archive.broken": "a compressed stream that is damaged from its start",
 }
 """Why a whole source is refused."""
-
-LIST_FIELDS: Final = ("items", "jobs", "events", "history", "executions")
-"""Fields (without regard to case) of a page whose array holds one record per element.
-
-`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
-`jobs` and `events` of v0.x.
-"""

@@ -18,6 +18,12 @@ MAX_DUPLICATES: Final = 100
 """Most keys of one document that may stand twice."""
 KEPT_OF_TOO_LARGE: Final = 65_536
 """Bytes kept as evidence of a document above `MAX_DOCUMENT_BYTES`."""
+LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "executions"})
+"""Fields of a page (without regard to case) whose array holds one record per element.
+
+`Items` of the API's pages from v1.4, `Jobs`, `History` and `Executions` of those before;
+`jobs` and `events` of v0.x.
+"""
 
 Format = Literal["json", "yaml"]
 Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]

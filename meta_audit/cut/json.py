@@ -12,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BLOCK_BYTES, ITEM_OVERHEAD, Blocks, Item, Record
 from meta_audit.cut.notices import BYTE_ORDER_MARK, MAX_NOTICE_BYTES, is_notice
 from meta_audit.cut.pages import NEXT_TOKEN, inner_token, is_page, may_hold_token
-from meta_audit.model import MAX_DOCUMENT_BYTES, Document, Rejection
+from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document, Rejection
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*").match
 _BETWEEN: Final = re.compile(rb"(?:[ \t\n\r,]|\xef\xbb\xbf)*").match

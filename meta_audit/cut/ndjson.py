@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator
 from itertools import count, repeat
 from typing import Final
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BATCH_RECORDS, Blocks, Item, Record, whole_lines
 from meta_audit.cut.json import JsonSplitter, end_of_value
 from meta_audit.cut.notices import is_notice, what_else
 from meta_audit.cut.pages import inner_token, may_hold_token
-from meta_audit.model import Document, Format, Rejection
+from meta_audit.model import LIST_FIELDS, Document, Format, Rejection
 
 _FORMAT: Final[Format] = "json"
 _PREFIX: Final = 8
-_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*LIST_FIELDS, "nexttoken"))
+_LIST_STARTS: Final = tuple(f'{{"{name}"'.encode() for name in (*sorted(LIST_FIELDS), "nexttoken"))
 _BARE_STARTS: Final = (b'{"id"', b'{"name"', b'{"apiv')
 _MARKS: Final = re.compile(rb"(?:[ \t\r]*\xef\xbb\xbf)*").match
 
@@ -116,7 +115,7 @@ class _Lines:
         if message:
             record = Record(self._ordinal, line, "json")
             record.add(content)
-            return record.rejection("not_a_job", message)
+            return record.rejection("json.syntax", message)
         where = inner_token(content) if may_hold_token(content) else ""
         if where:
             self._blocks.note_partial(line, where)

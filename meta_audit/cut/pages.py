@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from meta_audit.catalogue import LIST_FIELDS
+from meta_audit.model import LIST_FIELDS
 
 NEXT_TOKEN: Final = frozenset({"nexttoken", "next_token"})
 """Folded names of the field that says that more pages follow."""

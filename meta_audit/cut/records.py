@@ -41,12 +41,11 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
 
 def _whole(blocks: Blocks, name: str, kind: Kind) -> Iterator[list[Item]]:
     """Yield everything as one rejection, or as a document for `meta_audit.decode` to refuse."""
-    record = Record(1, 1, "yaml" if kind_of_name(name) == "yaml" else "json")
-    message = (
-        what_else(blocks.peek(HEAD_BYTES, to_pause=True)[:HEAD_BYTES])
-        if kind == "no document"
-        else ""
-    )
+    named = kind_of_name(name)
+    is_text = kind == "no document"
+    message = what_else(blocks.peek(HEAD_BYTES, to_pause=True)[:HEAD_BYTES]) if is_text else ""
+    is_yaml = named == "yaml" or (is_text and named is None)
+    record = Record(1, 1, "yaml" if is_yaml else "json")
     for block in blocks:
         record.add(block)
-    yield [record.rejection("not_a_job", message) if message else record.finish()]
+    yield [record.rejection(f"{record.format}.syntax", message) if message else record.finish()]

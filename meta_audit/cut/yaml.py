@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.blocks import BATCH_RECORDS, Blocks, Item, Record, whole_lines
 from meta_audit.cut.notices import BYTE_ORDER_MARK, NOTICE
 from meta_audit.cut.yaml_elements import find_elements, find_inner_token
-from meta_audit.model import MAX_DOCUMENT_BYTES, Document
+from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document
 
 # A document mark stands at the beginning of a line, whatever it is in the middle of, block
 # scalars and quoted text included (YAML 1.2.2, 9.1.2 and rule c-forbidden; libyaml as well).
@@ -24,7 +23,7 @@ _NO_DIRECTIVE: Final = re.compile(rb"^(?:[ \t\r]*[^#% \t\r\n]|[ \t\r]+%)", re.MU
 _BLANK_LINES: Final = re.compile(rb"(?:(?:[ \t\r]*+\n)++|\xef\xbb\xbf|" + NOTICE + rb")*+")
 _MAY_BE_LIST: Final = re.compile(
     rb"\A(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*(?:-[ \t\r\n]|[\[{%]|---[ \t])|"
-    rb"^[ \t]*[\"']?(?:" + "|".join(LIST_FIELDS).encode() + rb")[\"']?[ \t]*:",
+    rb"^[ \t]*[\"']?(?:" + "|".join(sorted(LIST_FIELDS)).encode() + rb")[\"']?[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -11,9 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.cut.pages import JOB_FIELDS, NEXT_TOKEN, may_hold_token
-from meta_audit.model import MAX_DEPTH, MAX_NODES
+from meta_audit.model import LIST_FIELDS, MAX_DEPTH, MAX_NODES
 
 Spans: TypeAlias = list[tuple[int, int]]
 Types: TypeAlias = tuple[type[yaml.Token], ...]

@@ -19,7 +19,17 @@ from meta_audit.record.source_log import (
     SourceEnded,
     SourceRead,
 )
-from meta_audit.sources import Found, Item, Skipped, Source, Unreadable, digest
+from meta_audit.sources import (
+    Found,
+    Item,
+    Prefix,
+    Skipped,
+    Source,
+    Unreadable,
+    digest,
+    find_grown,
+    may_grow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,6 +172,7 @@ class Chunker:
             if known:
                 self._pass_over(number, known)
                 return
+            source = self._new_part(number, source, torn)
             reading = Reading(number, source, torn)
             if source.stamp is None:
                 with self._stopper.holding():
@@ -224,6 +235,27 @@ class Chunker:
             SourceEnded(number, "known", "", known.size, known.sha256),
         )
         self._reporter.read(known.size)
+
+    def _new_part(self, number: int, source: Source, torn: list[Torn]) -> Source:
+        """Return the new part of a file of lines that has grown since it was read; else it all."""
+        limits, stamp = self._limits, source.stamp
+        if stamp is None or stamp.size < limits.resume_bytes or not may_grow(source):
+            return source
+        before = self._known.newest_reading(source.uri)
+        if before is None:
+            return source
+        size, documents = 0, before.documents
+        if before.is_torn:
+            ends = [one.content for one in torn if one.ordinal == documents]  # the newest first
+            if not ends:
+                return source
+            size, documents = len(ends[0]), documents - 1
+        prefix = Prefix(before.size, before.sha256, size, documents)
+        grown = find_grown(source, prefix, limits.block_bytes)
+        if grown is None:
+            return source
+        self._chunk.events.append(SourceRead(number, documents, documents))
+        return grown
 
     def _known_source(self, source: Source) -> KnownSource | None:
         """Return an earlier complete reading of the same bytes that rejected nothing."""

@@ -22,6 +22,8 @@ class Limits(Struct, frozen=True):
     """Most events of sources in one transaction: a folder of known files brings nothing else."""
     block_bytes: int = BLOCK_BYTES
     """Bytes of a source that are read at once."""
+    resume_bytes: int = 1_000_000
+    """Least size of a file of lines that is looked up by its name, to read what is new only."""
     training_bytes: int = 1_000_000
     """Fewer bytes of documents are not worth a compression dictionary."""
     commit_seconds: float = 2.0

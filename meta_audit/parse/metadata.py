@@ -161,7 +161,7 @@ def note_templates(record: JobRecord, findings: list[Finding]) -> None:
     for task, meta in metas:
         places += [(f"{place(task)}: key {quote(k)}", f"{k} {v}") for k, v in meta.items()]
     places += [("task name", task.name) for task in record.tasks]
-    found = (f"{where}: {shown(m[0])}" for where, text in places if (m := _TEMPLATE.search(text)))
+    found = (f"{where}: {quote(m[0])}" for where, text in places if (m := _TEMPLATE.search(text)))
     note(findings, "template.unrendered", found)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.catalogue import LIST_FIELDS
 from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
+from meta_audit.model import LIST_FIELDS
 from meta_audit.parse.fields import kind_of, squash
 
 if TYPE_CHECKING:

@@ -22,12 +22,29 @@ _TORN: Final = """
     ORDER BY r.rejection_id DESC LIMIT ?"""
 
 
+_NEWEST: Final = """
+    SELECT r.size, r.sha256, r.documents, r.rejected, r.status FROM sources s
+    JOIN source_results r ON r.source_id = s.source_id
+    WHERE s.uri = ? AND r.status IN ('complete', 'known', 'truncated')
+    ORDER BY r.result_no DESC LIMIT 1"""
+
+
 class KnownSource(NamedTuple):
     """A source whose very bytes were read before, completely, with nothing rejected."""
 
     size: int
     sha256: bytes
     documents: int
+
+
+class Earlier(NamedTuple):
+    """An earlier reading of a source."""
+
+    size: int
+    sha256: bytes
+    documents: int
+    is_torn: bool
+    """Whether the last document was torn, and is counted."""
 
 
 class Torn(NamedTuple):
@@ -66,6 +83,15 @@ class Known:
         )
         rows = self._session.query(sql, size, sha256)
         return KnownSource(size, sha256, rows[0][0]) if rows else None
+
+    def newest_reading(self, uri: str) -> Earlier | None:
+        """Return the newest reading of a source in which nothing was rejected but a torn end."""
+        rows = self._session.query(_NEWEST, uri)
+        if not rows:
+            return None
+        size, sha256, documents, rejected, status = rows[0]
+        is_torn = status == "truncated"
+        return Earlier(size, bytes(sha256), documents, is_torn) if rejected == is_torn else None
 
     def torn(self, uri: str) -> list[Torn]:
         """Return the torn records of a source that nothing has resolved when the run began."""

@@ -7,6 +7,7 @@ blocks and one document, whatever the size of the source.
 from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.files import File, digest
+from meta_audit.sources.grown import Prefix, find_grown, may_grow
 from meta_audit.sources.interface import Found, Skipped, Source, Stamp, Unreadable
 from meta_audit.sources.standard_input import StandardInput
 from meta_audit.sources.walk import find
@@ -17,6 +18,7 @@ __all__ = [
     "Found",
     "Item",
     "Partial",
+    "Prefix",
     "Skipped",
     "Source",
     "Stamp",
@@ -24,4 +26,6 @@ __all__ = [
     "Unreadable",
     "digest",
     "find",
+    "find_grown",
+    "may_grow",
 ]

@@ -90,6 +90,7 @@ _TELLING_TOGETHER: Final = tuple(
         "results cid",
         "clientid jobid",
         "publickey clientid",
+        "addresses id publickey",
     )
 )
 _KUBERNETES: Final = frozenset({"apiversion", "kind", "metadata"})

@@ -7,7 +7,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.cut.records import cut_records
@@ -64,12 +64,15 @@ class ByteStream(Source):
         except SourceError as error:
             raise SourceError(error.code, f"{self.uri}: {error}", advice=error.advice) from error
 
+    def _begin(self) -> tuple[Any, int]:
+        """Return the hash and the count of the bytes before the first that is read."""
+        return hashlib.sha256(), 0
+
     def _raw(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield the bytes as they are stored, counted and hashed; nothing when none come."""
         # A pipe is read as it fills: waiting for whole blocks would hold back what is there.
         read = getattr(file, "read1", file.read)
-        sha256 = hashlib.sha256()
-        self.bytes_read = 0
+        sha256, self.bytes_read = self._begin()
         self.sha256 = b""
         try:
             while not self.is_stopping():

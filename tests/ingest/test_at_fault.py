@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from meta_audit.cli.progress import Quiet
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.ingest.chunks import Chunker
+from meta_audit.ingest.options import Limits
 from meta_audit.ingest.run import Import
+from meta_audit.ingest.signals import Stopper
+from meta_audit.record.known import Known
+from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.engines import tampering
@@ -266,3 +272,80 @@ def test_changes_of_resolutions_are_found(audit: Audit, tmp_path: Path, statemen
     with tampering(str(audit.db)) as connection:
         connection.exec_driver_sql(statement)
     assert audit.run("verify").status == 1
+
+
+def numbered(audit: Audit) -> list[tuple[object, ...]]:
+    return audit.rows(
+        "SELECT job_id, state, ordinal, line, source FROM v_observations ORDER BY entry_index"
+    )
+
+
+@pytest.mark.parametrize("cuts", [(3_000, 3_400), (900, 1_900, 3_000), (0, 500)])
+def test_a_file_that_grows_costs_what_is_new(
+    audit: Audit, another: Audit, tmp_path: Path, cuts: tuple[int, ...]
+) -> None:
+    """And gives what a file gives that is read once, wherever it was cut."""
+    path = tmp_path / "log.jsonl"
+    limits = Limits(resume_bytes=1, block_bytes=700)
+    whole = ndjson(*[compact(job(n)) for n in range(9)]).replace(b"\n{", b"\n\n{", 2)
+    for cut in cuts:
+        path.write_bytes(whole[:cut])
+        audit.ingest(path, limits=limits)
+    path.write_bytes(whole)
+    read: list[int] = []
+    store = open_to_write(str(audit.db))
+
+    class Listening(Quiet):
+        def read(self, size: int) -> None:
+            read.append(size)
+
+    class Counting(Known):
+        offered = 0
+
+        def documents(self, digests: Sequence[bytes]) -> set[bytes]:
+            Counting.offered += len(digests)
+            return super().documents(digests)
+
+    chunker = Chunker(Counting(store.session()), Listening(), limits, Stopper(lambda: None))
+    chunks = list(chunker.chunks(find([str(path)])))
+    new = sum(len(chunk.offered) for chunk in chunks)
+    assert new <= 9 - whole[: cuts[-1]].count(b"\n{") + 1
+    assert sum(read) == len(whole)
+    if cuts[-1] > 1_000:
+        assert Counting.offered <= new + 1
+    store.close()
+    last = audit.ingest(path, limits=limits).summary
+    assert (last["documents"], last["rejected"]) == (9, 0)
+    another.ingest(path)
+    assert numbered(audit) == numbered(another)
+    rows = "SELECT size, sha256, documents FROM v_sources ORDER BY source_id DESC LIMIT 1"
+    assert audit.rows(rows) == another.rows(rows)
+    assert audit.run("rejections", "list", "--reason", "truncated").out == ""
+    must_be_intact(audit)
+
+
+@pytest.mark.parametrize("change", ["other", "shorter", "no line end", "rejected"])
+def test_a_file_that_changed_is_read_whole(audit: Audit, tmp_path: Path, change: str) -> None:
+    path = tmp_path / "log.ndjson"
+    lines = [compact(job(n)) for n in range(6)]
+    before = ndjson(*lines[:3])
+    after = ndjson(*lines)
+    if change == "other":
+        after = ndjson(compact(job(0, image="x")), *lines[1:])
+    elif change == "shorter":
+        after = ndjson(*lines[:2])
+    elif change == "no line end":
+        before = before[:-1]
+        after = before + b" {}\n" + ndjson(*lines[3:])
+    else:
+        bad = b'{"ID":"j-9","Meta":{"v":1},"Tasks":[]}'
+        before, after = ndjson(lines[0], bad), ndjson(lines[0], bad, *lines[1:])
+    limits = Limits(resume_bytes=1)
+    path.write_bytes(before)
+    audit.ingest(path, limits=limits)
+    path.write_bytes(after)
+    summary = audit.ingest(path, "--coerce-scalars", limits=limits).summary
+    assert summary["documents"] == after.count(b"\n")
+    if change == "rejected":
+        assert audit.rows("SELECT resolved_by FROM v_rejections") == [(2,)]
+    must_be_intact(audit)
