@@ -3,9 +3,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
+WORKERS ?= 2
+# One worker runs the tests of one module, so that it starts what they share only once.
+PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+FAST = tests/cli tests/cut tests/decode tests/ledger tests/postgres/test_roles.py tests/query \
+	tests/render tests/store -k 'not postgresql'
+PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*/python\1/p' pyproject.toml)
+
+define fast_tests
+	$(BIN)/uv venv --quiet --clear --python $(2) $(1)
+	$(BIN)/uv pip install --quiet --python $(1)/bin/python $(3) --editable '.[test]'
+	$(1)/bin/python $(PYTEST) $(FAST)
+endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest faults bench docs format clean
+.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs lookalikes format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -17,18 +29,19 @@ $(VENV)/user: pyproject.toml
 
 $(VENV)/dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,bench]'
 	@touch $@
 
 demo: $(VENV)/user ## Set up, ingest examples/ into a fresh store and trace a job
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	@DEMO=$(DEMO) PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-test: check pytest ## Everything that the gate runs: lint, types, layers, tests
+test: check pytest lowest ## Everything that the gate runs: check, pytest, lowest
 
 check: $(VENV)/dev ## Lint, types, layers, docstrings
 	$(BIN)/ruff check .
@@ -37,8 +50,24 @@ check: $(VENV)/dev ## Lint, types, layers, docstrings
 	$(BIN)/lint-imports
 	$(BIN)/interrogate --quiet meta_audit
 
-pytest: $(VENV)/dev ## Tests alone
-	$(BIN)/python -m pytest
+pytest: $(VENV)/dev ## All tests
+	$(BIN)/python $(PYTEST)
+
+lowest: $(VENV)/dev ## Fast tests with the lowest versions of dependencies that we declare
+	$(call fast_tests,$(VENV)-lowest,$(BIN)/python,--resolution lowest-direct)
+
+pythons: $(PYTHONS) ## Fast tests on every Python that we declare and that is installed
+
+$(PYTHONS): $(VENV)/dev
+	@for found in $@ $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(@:python%=%).*/bin/$@; do \
+	  if $$found -c '' 2> /dev/null; then \
+	    exec $(MAKE) --no-print-directory fast-tests ENVIRONMENT=$(VENV)-$@ INTERPRETER=$$found; \
+	  fi; \
+	done; \
+	echo "$@ is not installed: skipped"
+
+fast-tests: $(VENV)/dev
+	$(call fast_tests,$(ENVIRONMENT),$(INTERPRETER))
 
 faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000)
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
@@ -56,9 +85,12 @@ bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 docs: $(VENV)/dev ## Write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m tests.docs.generate
 
+lookalikes: $(VENV)/dev ## Write the table of look-alike letters anew (FROM=Unicode's confusables.txt)
+	$(BIN)/python -m tests.identity.make_confusables $(FROM)
+
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove what was built
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* $(DEMO) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

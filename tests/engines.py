@@ -1,4 +1,4 @@
-"""The engines that stores are tested on: SQLite, and a real PostgreSQL server.
+"""Make stores for tests, in SQLite files and on a real PostgreSQL server.
 
 The server (tests/clusters.py) starts when a test first asks for it;
 META_AUDIT_TEST_POSTGRES_URL names another one, whose user is a superuser.
@@ -28,7 +28,7 @@ _TEMPLATE: Final = f"meta_audit_{os.getpid()}_empty"
 
 
 class Server:
-    """A PostgreSQL server in a temporary folder, of this process alone, or the one named."""
+    """A PostgreSQL server: a temporary one of this process, or the one that is named."""
 
     def __init__(self, settings: dict[str, str] | None = None, where: str | None = None) -> None:
         given = os.environ.get(ENVIRONMENT)
@@ -39,42 +39,42 @@ class Server:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is this process's own, so that it may be stopped."""
+        """Return whether this process owns the server, and may stop it."""
         return self._local is not None
 
     @property
     def pid(self) -> int:
-        """Process of the local server."""
+        """Return the process ID of the local server."""
         if self._local is None:
             raise ValueError(f"{ENVIRONMENT} names a server that is not this process's own")
         return self._local.pid
 
     def url(self, database: str, user: str | None = None) -> str:
-        """A URL as `--db` takes it."""
+        """Return a URL as `--db` takes it."""
         url = self._url.set(drivername="postgresql+psycopg", database=database)
         url = url.set(username=user) if user else url
         return url.render_as_string(hide_password=False).replace(":@", "@")
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
-        """A connection of the owner; every statement is a transaction."""
+        """Connect as the owner; every statement is a transaction."""
         url = sa.make_url(self.url(database)).set(drivername="postgresql")
         return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
     def create(self, template: str = "template0") -> str:
-        """Make a database; its name."""
+        """Make a database; return its name."""
         name = f"meta_audit_{os.getpid()}_{next(_NUMBERS)}"
         self._create(name, template)
         return name
 
     def create_store(self) -> str:
-        """Make a database with an empty store; its name."""
+        """Make a database with an empty store; return its name."""
         if _TEMPLATE not in self._made:
             self._create(_TEMPLATE, "template0")
             open_to_write(self.url(_TEMPLATE)).close()
         return self.create(_TEMPLATE)
 
     def clean_store(self, which: int = 0) -> str:
-        """URL of a store that is emptied, which is quicker than to make one."""
+        """Empty a store, which is faster than making one; return its URL."""
         if which not in self._shared:
             self._shared[which] = self.create_store()
         shared = self._shared[which]
@@ -89,7 +89,7 @@ class Server:
         self._made.append(name)
 
     def drop(self, name: str) -> None:
-        """Remove a database, whoever is connected to it."""
+        """Remove a database even if someone is connected to it."""
         self._made.remove(name)
         with self.connect() as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -100,7 +100,7 @@ class Server:
             self._local.restart(mode, pause)
 
     def stop(self) -> None:
-        """Remove what was made."""
+        """Remove the server, or the databases made on it."""
         if self._local:
             self._local.remove()
             return
@@ -110,7 +110,7 @@ class Server:
 
 @contextmanager
 def tampering(db: str) -> Iterator[sa.Connection]:
-    """A connection of somebody who got round the triggers; what it did is committed."""
+    """Connect without triggers, and commit at the end."""
     store = open_to_write(db)
     with store.engine.connect() as connection:
         if store.file:
@@ -126,7 +126,7 @@ def tampering(db: str) -> Iterator[sa.Connection]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """The PostgreSQL server of the session."""
+    """Start the PostgreSQL server of this session."""
     server = Server()
     yield server
     server.stop()
@@ -134,7 +134,7 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture
 def postgres_own_url(postgres: Server) -> Iterator[str]:
-    """URL of an empty PostgreSQL store that a test may break."""
+    """Make an empty PostgreSQL store that a test may break."""
     name = postgres.create_store()
     yield postgres.url(name)
     postgres.drop(name)
@@ -142,13 +142,13 @@ def postgres_own_url(postgres: Server) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres: Server) -> str:
-    """URL of an empty PostgreSQL store, whose schema and settings stay as they are."""
+    """Empty a PostgreSQL store; a test may not change its schema or settings."""
     return postgres.clean_store()
 
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file without a document, to be copied: migrating takes a while."""
+    """Make an empty SQLite store once; tests copy it, which is faster."""
     path = tmp_path_factory.mktemp("empty-sqlite") / "audit.db"
     open_to_write(str(path)).close()
     return path
@@ -158,8 +158,10 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def new_db(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], str]:
-    """Make an empty store, as `--db` takes it, on each engine; on PostgreSQL it is always the
-    same one, emptied."""
+    """Return a function that makes an empty store on each engine.
+
+    On PostgreSQL it empties the same store each time.
+    """
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("postgres")
         return server.clean_store
@@ -175,5 +177,5 @@ def new_db(
 
 @pytest.fixture
 def db_url(new_db: Callable[[], str]) -> str:
-    """An empty store, as `--db` takes it, on each engine."""
+    """Make an empty store on each engine; return it as `--db` takes it."""
     return new_db()

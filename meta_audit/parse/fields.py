@@ -1,4 +1,4 @@
-"""Field names and types as Go's `encoding/json` takes them.
+"""Read field names and types as Go's `encoding/json` takes them.
 
 Bacalhau decodes every document into Go structs: a name matches its field exactly, or else
 without regard to case (`encoding/json`, `foldName`: simple folding, in which U+017F is an `s`

@@ -107,7 +107,7 @@ It sorts before every other layout, and so gives way to the same job from the AP
 
 
 class Sent(Struct, frozen=True):
-    """What a client sent around a job (`JobCreatePayload`), and its signature."""
+    """Hold what a client sent around a job (`JobCreatePayload`), and its signature."""
 
     client: str
     signed: tuple[str, str] | None
@@ -117,7 +117,7 @@ class Sent(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True):
-    """The event of the requester that accepted a job, with what it says beside the job."""
+    """Hold the event of the requester that accepted a job, and what it says of the job."""
 
     job_id: str
     requester: str

@@ -31,8 +31,8 @@ _CACHED_REPORTS: Final = 4_096
 _CACHED_CHARS: Final = 4_096
 """Longest set of keys, in characters, whose report is remembered."""
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]+\}\}")
-_MOST_FINDINGS: Final = 20
-"""Most findings of one code for one Meta; the last one counts the rest."""
+MOST_FINDINGS: Final = 20
+"""Most findings of one code for one Meta or document; the last one counts the rest."""
 
 
 def strings(
@@ -87,7 +87,7 @@ def annotation_labels(
 
 
 class KeyReport:
-    """What the keys of one Meta say, whatever their values. Shown keys are quoted."""
+    """Report on the keys of one Meta, whatever their values. Shown keys are quoted."""
 
     __slots__ = ("confusables", "invisible", "lookalikes", "odd", "reserved")
 
@@ -160,7 +160,7 @@ def note_templates(record: JobRecord, findings: list[Finding]) -> None:
     for task, meta in metas:
         places += [(f"{place(task)}: key {shown(k)}", f"{k} {v}") for k, v in meta.items()]
     places += [("task name", task.name) for task in record.tasks]
-    found = (f"{where}: {m[0][:80]}" for where, text in places if (m := _TEMPLATE.search(text)))
+    found = (f"{where}: {shown(m[0])}" for where, text in places if (m := _TEMPLATE.search(text)))
     note(findings, "template.unrendered", found)
 
 
@@ -191,11 +191,24 @@ def is_plain(encoded: bytes) -> bool:
     return encoded.isascii() and b"\\" not in encoded and b"\x7f" not in encoded
 
 
+def few(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of a document, at most `MOST_FINDINGS` of each code."""
+    by_code: dict[str, list[str]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding.detail)
+    if all(len(details) <= MOST_FINDINGS for details in by_code.values()):
+        return tuple(findings)
+    kept: list[Finding] = []
+    for code, details in by_code.items():
+        note(kept, code, details)
+    return tuple(kept)
+
+
 def note(findings: list[Finding], code: str, details: Iterable[str]) -> None:
-    """Add a finding for each detail, up to `_MOST_FINDINGS`; the last one counts the rest."""
+    """Add a finding for each detail, up to `MOST_FINDINGS`; the last one counts the rest."""
     found = list(details)
-    if len(found) > _MOST_FINDINGS:
-        rest = len(found) - _MOST_FINDINGS
-        found = found[:_MOST_FINDINGS]
+    if len(found) > MOST_FINDINGS:
+        rest = len(found) - MOST_FINDINGS
+        found = found[:MOST_FINDINGS]
         found[-1] += f", and {rest} more"
     findings += (Finding(code, detail) for detail in found)

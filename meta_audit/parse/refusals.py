@@ -1,4 +1,4 @@
-"""What a document that is not a job looks like, and what to feed instead."""
+"""Say what a document that is not a job looks like, and what to feed instead."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
         ("jobcancelpayload signature", f"a signed request to cancel a job; {_EXPORT}"),
         ("jobid evaluationid", f"the response to a submission; {_EXPORT}"),
         ("evaluationid", f"the response to stopping a job; {_EXPORT}"),
+        ("error message", "an error that the API of a server answered; it tells of no job"),
+        ("status message requestid", "an error that the API of a server answered"),
+        ("nodes nexttoken", "a page of nodes; feed jobs"),
+        ("info membership connection", "a node; feed jobs"),
+        ("gitversion gitcommit", "the version of a server; feed its jobs"),
         ("id publickey addresses", "the identity of an IPFS node (`ipfs id`); feed its jobs"),
         ("id clientid", "the output of `bacalhau id`; feed the jobs of this client"),
         ("results", f"the list of a job's results; {_EXPORT}"),

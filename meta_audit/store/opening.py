@@ -98,14 +98,13 @@ class Store:
     def revision(self) -> str:
         """Return the revision of the schema, empty where there is none."""
 
-        def find() -> str:
-            session = self._session(writes=False)
+        def find(session: Session) -> str:
             if not self.backend.has_table(session, "alembic_version"):
                 return ""
             found = session.query("SELECT version_num FROM alembic_version")
             return str(found[0][0]) if found else ""
 
-        return self.retry.call(find, seconds=self.retry.read_seconds)
+        return self.read(find)
 
     def upgrade(self) -> None:
         """Bring the store to this program's schema; another process may do the same at once."""
@@ -186,13 +185,12 @@ def _backend(url: sa.URL) -> Backend:
 def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
     """Make the tables where there are none; return whether this was done."""
 
-    def inspect() -> bool:
-        session = store._session(writes=False)
+    def inspect(session: Session) -> bool:
         if not allow_unsafe_server:
             store.backend.check_durability(session)
         return store.backend.is_empty(session)
 
-    is_new = store.retry.call(inspect, seconds=store.retry.read_seconds)
+    is_new = store.read(inspect)
     if is_new:  # or left behind by a process that died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)
@@ -204,6 +202,8 @@ def _make(file: Path, *, retry: Retry) -> None:
     store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
         store.upgrade()
+        # Closing would do this too, but hide an error; without its log the file is not a store.
+        store.session().query("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         store.close()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import sqlalchemy as sa
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,14 @@ def row(*values: object) -> Values:
 def rows(several: Iterable[Sequence[Any]]) -> Values:
     """Return rows as columns."""
     return list(zip(*several, strict=True))
+
+
+def connect(engine: sa.Engine) -> sa.PoolProxiedConnection:
+    """Return a connection of the pool. Raises the driver's own error, also of the first one."""
+    try:
+        return engine.raw_connection()
+    except sa.exc.DBAPIError as error:
+        raise error.orig or error from error
 
 
 class Session(ABC):

@@ -39,7 +39,8 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     if not every:
         places = places[:1]
     work = Work(session, Plan(Options(), 0, {}))
-    entries = {key: JobRange(work, key, key + 1).entries() for key in dict(places)}
+    keys: set[int] = {key for key, _ in places}
+    entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))
     return [_prove(session, index, entries[key], nodes) for key, index in places]
 

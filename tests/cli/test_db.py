@@ -9,7 +9,7 @@ import pytest
 from meta_audit import cli
 from meta_audit.schema import HEAD
 from tests.conftest import Audit
-from tests.copies import administrator
+from tests.store_factory import administrator
 
 
 def test_path(audit: Audit) -> None:

@@ -50,7 +50,8 @@ def test_documents_are_cut_at_their_marks(
     parts = [dump({"ID": "x", **record}, style) for record in records]
     data = (b"---\n" if first else b"") + b"---\n".join(parts)
     items = split(split_yaml, data, size)
-    assert contents(items) == parts
+    # PyYAML may end a document with a mark of its own.
+    assert contents(items) == [part.removesuffix(b"...\n") for part in parts]
     assert_numbered(items)
     line = 1 + first
     for item, part in zip(items, parts, strict=True):

@@ -1,4 +1,4 @@
-"""The parts of a document that are made: fenced blocks and parts between markers."""
+"""Find and fill the generated parts of a document: fenced blocks and parts between markers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTINUATION: Final = "> "
 
 
 def fences(text: str, language: str) -> Iterator[str]:
-    """Contents of the fenced blocks of a language."""
+    """Return the contents of the fenced blocks of a language."""
     return (body for name, body in _FENCE.findall(text) if name == language)
 
 
@@ -37,7 +37,7 @@ def fill_consoles(text: str, run: Callable[[str], str]) -> str:
 
 
 def commands(block: str) -> list[str]:
-    r"""Commands of a block: lines after `$ `, continued by lines after `> `, as they stand."""
+    """List the commands of a block: lines after `$ `, continued by lines after `> `."""
     found: list[str] = []
     open_ = False  # output may begin with "> " too
     for line in block.splitlines():
@@ -56,7 +56,7 @@ def _plain(command: str) -> str:
 
 
 def queries(text: str) -> list[str]:
-    """The SQL of every `sql` block."""
+    """Return the SQL of every `sql` block."""
     return [match["sql"] for match in _QUERY.finditer(text)]
 
 
@@ -66,12 +66,12 @@ def fill_queries(text: str, run: Callable[[str], str]) -> str:
 
 
 def part_names(text: str) -> list[str]:
-    """Names of the parts between markers."""
+    """Return the names of the parts between markers."""
     return _PART.findall(text)
 
 
 def fill_parts(text: str, make: Callable[[str], str]) -> str:
-    """Write every part between `<!-- generated: NAME -->` and `<!-- end of NAME -->` anew."""
+    """Rewrite every part between `<!-- generated: NAME -->` and `<!-- end of NAME -->`."""
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
@@ -81,7 +81,7 @@ def fill_parts(text: str, make: Callable[[str], str]) -> str:
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table of Markdown."""
+    """Format a Markdown table."""
     lines: list[tuple[str, ...]] = [header, tuple("---" for _ in header), *rows]
     return "".join(
         "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |\n"

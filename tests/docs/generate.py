@@ -1,8 +1,7 @@
-"""Write the generated parts of README.md and docs/ anew: `make docs`.
+"""Rewrite the generated parts of README.md and docs/: `make docs`.
 
-Generated are: the output in `console` blocks, the results below `sql` blocks, and what stands
-between `<!-- generated: NAME -->` and its end. `tests/docs` fails when one of them is not as
-it would be written now.
+These are generated: the output in `console` blocks, the results below `sql` blocks, and the text
+between `<!-- generated: NAME -->` and its end. `tests/docs` fails when one of them is out of date.
 """
 
 from __future__ import annotations
@@ -16,21 +15,20 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tests.docs import blocks
-from tests.docs.code_parts import PARTS
-from tests.docs.forks import Forks
-from tests.docs.session import ROOT, Session
-from tests.docs.store_parts import GROUPS, Meanings, laid_out
+from tests.docs.code_reference import PARTS
+from tests.docs.schema_reference import GROUPS, SchemaReference, as_table
+from tests.docs.shell import ROOT, Shell
 
 
 def documents() -> list[Path]:
-    """Every document that readers get, with the longest to make first."""
+    """List the generated documents; those with the most commands come first."""
     found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     return sorted(found, key=lambda path: -path.read_text("utf-8").count("\n$ "))
 
 
-def generate(path: Path, session: Session, store: ExampleStore) -> str:
-    """A document as it should be now."""
-    text = blocks.fill_consoles(path.read_text("utf-8"), session.run)
+def generate(path: Path, shell: Shell, store: ExampleStore) -> str:
+    """Return the text that a document should have now."""
+    text = blocks.fill_consoles(path.read_text("utf-8"), shell.run)
     text = blocks.fill_parts(text, store.part)
     if path.name == "sql.md":
         text = blocks.fill_queries(text, store.query)
@@ -38,22 +36,22 @@ def generate(path: Path, session: Session, store: ExampleStore) -> str:
 
 
 def as_written(sql: str) -> sa.TextClause:
-    """A statement without parameters, whatever signs it holds."""
+    """Escape colons, so that SQLAlchemy sees no parameters in a statement."""
     return sa.text(sql.replace(":", r"\:"))
 
 
 class ExampleStore:
-    """A store with `examples/` in it, for what documents show of stores."""
+    """A store with `examples/` in it: the source of schema pages and query results."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._session.run("meta-audit ingest examples")
-        self._engine = sa.create_engine(f"sqlite:///{self._session.home / 'audit.db'}")
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._shell.run("meta-audit ingest examples")
+        self._engine = sa.create_engine(f"sqlite:///{self._shell.home / 'audit.db'}")
         with self._engine.connect() as connection:
-            self.meanings = Meanings(connection)
+            self.meanings = SchemaReference(connection)
 
     def part(self, name: str) -> str:
-        """What stands between the markers of a name."""
+        """Return the text between the markers of a name."""
         if name == "views":
             return self.meanings.views()
         if name in GROUPS:
@@ -61,13 +59,13 @@ class ExampleStore:
         return PARTS[name]()
 
     def query(self, sql: str) -> str:
-        """The result of a query, laid out."""
+        """Return the result of a query as a table."""
         with self._engine.connect() as connection:
             result = connection.execute(as_written(sql))
-            return laid_out(list(result.keys()), result.fetchall(), self._session.stand_in)
+            return as_table(list(result.keys()), result.fetchall(), self._shell.stand_in)
 
     def plan(self, sql: str) -> list[str]:
-        """How SQLite would run a query: the last column of EXPLAIN QUERY PLAN."""
+        """Return the last column of EXPLAIN QUERY PLAN."""
         with self._engine.connect() as connection:
             return [row[3] for row in connection.execute(as_written(f"EXPLAIN QUERY PLAN {sql}"))]
 
@@ -76,24 +74,23 @@ class ExampleStore:
         self._engine.dispose()
 
 
-def generate_all(scratch: Path, forks: Forks, store: ExampleStore) -> dict[Path, str]:
-    """Every document as it should be now; two at a time."""
+def generate_all(scratch: Path, store: ExampleStore) -> dict[Path, str]:
+    """Return the text that each document should have now."""
     with ThreadPoolExecutor(2) as pool:
         futures = {
-            path: pool.submit(generate, path, Session(scratch / path.stem, forks), store)
+            path: pool.submit(generate, path, Shell(scratch / path.stem), store)
             for path in documents()
         }
         return {path: future.result() for path, future in futures.items()}
 
 
 def main() -> None:
-    """Write what changed."""
+    """Write the documents that changed."""
     with (
         tempfile.TemporaryDirectory(prefix="meta-audit-docs-") as folder,
-        closing(Forks()) as forks,
-        closing(ExampleStore(Session(Path(folder) / "store", forks))) as store,
+        closing(ExampleStore(Shell(Path(folder) / "store"))) as store,
     ):
-        made = generate_all(Path(folder), forks, store)
+        made = generate_all(Path(folder), store)
     for path, text in made.items():
         if "Internal error: " in text:
             sys.exit(f"{path.relative_to(ROOT)}: a command failed\n{text}")

@@ -1,1 +1,1 @@
-"""Faults: kills, memory; and what a store must hold after them."""
+"""Inject faults, and check the store after them."""

@@ -1,4 +1,4 @@
-"""A folder with every kind of source, of generated documents, some broken and some repeated."""
+"""Write a folder with every kind of source; some documents are broken, some repeated."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _in_other_form(document: bytes, number: int) -> bytes:
 
 
 def _mixed(documents: Sequence[bytes], chance: random.Random) -> Iterator[bytes]:
-    """The documents, with broken ones between them, and some repeated."""
+    """Yield the documents, with broken ones between them and some repeated."""
     for document in documents:
         yield document
         if chance.random() < 0.02:
@@ -74,7 +74,7 @@ def _mixed(documents: Sequence[bytes], chance: random.Random) -> Iterator[bytes]
 
 
 def _write_special(folder: Path) -> None:
-    """Documents that fill the tables of executions, events, findings and labels."""
+    """Write documents that fill the tables of executions, events, findings and labels."""
     for number in range(6):
         job_id = f"j-00000000-0000-4000-8000-{number:012}"
         described = {

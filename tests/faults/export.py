@@ -1,4 +1,4 @@
-"""What a store says, without what differs from run to run; and whether its rows are true.
+"""Export a store without what differs from run to run; recompute its rows.
 
 `export` writes every table with natural keys (job ID, SHA-256, source and position …): two
 stores that took in the same documents in the same order give the same bytes, however the
@@ -95,7 +95,7 @@ ROW_COUNTS: Final = ("attribution_sets", "attribution_members")
 
 
 def tables(connection: sa.Connection) -> dict[str, Rows]:
-    """Rows of every table, sorted; binaries as hex."""
+    """Return the rows of every table, sorted; binaries as hex."""
     found = {name: _rows(connection, sql) for name, sql in TABLES.items()}
     for name in ROW_COUNTS:
         found[name] = _rows(connection, f"SELECT count(*) FROM {name}")
@@ -104,7 +104,7 @@ def tables(connection: sa.Connection) -> dict[str, Rows]:
 
 
 def evidence(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
-    """The kept bytes of every document and rejection, by its index in the ledger."""
+    """Yield the kept bytes of every document and rejection, with its index in the ledger."""
     found = connection.exec_driver_sql(
         "SELECT dictionary_id, content FROM compression_dictionaries"
     )
@@ -118,20 +118,20 @@ def evidence(connection: sa.Connection) -> Iterator[tuple[int, bytes]]:
 
 
 def export(connection: sa.Connection) -> bytes:
-    """The whole store as lines of JSON, `[table, column, …]`."""
+    """Export the store as lines of JSON, `[table, column, …]`."""
     return b"\n".join(
         orjson.dumps([name, *row]) for name, rows in tables(connection).items() for row in rows
     )
 
 
 def leaves(connection: sa.Connection) -> list[bytes]:
-    """Leaf hashes in the order of the ledger."""
+    """Return the leaf hashes in the order of the ledger."""
     rows = connection.exec_driver_sql("SELECT leaf_hash FROM ledger_entries ORDER BY entry_index")
     return [bytes(row[0]) for row in rows]
 
 
 def faults(connection: sa.Connection) -> list[str]:
-    """Everything in the store that is not what its documents say; nothing where it is whole."""
+    """List every row that differs from the documents."""
     found: list[str] = []
     try:
         found.extend(Recomputation(connection).faults())
@@ -168,7 +168,7 @@ class Recomputation:
         self._seen: set[tuple[int, int]] = set()
 
     def faults(self) -> Iterator[str]:
-        """What is wrong, one by one."""
+        """Yield what is wrong, one by one."""
         yield from self._ledger()
         yield from self._documents()
         yield from self._rejections()
@@ -209,7 +209,7 @@ class Recomputation:
     def _is_said_by(
         self, content: bytes, digest_: bytes, number: int, where: tuple[str, int, int]
     ) -> bool:
-        """Whether the bytes give the leaf; a document does not say which way it was read."""
+        """Return whether the bytes give the leaf, in any way of reading them."""
         for format_ in ("json", "yaml"):
             for coerce in (False, True):
                 try:
@@ -222,7 +222,7 @@ class Recomputation:
         return False
 
     def _stored_records(self) -> dict[int, list[tuple[JobRecord, tuple[str, int, int]]]]:
-        """Of each document what its rows say, and where it stood."""
+        """Rebuild the record of each document from rows, with its position."""
         terms, versions = self._terms, self._versions()
         jobs = {
             k: (i, terms[n])
@@ -326,7 +326,7 @@ class Recomputation:
         return labels
 
     def _activity(self) -> tuple[defaultdict[tuple[int, int], list[Any]], ...]:
-        """Executions, events and findings of each job and document, in their order."""
+        """Collect the executions, events and findings of each job and document, in order."""
         executions, events, findings = (defaultdict(list) for _ in range(3))
         for key, number, execution, node, *rest in self._all(
             "SELECT job_key, document_id, execution_id, node_id, state, desired_state, message,"
@@ -359,7 +359,7 @@ class Recomputation:
                 yield f"rejection {number}: its row does not give its leaf hash"
 
     def _left_over(self) -> Iterator[str]:
-        """Rows that no document accounts for."""
+        """Yield rows that no document accounts for."""
         found = set(self._all("SELECT pair_id, created_hour, job_key FROM pair_jobs"))
         if found != self._searchable:
             yield f"pair_jobs: {len(found ^ self._searchable)} rows too many or too few"

@@ -1,4 +1,4 @@
-"""Fills a small disk with an import, at many sizes, and checks what is left; then makes room.
+"""Fill a small disk with an import, at many sizes; check the store; then make room.
 
     python -m tests.faults.full_disk --documents 300 --from 100 --step 50
 
@@ -41,7 +41,7 @@ FULL: Final = "full", "No space left on device"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one size."""
+    """Result for one size."""
 
     size: int
     status: int
@@ -52,7 +52,7 @@ class Outcome:
 
 @contextmanager
 def disk(folder: Path, size: int) -> Iterator[Path]:
-    """A tmpfs of so many KB, mounted on a folder."""
+    """Mount a tmpfs of so many KB on a folder."""
     folder.mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={size}k,mode=755", "tmpfs", str(folder))
     try:
@@ -74,7 +74,7 @@ def _mount(*arguments: str) -> None:
 
 @cache
 def cannot_mount() -> str:
-    """Why nothing can be mounted here; empty where it can."""
+    """Return why nothing can be mounted here, or an empty text."""
     if not shutil.which("mount"):
         return "mount is not installed"
     folder = Path(tempfile.mkdtemp(prefix="meta-audit-mount-"))
@@ -102,14 +102,16 @@ class Trial:
             (self._folder / f"{name}.ndjson").write_bytes(b"\n".join([*some, b"{}"]) + b"\n")
         self._lengths = entries_after(self._folder)
         undisturbed = work / "undisturbed.db"
-        self._whole = recovery.whole(recovery.ingest(self._folder, undisturbed), undisturbed)
+        self._reference = recovery.reference(
+            recovery.ingest(self._folder, undisturbed), undisturbed
+        )
 
     def sweep(self, first: int, last: int, step: int) -> Iterator[Outcome]:
-        """Sizes up to one that holds everything, and page by page before the first that does."""
+        """Try sizes up to one that fits, and page by page just below it."""
         for size in range(first, last + 1, step):
             outcome = self.try_(size)
             yield outcome
-            if outcome.status == self._whole.status:
+            if outcome.status == self._reference.status:
                 for between in range(size - 2 * step + PAGE, size, PAGE):
                     yield self.try_(between)
                 return
@@ -120,15 +122,15 @@ class Trial:
             db = self._disk / "audit.db"
             ran, acknowledged = self._ingest(db)
             least = self._lengths[acknowledged]
-            found = list(recovery.problems(ran, db, self._whole, least))
-            if ran.status != self._whole.status and not any(text in ran.err for text in FULL):
+            found = list(recovery.problems(ran, db, self._reference, least))
+            if ran.status != self._reference.status and not any(text in ran.err for text in FULL):
                 found.append(f"it does not say that the disk is full: {ran.err}")
             entries = len(recovery.look(db).leaves)
             remount(self._disk, f"size={ENLARGED}k")
-            found += recovery.problems_again(self._folder, db, self._whole)
+            found += recovery.problems_again(self._folder, db, self._reference)
         return Outcome(size, ran.status, entries, ran.err, tuple(found))
 
-    def _ingest(self, db: Path) -> tuple[recovery.Ran, int]:
+    def _ingest(self, db: Path) -> tuple[recovery.CommandResult, int]:
         module = ["tests.faults.small_chunks", self._chunk, str(BLOCK_BYTES)]
         command = ["ingest", str(self._folder), "--db", str(db), "--jobs", "0"]
         done = subprocess.run(
@@ -139,7 +141,9 @@ class Trial:
             check=False,
         )
         numbers = [int(line) for line in done.stdout.splitlines() if line.isdecimal()]
-        return recovery.Ran(done.returncode, done.stdout, done.stderr), max(numbers, default=0)
+        return recovery.CommandResult(done.returncode, done.stdout, done.stderr), max(
+            numbers, default=0
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

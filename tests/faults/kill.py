@@ -1,4 +1,4 @@
-"""Kills an ingest at random moments and checks what is left; then completes it, and compares.
+"""Kill an ingest at random moments and check the store; then complete it, and compare.
 
     python -m tests.faults.kill --kills 200 --documents 3000 --seed 1
 
@@ -47,7 +47,7 @@ BEFORE_READY: Final = 0.1
 
 
 @dataclass(slots=True)
-class Ran:
+class IngestRun:
     """One run of ingest."""
 
     acknowledged: int = 0
@@ -60,8 +60,8 @@ class Ran:
 
 
 @dataclass(slots=True)
-class Seen:
-    """A store as it was found."""
+class StoreState:
+    """State of a store after a kill."""
 
     leaves: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Report:
-    """What came of the kills."""
+    """Results of the kills."""
 
     kills: int = 0
     rounds: int = 0
@@ -82,7 +82,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether everything held."""
+        """Return whether nothing went wrong."""
         return not (self.lost or self.half_written or self.unequal)
 
     def __str__(self) -> str:
@@ -93,11 +93,11 @@ class Report:
         )
 
 
-def ingest(folder: Path, db: Path, kill: tuple[str, float] | None = None) -> Ran:
+def ingest(folder: Path, db: Path, kill: tuple[str, float] | None = None) -> IngestRun:
     """Run ingest; `kill` it so many seconds after its `start` or its `ready`."""
     module = ("tests.faults.small_chunks", str(CHUNK_DOCUMENTS), str(BLOCK_BYTES))
     command = (sys.executable, "-m", *module, "ingest", str(folder), "--db", str(db))
-    ran = Ran()
+    ran = IngestRun()
     began = time.monotonic()
     with (
         tempfile.TemporaryFile("w+") as said,
@@ -130,9 +130,9 @@ def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
         process.kill()
 
 
-def look(db: Path) -> Seen:
+def look(db: Path) -> StoreState:
     """Check a store as an auditor would: read only."""
-    seen = Seen()
+    seen = StoreState()
     if not db.exists():
         return seen
     try:
@@ -153,7 +153,7 @@ def look(db: Path) -> Seen:
 
 
 def content(db: Path) -> bytes:
-    """The canonical export of a store."""
+    """Return the canonical export of a store."""
     store = open_to_read(str(db))
     with store.engine.connect() as connection:
         exported = export.export(connection)
@@ -162,7 +162,7 @@ def content(db: Path) -> bytes:
 
 
 def entries_after(folder: Path) -> list[int]:
-    """Length of the ledger after the first 0, 1, 2 … documents that are offered."""
+    """Return the length of the ledger after the first 0, 1, 2 … documents."""
     lengths = [0]
     known: set[tuple[bytes, str]] = set()
     for source in find([str(folder)]):
@@ -186,7 +186,7 @@ class Trial:
         self.entries = len(self._leaves)
         self._lengths = entries_after(self._folder)
 
-    def _undisturbed(self) -> tuple[list[bytes], bytes, Ran]:
+    def _undisturbed(self) -> tuple[list[bytes], bytes, IngestRun]:
         db = self._work / "undisturbed.db"
         ran = ingest(self._folder, db)
         seen = look(db)
@@ -221,13 +221,13 @@ class Trial:
             self._note(f"the completed store differs, exit code {ran.status}: {ran.said[-300:]}")
 
     def _moment(self, entries: int, patience: float) -> tuple[str, float]:
-        """When to kill: at any moment of what is left to do."""
+        """Choose when to kill: any moment of the work that is left."""
         if self._chance.random() < BEFORE_READY:
             return "start", self._chance.uniform(0, self._ran.starting)
         left = min(1 - entries / self.entries + AGAIN * bool(entries), 1)
         return "ready", self._chance.uniform(0, left * patience * self._ran.working)
 
-    def _check(self, ran: Ran, seen: Seen, before: int) -> None:
+    def _check(self, ran: IngestRun, seen: StoreState, before: int) -> None:
         count = len(seen.leaves)
         if seen.leaves != self._leaves[:count]:
             self.report.half_written += 1

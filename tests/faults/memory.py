@@ -1,4 +1,4 @@
-"""Feeds an ingest through a pipe, and measures how much memory it and its helpers take.
+"""Feed an ingest through a pipe, and measure the memory of it and its helpers.
 
     python -m tests.faults.memory --megabytes 300 --limit 400
 
@@ -29,14 +29,14 @@ LARGE: Final = 9_900_000
 
 
 def usual() -> Iterator[bytes]:
-    """Lines, each a job."""
+    """Yield lines, each a job."""
     generator = Generator(8)
     for start in count(0, 500):
         yield "".join(f"{d}\n" for d in generator.documents(start, 500)).encode()
 
 
 def broken() -> Iterator[bytes]:
-    """Lines, each a job with a key that stands twice, or a Meta value that is no string."""
+    """Yield lines, each a job with a duplicate key or a Meta value that is no string."""
     for number, block in enumerate(usual()):
         if number % 2:
             yield block.replace(b'"Count":1,', b'"Count":1,"Count":1,')
@@ -45,7 +45,7 @@ def broken() -> Iterator[bytes]:
 
 
 def large() -> Iterator[bytes]:
-    """Lines, each a large job: one long value, then many pairs."""
+    """Yield lines, each a large job: one long value, then many pairs."""
     for number in count():
         many = dict.fromkeys(map(str, range(380_000)), "a short value")
         meta = {"long": "x" * LARGE} if number % 2 else many
@@ -54,7 +54,7 @@ def large() -> Iterator[bytes]:
 
 
 def page() -> Iterator[bytes]:
-    """One value without an end."""
+    """Yield one value without an end."""
     yield b'{"Items":['
     for block in usual():
         yield b",".join(block.splitlines()) + b","
@@ -78,7 +78,7 @@ def feed(pipe: BinaryIO, stream: Iterator[bytes], size: int) -> None:
 
 
 def peaks(process_id: int) -> dict[int, int]:
-    """Most memory (bytes resident) so far of a process and of what it started."""
+    """Return the peak resident bytes of a process and of those it started."""
     parents, sizes = {}, {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
@@ -99,7 +99,7 @@ def peaks(process_id: int) -> dict[int, int]:
 
 
 def measure(name: str, size: int, *options: str) -> tuple[int, int, str]:
-    """Bytes that the largest process took, bytes of all together, and the summary."""
+    """Return the bytes of the largest process, of all processes, and the summary."""
     found: dict[int, int] = {}
     with tempfile.TemporaryDirectory(prefix="meta-audit-memory-") as folder:
         command = [sys.executable, "-m", "meta_audit", "ingest", "-", "--format", "json"]

@@ -1,4 +1,4 @@
-"""What must hold of an SQLite store after an import that failed, and after the same once more."""
+"""Check an SQLite store after a failed import, and after the same command again."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ KILLED = -9
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """One run of the program."""
+class CommandResult:
+    """Exit code and output of one run of the program."""
 
     status: int
     out: str = ""
     err: str = ""
     can_speak: bool = True
-    """Whether it could write to stderr."""
+    """False if its stderr was broken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """An undisturbed import, and its store."""
+class Reference:
+    """Result of an undisturbed import, for comparison."""
 
     status: int
     leaves: list[bytes]
@@ -41,36 +41,36 @@ class Whole:
     root: str
 
 
-def run(*arguments: str | Path) -> Ran:
+def run(*arguments: str | Path) -> CommandResult:
     """Run the program in this process."""
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = cli.run([str(a) for a in arguments])
     out.flush()
-    return Ran(status, out.buffer.getvalue().decode(), err.getvalue())
+    return CommandResult(status, out.buffer.getvalue().decode(), err.getvalue())
 
 
-def ingest(folder: Path, db: Path) -> Ran:
-    """The command that is disturbed, undisturbed."""
+def ingest(folder: Path, db: Path) -> CommandResult:
+    """Run the ingest that the faults disturb."""
     return run("ingest", folder, "--db", db, "--jobs", "0")
 
 
-def verify(db: Path) -> Ran:
-    """Verify, against the file of checkpoints beside the store too."""
+def verify(db: Path) -> CommandResult:
+    """Verify a store, also against the checkpoint file beside it."""
     return run("verify", "--db", db, "--jobs", "1")
 
 
-def whole(ran: Ran, db: Path) -> Whole:
-    """What an undisturbed run left; raises where even that is not whole."""
+def reference(ran: CommandResult, db: Path) -> Reference:
+    """Describe the store of an undisturbed run; raise if it is faulty."""
     seen = look(db)
     checked = verify(db)
     if seen.faults or checked.status:
         raise RuntimeError(f"undisturbed, yet faulty: {ran} {seen.faults[:3]} {checked}")
-    return Whole(ran.status, seen.leaves, _content(db), _roots(db)[-1])
+    return Reference(ran.status, seen.leaves, _content(db), _roots(db)[-1])
 
 
-def problems(ran: Ran, db: Path, expected: Whole, least: int) -> Iterator[str]:
-    """What is wrong with a store that an import has left behind, before anything mends it.
+def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> Iterator[str]:
+    """Yield the problems of a store that a failed import left behind.
 
     `least`: entries that were there, or acknowledged.
     """
@@ -97,8 +97,8 @@ def problems(ran: Ran, db: Path, expected: Whole, least: int) -> Iterator[str]:
         yield "checkpoints, and no store"
 
 
-def problems_again(folder: Path, db: Path, expected: Whole) -> Iterator[str]:
-    """What is wrong after the same command once more."""
+def problems_again(folder: Path, db: Path, expected: Reference) -> Iterator[str]:
+    """Run the same command again; yield the problems after it."""
     ran = ingest(folder, db)
     if ran.status != expected.status:
         yield f"again: {ran.status} {_short(ran.err)}"
@@ -119,7 +119,7 @@ def problems_again(folder: Path, db: Path, expected: Whole) -> Iterator[str]:
 
 
 def is_store(db: Path) -> bool:
-    """Whether a reader finds a store there, and not merely where one was about to be made."""
+    """Return whether a reader can open the store."""
     try:
         open_to_read(str(db)).close()
     except StoreError:
@@ -127,7 +127,7 @@ def is_store(db: Path) -> bool:
     return True
 
 
-def _of_ending(ran: Ran, expected: int) -> Iterator[str]:
+def _of_ending(ran: CommandResult, expected: int) -> Iterator[str]:
     if "Traceback" in ran.err or "Internal error" in ran.err or "Exception ignored" in ran.err:
         yield f"a traceback: {_short(ran.err)}"
     if ran.status in (KILLED, expected):

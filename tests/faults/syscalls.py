@@ -1,4 +1,4 @@
-"""Makes every system call of an SQLite import fail once, and checks what is left.
+"""Make every system call of an SQLite import fail once, and check the store.
 
     python -m tests.faults.syscalls --documents 50
     python -m tests.faults.syscalls --scene new --every 10 --errors EIO,ENOSPC+
@@ -45,7 +45,7 @@ from meta_audit.ingest import chunks
 from meta_audit.store.sqlite import backend as sqlite
 from tests.faults import recovery
 from tests.faults.kill import entries_after
-from tests.faults.traced import HUNG, Call, Traced, cannot_trace, trace
+from tests.faults.strace import HUNG, SystemCall, TraceResult, cannot_trace, trace
 
 SYSCALLS: Final = (
     "write,pwrite64,writev,pwritev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,"
@@ -64,10 +64,10 @@ SEED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One system call of one scene, and how it shall fail."""
+    """One system call of one scene, and how it fails."""
 
     scene: str
-    call: Call
+    call: SystemCall
     error: str
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Point:
 
     @property
     def injection(self) -> str:
-        """For strace."""
+        """Return the option for strace."""
         number = f"when={self.call.number}"
         if self.error == "KILL":
             return f"{self.call.name}:signal=KILL:{number}"
@@ -85,7 +85,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one point."""
+    """Result for one point."""
 
     point: Point
     hit: bool
@@ -94,8 +94,8 @@ class Outcome:
     problems: tuple[str, ...]
 
 
-class Bench:
-    """One process's folder, in which points are tried one after the other."""
+class Workspace:
+    """Folder of one process, which tries one point after the other."""
 
     def __init__(self, work: Path, documents: int) -> None:
         self._work = work
@@ -112,16 +112,16 @@ class Bench:
         shutil.copytree(self._home, self._work / "home-of-half")
         self._prepare("new")
         ran = recovery.ingest(self._folder, self._db)
-        self._whole = recovery.whole(ran, self._db)
+        self._reference = recovery.reference(ran, self._db)
         self._lengths = entries_after(self._folder)
 
-    def calls(self, scene: str, names: Sequence[str]) -> list[Call]:
-        """The system calls of an undisturbed import."""
+    def calls(self, scene: str, names: Sequence[str]) -> list[SystemCall]:
+        """List the system calls of an undisturbed import."""
         self._prepare(scene)
         traced, _ = self._traced(scene, names)
         found = [*too_early(traced.calls, self._db)]
-        found += recovery.problems(_ran(traced), self._db, self._whole, 0)
-        if traced.status != self._whole.status or found:
+        found += recovery.problems(_ran(traced), self._db, self._reference, 0)
+        if traced.status != self._reference.status or found:
             raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {found}")
         return traced.calls
 
@@ -139,8 +139,8 @@ class Bench:
         if traced.status == HUNG:
             found.append("it hangs")
         try:
-            found += recovery.problems(_ran(traced), self._db, self._whole, least)
-            found += recovery.problems_again(self._folder, self._db, self._whole)
+            found += recovery.problems(_ran(traced), self._db, self._reference, least)
+            found += recovery.problems_again(self._folder, self._db, self._reference)
         except Exception as error:  # noqa: BLE001 - a point whose check fails is one that failed
             found.append(f"check: {type(error).__name__}: {error}")
         return Outcome(point, hit, traced.status, traced.err, tuple(found))
@@ -153,8 +153,10 @@ class Bench:
             shutil.copytree(self._half, self._db.parent)
             shutil.copytree(self._work / "home-of-half", self._home)
 
-    def _traced(self, scene: str, names: Sequence[str], *injections: str) -> tuple[Traced, int]:
-        """A traced import, and how many documents it acknowledged before it ended."""
+    def _traced(
+        self, scene: str, names: Sequence[str], *injections: str
+    ) -> tuple[TraceResult, int]:
+        """Trace an import; return also how many documents it acknowledged."""
         with mmap.mmap(-1, 8) as shared:
             work = self._import(scene, shared)
             traced = trace(work, self._work, names, injections)
@@ -175,8 +177,8 @@ class Bench:
         return work
 
 
-def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
-    """Checkpoints sent out, and logs removed, before what they stand on was durable."""
+def too_early(calls: Sequence[SystemCall], db: Path) -> Iterator[str]:
+    """Yield checkpoints sent and logs removed before the data below them was durable."""
     log, outside = f"{db}-wal", f"{db}.checkpoints"
     unsynced: set[str] = set()
     for call in calls:
@@ -194,13 +196,13 @@ def too_early(calls: Sequence[Call], db: Path) -> Iterator[str]:
             unsynced.add(where)
 
 
-def _ran(traced: Traced) -> recovery.Ran:
+def _ran(traced: TraceResult) -> recovery.CommandResult:
     mute = any(c.injected and c.where.endswith("traced.err") for c in traced.calls)
-    return recovery.Ran(traced.status, traced.out, traced.err, can_speak=not mute)
+    return recovery.CommandResult(traced.status, traced.out, traced.err, can_speak=not mute)
 
 
 def _write_documents(folder: Path, count: int) -> Path:
-    """Two files, each with half of the documents and one that is rejected."""
+    """Write two files, each with half of the documents and one that is rejected."""
     documents = [d.encode() for d in Generator(SEED).documents(0, count)]
     folder.mkdir(exist_ok=True)
     half = count // 2
@@ -214,21 +216,21 @@ def _write_documents(folder: Path, count: int) -> Path:
 
 
 @cache
-def _bench(work: str, documents: int) -> Bench:
-    return Bench(Path(work) / str(os.getpid()), documents)
+def _workspace(work: str, documents: int) -> Workspace:
+    return Workspace(Path(work) / str(os.getpid()), documents)
 
 
-def _calls(work: str, documents: int, scene: str, names: Sequence[str]) -> list[Call]:
-    return _bench(work, documents).calls(scene, names)
+def _calls(work: str, documents: int, scene: str, names: Sequence[str]) -> list[SystemCall]:
+    return _workspace(work, documents).calls(scene, names)
 
 
 def _try(work: str, documents: int, point: Point, names: Sequence[str]) -> Outcome:
-    return _bench(work, documents).try_(point, names)
+    return _workspace(work, documents).try_(point, names)
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of all points."""
+    """Results for all points."""
 
     counted: dict[str, Counter[str]]
     outcomes: list[Outcome]
@@ -236,16 +238,16 @@ class Report:
 
     @property
     def faulty(self) -> list[Outcome]:
-        """Points after which something was wrong."""
+        """Return the points after which something was wrong."""
         return [o for o in self.outcomes if o.problems]
 
     @property
     def missed(self) -> list[Outcome]:
-        """Points at which nothing failed."""
+        """Return the points at which nothing failed."""
         return [o for o in self.outcomes if not o.hit]
 
     def messages(self, work: str) -> Counter[tuple[int, str]]:
-        """What was said, but for what is always said of a new store, and exit codes."""
+        """Count the messages with their exit codes, without those about a new store."""
         usual = re.compile(r"New |Verifier key|Give it to|$")
         folder = re.compile(re.escape(work) + r"/\d+")
         return Counter(
@@ -255,7 +257,7 @@ class Report:
         )
 
     def lines(self) -> Iterator[str]:
-        """The report for a person."""
+        """Format the report."""
         for scene, counts in self.counted.items():
             said = ", ".join(f"{number} {name}" for name, number in counts.most_common())
             yield f"{scene}: {counts.total()} system calls: {said}"
@@ -269,8 +271,10 @@ class Report:
         )
 
 
-def points(scene: str, calls: Sequence[Call], errors: Sequence[str], every: int) -> Iterator[Point]:
-    """Every n-th call, each with every error."""
+def points(
+    scene: str, calls: Sequence[SystemCall], errors: Sequence[str], every: int
+) -> Iterator[Point]:
+    """Yield every n-th call with each error."""
     of_interest = [c for c in calls if c.name != "openat" or c.creates]
     for error in errors:
         for call in of_interest[::every]:

@@ -9,9 +9,9 @@ import pytest
 from meta_audit import cli
 from meta_audit.schema.tables import FACT_TABLES
 from tests.conftest import connected
-from tests.copies import Shelf, administrator
 from tests.faults import export
 from tests.faults.documents import write_folder
+from tests.store_factory import StoreFactory, administrator
 
 CHANGES = {
     "a document's bytes": "UPDATE documents SET content = (SELECT content FROM documents WHERE"
@@ -71,19 +71,19 @@ ZEROS = {
 
 
 @pytest.fixture(scope="module")
-def filled(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store to be copied and changed."""
-    db = shelf.new()
+    db = factory.new()
     folder = write_folder(tmp_path_factory.mktemp("export") / "documents", 150, 1)
     assert cli.run(["ingest", str(folder), "--db", db]) == 1
-    shelf.keep(db)
+    factory.snapshot(db)
     return db
 
 
 @pytest.fixture(scope="module")
-def changed(shelf: Shelf, filled: str) -> str:
+def changed(factory: StoreFactory, filled: str) -> str:
     """A copy of it, which each change changes and leaves as it was."""
-    return shelf.copy(filled)
+    return factory.copy(filled)
 
 
 def look(db: str, what: Callable[..., object]) -> object:
@@ -102,7 +102,7 @@ def test_nothing_is_found_where_nothing_was_changed(filled: str) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_found(
-    shelf: Shelf, filled: str, changed: str, exported: bytes, change: str
+    factory: StoreFactory, filled: str, changed: str, exported: bytes, change: str
 ) -> None:
     with administrator(changed) as one:
         sql = CHANGES[change].format(**ZEROS[one.is_sqlite])
@@ -110,4 +110,4 @@ def test_a_change_is_found(
     assert look(changed, export.faults)
     assert look(changed, export.export) != exported
     table = next(word for word in sql.split() if word in FACT_TABLES)
-    shelf.undo(filled, changed, table)
+    factory.restore(filled, changed, table)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.strace import SystemCall, cannot_trace
 from tests.faults.syscalls import run, too_early
-from tests.faults.traced import Call, cannot_trace
 
 
 def test_system_calls_that_fail(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_system_calls_that_fail(tmp_path: Path) -> None:
 def test_an_order_that_is_not_durable_is_seen(order: str, found: int) -> None:
     files = {"out": "/here/traced.out"}
     calls = [
-        Call(name, 1, files.get(file, f"/here/{file}"), creates=False, injected=False)
+        SystemCall(name, 1, files.get(file, f"/here/{file}"), creates=False, injected=False)
         for name, file in (step.split(" ") for step in order.split(", "))
     ]
     assert len(list(too_early(calls, Path("/here/db")))) == found

@@ -50,6 +50,6 @@ def test_other_characters_are_refused(text: str) -> None:
 def test_length_is_bounded_before_any_work() -> None:
     assert base58.decode("1" * base58.MAX_CHARS) is not None
     assert base58.decode("1" * (base58.MAX_CHARS + 1)) is None
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert base58.decode("z" * 1_000_000) is None
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

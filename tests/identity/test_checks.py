@@ -197,7 +197,7 @@ def test_hostile_sizes_cost_nothing(keys: dict[KeyType, PublicKey]) -> None:
     key = to_base64(keys[KeyType.RSA])
     own = peer_id(encode_public_key(keys[KeyType.RSA]))
     long = "1" * 1_000_000
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert check_requester(long, key).verdict == "not_a_peer_id"
     assert check_requester("bafz" + long, None).verdict == "not_a_peer_id"
     assert check_requester(own, long).verdict == "undecodable"
@@ -206,7 +206,7 @@ def test_hostile_sizes_cost_nothing(keys: dict[KeyType, PublicKey]) -> None:
     assert verify_submission(b"{}", long, key) == "undecodable"
     assert verify_submission(b"{}", "YQ==", long) == "undecodable"
     assert key_fingerprint(long) == ""
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_the_slowest_key_that_is_taken_stays_cheap() -> None:
@@ -214,7 +214,7 @@ def test_the_slowest_key_that_is_taken_stays_cheap() -> None:
     der = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
     key = b64encode(der).decode()
     signature = b64encode(b"\x01" * 1_024).decode()
-    begin = time.perf_counter()
+    begin = time.process_time()
     for _ in range(10):
         assert verify_submission(b"{}", signature, key) == "invalid"
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2

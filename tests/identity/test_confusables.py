@@ -256,11 +256,11 @@ def test_honest_keys_imitate_nothing(key: str) -> None:
 def test_a_megabyte_is_folded_in_no_time(char: str) -> None:
     """Normalising all of 500,000 combining marks takes minutes."""
     key = "b" + char * (1_000_000 // len(char))
-    begin = time.perf_counter()
+    begin = time.process_time()
     has_invisible(key)
     imitates_reserved(key)
     assert len(skeleton(key)) >= 1
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 def test_beyond_the_bound_only_case_is_folded() -> None:

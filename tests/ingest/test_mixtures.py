@@ -16,10 +16,10 @@ from meta_audit.ingest.run import Import
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit, connected
-from tests.copies import Files
 from tests.engines import Server
 from tests.faults import export
 from tests.ingest.documents import compact, job, ndjson, pretty
+from tests.store_factory import SqliteFiles
 
 BROKEN = (
     (b'{"ID":"j-1","ID":"j-2"}', "duplicate_key"),
@@ -94,8 +94,8 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Stores:
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("postgres")
         return Stores(server.clean_store, tmp_path)
-    shelf, empty = Files(tmp_path), str(request.getfixturevalue("empty_sqlite"))
-    return Stores(lambda _: shelf.copy(empty), tmp_path)
+    files, empty = SqliteFiles(tmp_path), str(request.getfixturevalue("empty_sqlite"))
+    return Stores(lambda _: files.copy(empty), tmp_path)
 
 
 def counted(summary: dict[str, Any]) -> dict[str, int]:
@@ -103,7 +103,9 @@ def counted(summary: dict[str, Any]) -> dict[str, int]:
 
 
 RELAXED = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -113,11 +113,15 @@ def test_coerced_scalars(audit: Audit, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(NOT_STRING)
     result = audit.ingest(tmp_path / "a.json", "--coerce-scalars")
     assert result.status == 0
-    assert result.summary["findings"] == {"meta.coerced": 2, "meta.null": 1}
+    assert result.summary["findings"] == {
+        "meta.coerced": 2,
+        "meta.null": 1,
+        "spec.states_id": 1,
+    }
     assert audit.rows('SELECT "key", value FROM v_meta ORDER BY 1') == [
         ("n", ""),
         ("on", "true"),
-        ("version", "1.20"),
+        ("version", "1.2"),
     ]
     assert json.loads(audit.rows("SELECT arguments FROM imports")[0][0])[-1] == "--coerce-scalars"
     assert audit.faults() == []
@@ -193,7 +197,7 @@ def test_a_fifo_by_name_is_refused(audit: Audit, tmp_path: Path) -> None:
 def test_new_store_is_said(program: Program, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(compact(job()))
     process = program("ingest", "a.json", env={"XDG_DATA_HOME": str(tmp_path / "data")})
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     path = tmp_path / "data" / "meta-audit" / "audit.db"
     assert err.decode().splitlines()[0] == f"New store: {path}"
     with closing(sqlite3.connect(path)) as connection:

@@ -10,7 +10,7 @@ import pytest
 
 from meta_audit import cli
 from tests.clusters import Cluster
-from tests.postgres.passwords import DATABASE, SECRET, Run, cluster, run, store_of
+from tests.postgres.password_cluster import DATABASE, SECRET, Run, cluster, run, store_of
 
 __all__ = ["cluster", "run"]
 
@@ -19,32 +19,32 @@ CASES: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
     "wrong password": (
         lambda c: c.tcp(DATABASE, "reader", f"{SECRET}x"),
         "password authentication failed",
-        "Check the user and the password",
+        "Check user and password",
     ),
     "no password": (
         lambda c: c.tcp(DATABASE, "reader"),
         "no password supplied",
-        "Check the user and the password",
+        "Check user and password",
     ),
     "password in the query": (
         lambda c: c.tcp(DATABASE, "reader") + f"?password={SECRET}x",
         "password authentication failed",
-        "Check the user and the password",
+        "Check user and password",
     ),
     "no such role": (
         lambda c: c.tcp(DATABASE, "nobody", SECRET),
         "password authentication failed",
-        "Check the user and the password",
+        "Check user and password",
     ),
     "may not log in": (
         lambda c: c.tcp(DATABASE, "sleeper", SECRET),
         "not permitted to log in",
-        "Check the user",
+        "Check user and password",
     ),
     "may not come from here": (
         lambda c: c.tcp(DATABASE, "banned", SECRET),
         "pg_hba.conf rejects",
-        "Check the user",
+        "Check user and password",
     ),
     "no such database": (
         lambda c: c.tcp("nowhere", "reader", SECRET),
@@ -54,12 +54,12 @@ CASES: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
     "may not connect": (
         lambda c: c.tcp("closed", "reader", SECRET),
         'permission denied for database "closed"',
-        "The role may not do that",
+        "Use a role with the right to do this",
     ),
     "no rights": (
         lambda c: c.tcp(DATABASE, "outsider", SECRET),
         "permission denied for table alembic_version",
-        "The role may not do that",
+        "Use a role with the right to do this",
     ),
     "no SSL": (
         lambda c: c.tcp(DATABASE, "reader", SECRET) + "?sslmode=require",
@@ -69,22 +69,22 @@ CASES: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
     "no such host": (
         lambda c: f"postgresql://reader:{SECRET}@no-such-host.invalid/{DATABASE}",
         "resolve",
-        "There is no such host",
+        "there is no such host",
     ),
     "no such option": (
         lambda c: c.tcp(DATABASE, "reader", SECRET) + "?nonsense=1",
         'invalid connection option "nonsense"',
-        "libpq does not take",
+        "libpq does not accept",
     ),
     "no such value": (
         lambda c: c.tcp(DATABASE, "reader", SECRET) + "?sslmode=sometimes",
         'invalid sslmode value: "sometimes"',
-        "libpq does not take",
+        "libpq does not accept",
     ),
     "no such port": (
         lambda c: f"postgresql://reader:{SECRET}@127.0.0.1:99999/{DATABASE}",
         'invalid port number: "99999"',
-        "libpq does not take",
+        "libpq does not accept",
     ),
 }
 
@@ -102,7 +102,7 @@ def test_what_does_not_pass_is_said_at_once(
         assert error in result.err
         assert advice in result.err
     assert run("db", "copy", db, tmp_path / "copy.db").status == cli.Exit.STORE
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # it would wait for 30
 
 
 PASSING: dict[str, tuple[Callable[[Cluster], str], str, str]] = {

@@ -131,7 +131,8 @@ def test_another_writer_took_the_number_meanwhile(
     store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first row of the lost transaction has the number of another's: it was not committed."""
-    bulk, other = session_of(store), session_of(open_to_write_again(store))
+    again = open_to_write_again(store)
+    bulk, other = session_of(store), session_of(again)
     driver = bulk._connected()
     execute = driver.execute
 
@@ -147,8 +148,7 @@ def test_another_writer_took_the_number_meanwhile(
         actors = connection.exec_driver_sql("SELECT actor FROM imports ORDER BY import_id")
         assert actors.scalars().all() == ["other", "me"]
     bulk.close()
-    other.close()
-    other._engine.dispose()
+    again.close()
 
 
 def open_to_write_again(store: Store, retry: Retry | None = None) -> Store:
@@ -162,7 +162,8 @@ def session_of(store: Store) -> PostgresqlSession:
 
 
 def test_waiting_ends(store: Store, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    bulk = session_of(open_to_write_again(store, Retry(write_seconds=0.5)))
+    again = open_to_write_again(store, Retry(write_seconds=0.5))
+    bulk = session_of(again)
     original = bulk.insert
 
     def lost(*arguments: Any) -> Any:
@@ -172,7 +173,7 @@ def test_waiting_ends(store: Store, postgres: Server, monkeypatch: pytest.Monkey
     monkeypatch.setattr(bulk, "insert", lost)
     with pytest.raises(TransientStoreError, match=r"terminating connection|closed"):
         begin(bulk)
-    bulk.close()
+    again.close()
     assert imports(store) == 0
 
 
@@ -195,7 +196,8 @@ def test_an_error_that_does_not_pass_is_not_repeated(store: Store) -> None:
 @contextmanager
 def holding_the_lock(store: Store) -> Iterator[threading.Event]:
     """Another writer is at work until the event is set."""
-    bulk = session_of(open_to_write_again(store))
+    again = open_to_write_again(store)
+    bulk = session_of(again)
     bulk.begin()
     let_go = threading.Event()
 
@@ -208,8 +210,7 @@ def holding_the_lock(store: Store) -> Iterator[threading.Event]:
     yield let_go
     let_go.set()
     thread.join()
-    bulk.close()
-    bulk._engine.dispose()
+    again.close()
 
 
 def test_a_writer_waits_for_its_turn_beyond_the_time_out(store: Store) -> None:
@@ -222,11 +223,12 @@ def test_a_writer_waits_for_its_turn_beyond_the_time_out(store: Store) -> None:
 
 
 def test_a_writer_does_not_wait_for_ever(store: Store) -> None:
-    bulk = session_of(open_to_write_again(store, Retry(busy_seconds=0)))
+    again = open_to_write_again(store, Retry(busy_seconds=0))
+    bulk = session_of(again)
     bulk._connected().execute("SET lock_timeout = '100ms'")
     with holding_the_lock(store), pytest.raises(TransientStoreError, match="55P03"):
         bulk.begin()
-    bulk.close()
+    again.close()
 
 
 def test_time_outs_are_set(store: Store) -> None:

@@ -84,21 +84,20 @@ def test_sqlite_does_not_import_psycopg(tmp_path: Path) -> None:
     assert done.stdout == "set()\n"
 
 
-def test_without_psycopg_the_advice_is_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import meta_audit.store
-
-    for name in ("postgresql", "postgresql_bulk", "postgresql_errors"):
-        monkeypatch.delitem(sys.modules, f"meta_audit.store.{name}", raising=False)
-        monkeypatch.delattr(meta_audit.store, name, raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert cli.run(["find", "--db", "postgresql://h/d"]) == cli.Exit.STORE
-    assert "pip install 'meta-audit[postgresql]'" in capsys.readouterr().err
+def test_without_psycopg_the_advice_is_to_install_it() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None; from meta_audit import cli; "
+        "sys.exit(cli.run(['find', '--db', 'postgresql://h/d']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == cli.Exit.STORE, done.stderr
+    assert "pip install 'meta-audit[postgresql]'" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("database", "advice"), [("no_such_database", "createdb"), ("user", "user and the password")]
+    ("database", "advice"), [("no_such_database", "createdb"), ("user", "user and password")]
 )
 def test_cannot_connect(
     postgres: Server, database: str, advice: str, capsys: pytest.CaptureFixture[str]
@@ -178,7 +177,7 @@ def test_other_encodings_are_refused(postgres: Server) -> None:
 
 def test_a_schema_that_is_not_there(empty: str) -> None:
     url = sa.make_url(empty).update_query_dict({"options": "-csearch_path=audit"})
-    with pytest.raises(StoreError, match="none of the schemas in search_path") as caught:
+    with pytest.raises(StoreError, match="no schema in search_path exists") as caught:
         open_to_write(url.render_as_string(hide_password=False))
     assert "CREATE SCHEMA" in caught.value.advice
 

@@ -29,7 +29,7 @@ from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.retry import Retry
 from tests.clusters import USER, Cluster
 from tests.faults import export
-from tests.postgres.passwords import DATABASE, Run, cluster, rows, run, store_of
+from tests.postgres.password_cluster import DATABASE, Run, cluster, rows, run, store_of
 
 __all__ = ["cluster", "run"]
 
@@ -254,9 +254,9 @@ def test_a_transaction_that_was_idle_too_long_is_done_again(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 megabytes."""
-    disk = tmp_path / "disk"
+def small_disk(cluster: Cluster) -> Iterator[Path]:
+    """Mount a disk of 24 megabytes in the server's folder, which its user may enter."""
+    disk = cluster.folder / "disk"
     disk.mkdir()
     options = f"size=24m,uid={USER},mode=700"
     mounted = subprocess.run(
@@ -266,13 +266,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no disk can be mounted here")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
+    disk.rmdir()
 
 
 def test_a_disk_that_is_full(
     cluster: Cluster, small_disk: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
     monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 1_000)
     with cluster.connect() as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
@@ -290,7 +289,7 @@ def fill(db: str, cluster: Cluster, disk: Path, run: Run, path: Path) -> None:
     command = ("ingest", path, "--db", db, "--jobs", "0")
     result = run(*command)
     assert result.status == cli.Exit.STORE
-    assert "disk is full" in result.err
+    assert "Make room on the server's disk" in result.err
     ((documents,),) = rows(cluster, "SELECT count(*) FROM documents", "small")
     assert 0 < documents < 12_000
     store = open_to_read(db)

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from meta_audit import cli
 from meta_audit.schema.tables import FACT_TABLES
 from meta_audit.store.opening import open_to_read, open_to_write
-from tests.copies import database
 from tests.engines import Server
+from tests.store_factory import database
 
 OWNER, IMPORTER, AUDITOR = ROLES = ("ma_owner", "ma_importer", 'ma "auditor"')
 NAMES = ("--owner", OWNER, "--importer", IMPORTER, "--auditor", AUDITOR)
@@ -305,7 +305,7 @@ def test_an_importer_imports_and_an_auditor_audits(
     )
     for user in (auditor, store.as_("stranger")):
         assert cli.run(["ingest", str(tmp_path), "--db", user]) == cli.Exit.STORE
-        assert "may not do that" in capsys.readouterr().err
+        assert "Use a role with the right to do this" in capsys.readouterr().err
     assert cli.run(["ingest", str(tmp_path), str(folder), "--db", importer]) in (1, 3)
     assert cli.run(["rejections", "retry", "--db", importer]) == 1
     for user in (importer, auditor, keeper):
@@ -321,7 +321,7 @@ def test_an_importer_imports_and_an_auditor_audits(
             assert cli.run([*command, "--db", user]) == 0, (command, capsys.readouterr().err)
     for command in (("db", "roles", *NAMES, "--apply"), ("db", "roles", "--apply")):
         assert cli.run([*command, "--db", importer]) == cli.Exit.STORE
-        assert "may not do that" in capsys.readouterr().err
+        assert "Use a role with the right to do this" in capsys.readouterr().err
 
 
 def test_a_member_of_the_owner_upgrades(store: Made, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,17 +12,17 @@ import sqlalchemy as sa
 from meta_audit import cli
 from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.store.opening import open_to_read, open_to_write
-from tests.copies import Shelf
 from tests.faults.documents import write_folder
+from tests.store_factory import StoreFactory
 
 EMPTY = {"compression_dictionaries", "checkpoints", "ledger_keys"}
 """Tables in which so small an import leaves no row."""
 
 
 @pytest.fixture(scope="module")
-def filled(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with a row in almost every table."""
-    db = shelf.new()
+    db = factory.new()
     folder = write_folder(tmp_path_factory.mktemp("facts") / "documents", 300, 7)
     assert cli.run(["ingest", str(folder), "--db", db]) == 1
     assert cli.run(["rejections", "retry", "--coerce-scalars", "--db", db]) == 1

@@ -15,21 +15,21 @@ from meta_audit.schema.tables import metadata
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
-from tests.copies import Shelf
 from tests.faults.documents import write_folder
+from tests.store_factory import StoreFactory
 
 ALLOWED_IMPORTS = {"sqlalchemy", "alembic", "__future__"}
 
 
 @pytest.fixture
-def empty(shelf: Shelf) -> Iterator[sa.Connection]:
+def empty(factory: StoreFactory) -> Iterator[sa.Connection]:
     """A connection to a store without tables."""
-    db = shelf.new()
+    db = factory.new()
     engine = sa.create_engine(locate(db))
     with engine.connect() as connection:
         yield connection
     engine.dispose()
-    shelf.drop(db)
+    factory.drop(db)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +102,10 @@ def of_store(found: dict[tuple[str, str], list[str]]) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in found if "alembic_version" not in name}
 
 
-def test_no_drift(empty: sa.Connection, shelf: Shelf) -> None:
+def test_no_drift(empty: sa.Connection, factory: StoreFactory) -> None:
     """Columns, types, keys, constraints and indexes, their names, and options of the tables."""
     migrate.upgrade(empty)
-    drawn = sa.create_engine(locate(shelf.new()))
+    drawn = sa.create_engine(locate(factory.new()))
     with drawn.begin() as connection:
         metadata.create_all(connection)
         expected = schema(connection)

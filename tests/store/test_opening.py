@@ -20,7 +20,7 @@ from meta_audit.schema import HEAD
 from meta_audit.store.location import locate, shown
 from meta_audit.store.opening import open_to_read, open_to_upgrade, open_to_write
 from tests.conftest import ROOT, Audit
-from tests.copies import Shelf, administrator
+from tests.store_factory import StoreFactory, administrator
 
 COMMANDS = (
     ("ingest", "job.json"),
@@ -84,16 +84,16 @@ def test_not_a_database(file: Audit, command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_database_of_another_program(
-    shelf: Shelf, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+    factory: StoreFactory, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    db = shelf.new()
+    db = factory.new()
     with administrator(db) as one:
         one.run("CREATE TABLE theirs (a int)")
     assert "is not a meta-audit store" in refused(Audit(db, capsys), *command)
     engine = sa.create_engine(locate(db))
     assert sa.inspect(engine).get_table_names() == ["theirs"]
     engine.dispose()
-    shelf.drop(db)
+    factory.drop(db)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in MAKING], ids=" ".join)

@@ -20,8 +20,8 @@ from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.verify.report import Report
 from meta_audit.verify.run import Verification
-from tests.copies import Shelf
 from tests.faults.documents import write_folder
+from tests.store_factory import StoreFactory
 
 KEY: Final = SigningKey("meta-audit", bytes(range(32)))
 OTHER_KEY: Final = SigningKey("meta-audit", bytes(range(1, 33)))
@@ -61,20 +61,20 @@ def run(*arguments: str | Path) -> int:
     return cli.run([str(a) for a in arguments])
 
 
-def grow(shelf: Shelf, folder: Path, *, seed: int = 1) -> Grown:
+def grow(factory: StoreFactory, folder: Path, *, seed: int = 1) -> Grown:
     """Make a store of five imports, one of them killed before its end."""
     source = write_folder(folder / "source", DOCUMENTS, seed)
     _write_large(source / "large.ndjson", seed)
-    db, log = shelf.new(), folder / "outside.checkpoints"
+    db, log = factory.new(), folder / "outside.checkpoints"
     older = []
 
     with signing(KEY, log):
         for paths in (("large.ndjson", "a.ndjson"), ("broken.ndjson", "cut.ndjson.gz")):
             run("ingest", *[source / p for p in paths], "--db", db, "--format", "json")
-            older.append(shelf.copy(db))
+            older.append(factory.copy(db))
         die_within_import(db, [b'{"ID": "j-killed", "Tasks": [{"Name": "t"}]}', b"{broken"])
         run("ingest", source, "--db", db, "--format", "json")
-        older.append(shelf.copy(db))
+        older.append(factory.copy(db))
         run("rejections", "retry", "--coerce-scalars", "--db", db, "--format", "json")
     return Grown(db, log, older, source)
 

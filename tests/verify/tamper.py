@@ -25,8 +25,15 @@ import zstandard
 from meta_audit.ledger.note import Note, SigningKey, sign_note
 from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.store.frames import decompress
-from tests.copies import INTEGRITY, Administrator, Databases, Files, Shelf, administrator
 from tests.engines import Server
+from tests.store_factory import (
+    INTEGRITY,
+    Administrator,
+    PostgresDatabases,
+    SqliteFiles,
+    StoreFactory,
+    administrator,
+)
 from tests.verify.stores import (
     KEY,
     OTHER_KEY,
@@ -66,16 +73,16 @@ class Mutation(NamedTuple):
 class Tampering:
     """Mutates copies of one store."""
 
-    def __init__(self, shelf: Shelf, grown: Grown, folder: Path, seed: int) -> None:
+    def __init__(self, factory: StoreFactory, grown: Grown, folder: Path, seed: int) -> None:
         self.grown = grown
         self.target = ""
         self._changed = ""
         """The one table of the target that is not as it was; empty where it may be any."""
-        self._shelf = shelf
+        self._factory = factory
         self._chance = random.Random(seed)
         self._folder = folder
-        self._base = shelf.copy(grown.db)
-        shelf.keep(self._base)
+        self._base = factory.copy(grown.db)
+        factory.snapshot(self._base)
         with administrator(self._base) as one:
             self._counts = {t: one.run(f"SELECT count(*) FROM {t}")[0][0] for t in FACT_TABLES}
         empty = [t for t, count in self._counts.items() if not count]
@@ -120,9 +127,9 @@ class Tampering:
     def _renew(self, table: str = "") -> None:
         """Begin again with an untouched copy, of which one table will be changed or any."""
         if self._changed:
-            self._shelf.undo(self._base, self.target, self._changed)
+            self._factory.restore(self._base, self.target, self._changed)
         else:
-            self.target = self._shelf.copy(self._base, self.target)
+            self.target = self._factory.copy(self._base, self.target)
         self._changed = table
 
     def _row(self, one: Administrator, table: str) -> dict[str, Any]:
@@ -226,7 +233,7 @@ class Tampering:
 
     def _roll_back(self) -> str:
         older = self._chance.choice(self.grown.older)
-        self.target = self._shelf.copy(older, self.target)
+        self.target = self._factory.copy(older, self.target)
         return older
 
     def _re_sign(self) -> str:
@@ -242,8 +249,8 @@ class Tampering:
 
     def _rewrite(self) -> str:
         """Make the whole store anew, of other documents, with the right key and origin."""
-        self._shelf.drop(self.target)
-        self.target = self._shelf.new()
+        self._factory.drop(self.target)
+        self.target = self._factory.new()
         seed = self._chance.randrange(10**6)
         source = self._folder / f"rewritten{seed}.ndjson"
         whole = (self.grown.source / "a.ndjson").read_bytes()
@@ -286,10 +293,10 @@ def _same_content(one: Administrator, table: str, row: dict[str, Any], frame: by
 
 
 def tamper(
-    shelf: Shelf, mutations: int, seed: int, folder: Path
+    factory: StoreFactory, mutations: int, seed: int, folder: Path
 ) -> tuple[Counter[str], list[Mutation]]:
     """Do so many mutations; how many of each class, and those that were not caught."""
-    tampering = Tampering(shelf, grow(shelf, folder, seed=seed), folder, seed)
+    tampering = Tampering(factory, grow(factory, folder, seed=seed), folder, seed)
     done: Counter[str] = Counter()
     missed = []
     endless = tampering.row_mutations()
@@ -317,8 +324,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            shelf: Shelf = Databases(server) if server else Files(folder)
-            done, missed = tamper(shelf, options.mutations, options.seed, folder)
+            factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(folder)
+            done, missed = tamper(factory, options.mutations, options.seed, folder)
     finally:
         if server:
             server.stop()

@@ -13,7 +13,7 @@ import pytest
 
 from meta_audit.ledger.checkpoint import split_checkpoints
 from meta_audit.ledger.note import SigningKey
-from tests.copies import administrator
+from tests.store_factory import administrator
 from tests.verify.stores import KEY, OTHER_KEY, run
 
 ONE = b'{"ID": "j-1", "Meta": {"a": "b"}, "Tasks": [{"Name": "t"}]}'

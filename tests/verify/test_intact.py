@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from meta_audit.verify import run as running
 from tests.clusters import need, programs
 from tests.conftest import connected
-from tests.copies import Databases, Files, Shelf, database
 from tests.engines import Server
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify.stores import (
     KEY,
     OTHER_KEY,
@@ -32,16 +32,16 @@ from tests.verify.stores import (
 
 
 @pytest.fixture(scope="module")
-def grown(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """A store with something in every table."""
-    return grow(shelf, tmp_path_factory.mktemp("grown"))
+    return grow(factory, tmp_path_factory.mktemp("grown"))
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """The same in an SQLite file."""
     folder = tmp_path_factory.mktemp("files")
-    return grow(Files(folder), folder)
+    return grow(SqliteFiles(folder), folder)
 
 
 def test_a_store_of_many_imports_is_intact(grown: Grown) -> None:
@@ -70,9 +70,9 @@ def test_only_what_is_new(grown: Grown, since: int) -> None:
     assert report.verdict == "intact"
 
 
-def test_vacuum(shelf: Shelf, grown: Grown, postgres: Server) -> None:
-    db = shelf.copy(grown.db)
-    if isinstance(shelf, Databases):
+def test_vacuum(factory: StoreFactory, grown: Grown, postgres: Server) -> None:
+    db = factory.copy(grown.db)
+    if isinstance(factory, PostgresDatabases):
         with postgres.connect(database(db)) as connection:
             connection.execute("VACUUM FULL")
             connection.execute("REINDEX SCHEMA public")
@@ -100,16 +100,16 @@ def test_sqlite_dump_and_load(files: Grown, tmp_path: Path) -> None:
     assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
 
 
-def test_upgrade_of_the_newest_schema(shelf: Shelf, grown: Grown, capsys) -> None:
-    db = shelf.copy(grown.db)
+def test_upgrade_of_the_newest_schema(factory: StoreFactory, grown: Grown, capsys) -> None:
+    db = factory.copy(grown.db)
     assert run("db", "upgrade", "--db", db) == 0
     assert verify(db, grown.log).verdict == "intact"
 
 
 def test_a_killed_import_is_a_warning_until_the_next_one_ends(
-    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
+    factory: StoreFactory, grown: Grown, tmp_path: Path, capsys
 ) -> None:
-    db, log = shelf.copy(grown.db), tmp_path / "log"
+    db, log = factory.copy(grown.db), tmp_path / "log"
     log.write_bytes(grown.log.read_bytes())
     die_within_import(db, [b'{"ID": "j-again", "Tasks": [{"Name": "t"}]}', b"[broken"])
     report = verify(db, log)
@@ -129,13 +129,13 @@ def test_an_import_stopped_by_a_signal(db_url: str, tmp_path: Path, program) -> 
     process = program("ingest", "-", "--db", db_url, stdin=-1, env=environment)
     process.stdin.write(b'{"ID": "j-1", "Tasks": [{"Name": "t"}]}\n')
     process.stdin.flush()
-    for _ in range(100):
+    for _ in range(600):
         with connected(db_url) as connection:
             if connection.exec_driver_sql("SELECT 1 FROM imports").first():
                 break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     report = verify(db_url, log)
     assert report.verdict == "intact"
     assert report.checkpoints == 1
@@ -158,9 +158,9 @@ def test_two_imports_at_once(db_url: str, files: Grown, tmp_path: Path, program)
 
 
 def test_another_key_from_some_import_on(
-    shelf: Shelf, grown: Grown, tmp_path: Path, capsys
+    factory: StoreFactory, grown: Grown, tmp_path: Path, capsys
 ) -> None:
-    db, log = shelf.copy(grown.db), tmp_path / "log"
+    db, log = factory.copy(grown.db), tmp_path / "log"
     log.write_bytes(grown.log.read_bytes())
     with signing(OTHER_KEY, log):
         run("ingest", grown.source / "page.json", "--db", db)
@@ -179,7 +179,7 @@ def test_the_corpus(bacalhau_corpus: Path, db_url: str, capsys) -> None:
 
 def test_postgresql_dump_and_restore(postgres: Server, tmp_path: Path, capsys) -> None:
     need("pg_dump", "psql")
-    grown = grow(Databases(postgres), tmp_path)
+    grown = grow(PostgresDatabases(postgres), tmp_path)
     restored = postgres.url(postgres.create())
 
     def libpq(db: str) -> str:

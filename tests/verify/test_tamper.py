@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from meta_audit.ledger.note import SigningKey
-from tests.copies import Files, Shelf, administrator
+from tests.store_factory import SqliteFiles, StoreFactory, administrator
 from tests.verify.stores import KEY, ORIGIN, Grown, grow, verify
 from tests.verify.tamper import ROW_KINDS, WHOLE_CLASSES, Tampering, tamper
 
 
 @pytest.fixture(scope="module")
-def grown(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """A store with something in every table."""
-    return grow(shelf, tmp_path_factory.mktemp("grown"))
+    return grow(factory, tmp_path_factory.mktemp("grown"))
 
 
-def test_random_mutations_are_all_caught(shelf: Shelf, tmp_path: Path, capsys) -> None:
-    number = 200 if isinstance(shelf, Files) else 50  # a database is slower to copy than a file
-    done, missed = tamper(shelf, number, 7, tmp_path)
+def test_random_mutations_are_all_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+    # A database is slower to copy than a file.
+    number = 200 if isinstance(factory, SqliteFiles) else 50
+    done, missed = tamper(factory, number, 7, tmp_path)
     assert not missed
     assert set(done) == {*ROW_KINDS, *WHOLE_CLASSES}
     assert sum(done.values()) == number
@@ -28,18 +29,20 @@ def test_random_mutations_are_all_caught(shelf: Shelf, tmp_path: Path, capsys) -
 
 @pytest.mark.parametrize("kind", ["truncate", "roll back", "rewrite"])
 def test_against_itself_alone_a_whole_change_is_not_seen(
-    shelf: Shelf, grown: Grown, tmp_path: Path, kind: str, capsys
+    factory: StoreFactory, grown: Grown, tmp_path: Path, kind: str, capsys
 ) -> None:
     """The window that docs/ledger.md tells of: without a checkpoint outside there is no telling."""
-    tampering = Tampering(shelf, grown, tmp_path, 3)
+    tampering = Tampering(factory, grown, tmp_path, 3)
     mutation = tampering.whole(kind)
     assert tampering.is_caught(mutation)
     if kind != "truncate":
         assert verify(tampering.target).verdict == "intact"
 
 
-def test_another_key_is_caught_by_a_pinned_one(shelf: Shelf, grown: Grown, tmp_path: Path) -> None:
-    tampering = Tampering(shelf, grown, tmp_path, 3)
+def test_another_key_is_caught_by_a_pinned_one(
+    factory: StoreFactory, grown: Grown, tmp_path: Path
+) -> None:
+    tampering = Tampering(factory, grown, tmp_path, 3)
     tampering.whole("re-sign")
     key = SigningKey(f"meta-audit/{ORIGIN}", KEY.seed).verifier
     assert verify(grown.db, pins=[key]).verdict == "intact"
@@ -47,8 +50,8 @@ def test_another_key_is_caught_by_a_pinned_one(shelf: Shelf, grown: Grown, tmp_p
     assert {damage.kind for damage in report.damages} == {"signature"}
 
 
-def test_the_damage_is_named(shelf: Shelf, grown: Grown) -> None:
-    target = shelf.copy(grown.db)
+def test_the_damage_is_named(factory: StoreFactory, grown: Grown) -> None:
+    target = factory.copy(grown.db)
     with administrator(target) as one:
         (index, job_id, version), *_ = one.run(
             "SELECT o.document_id, j.job_id, o.job_key FROM observations o"
@@ -66,8 +69,8 @@ def test_the_damage_is_named(shelf: Shelf, grown: Grown) -> None:
     assert "now 99" in first.detail
 
 
-def test_a_frame_that_cannot_be_read_is_damage(shelf: Shelf, grown: Grown) -> None:
-    target = shelf.copy(grown.db)
+def test_a_frame_that_cannot_be_read_is_damage(factory: StoreFactory, grown: Grown) -> None:
+    target = factory.copy(grown.db)
     with administrator(target) as one:
         one.run("UPDATE documents SET content = ? WHERE document_id = 5", b"\0")
         ((content,),) = one.run("SELECT content FROM documents WHERE document_id = 9")
@@ -78,7 +81,7 @@ def test_a_frame_that_cannot_be_read_is_damage(shelf: Shelf, grown: Grown) -> No
 
 def test_text_that_sqlite_alone_would_keep_is_damage(tmp_path: Path, capsys) -> None:
     """PostgreSQL takes no text that is none; of its damaged pages see tests/postgres."""
-    target = grow(Files(tmp_path), tmp_path).db
+    target = grow(SqliteFiles(tmp_path), tmp_path).db
     with administrator(target) as one:
         one.run("UPDATE terms SET term = CAST(x'ff' AS TEXT) WHERE term_id = 2")
     assert verify(target).verdict == "damaged"

@@ -6,7 +6,7 @@ import json
 from base64 import b64decode
 
 from tests.conftest import ROOT, Audit
-from tests.copies import administrator
+from tests.store_factory import administrator
 
 
 def test_trace_names_the_checkpoint_that_covers_the_evidence(audit: Audit) -> None:

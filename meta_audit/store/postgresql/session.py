@@ -21,14 +21,12 @@ from psycopg.pq import TransactionStatus
 
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.schema.tables import metadata
-from meta_audit.store.postgresql.copy_rows import encode
 from meta_audit.store.postgresql.failures import failure
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values
+from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from meta_audit.store.postgresql.copy_rows import Kind
     from meta_audit.store.retry import Retry
 
 LOCK: Final = 0x4D457461
@@ -40,7 +38,7 @@ MOST_UNSENT: Final = 64_000_000
 """Bytes of rows that wait to be sent: more than most batches have."""
 _NOT_AVAILABLE: Final = "55P03"
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
-_KINDS: Final[dict[type[sa.types.TypeEngine[Any]], Kind]] = {
+_TYPES: Final = {
     sa.BigInteger: "int8",
     sa.Text: "text",
     sa.LargeBinary: "bytea",
@@ -61,7 +59,7 @@ class PostgresqlSession(Session):
         self._sender = ThreadPoolExecutor(1, "COPY")
         self._sending: list[Future[None]] = []
         self._unsent = 0
-        """Bytes that are being sent or wait for it."""
+        """Bytes, about, that are being sent or wait for it."""
         self._first_rows: list[_FirstRow] = []
         """The first row of each insert of the transaction."""
         self._committed: list[_FirstRow] = []
@@ -186,12 +184,11 @@ class PostgresqlSession(Session):
         if not values or not values[0]:
             return
         self._first_rows.append((table, columns, [column[0] for column in values]))
-        pieces = list(encode(_kinds(table, columns), values))
-        size = sum(map(len, pieces))
+        size = _size(values)
         if self._unsent + size > MOST_UNSENT:
             self._finish_sending()
         self._unsent += size
-        self._sending.append(self._sender.submit(self._copy, _copy(table, columns), pieces))
+        self._sending.append(self._sender.submit(self._copy, table, columns, values))
 
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         """Insert rows, leaving out those whose key is there already."""
@@ -204,11 +201,15 @@ class PostgresqlSession(Session):
         except psycopg.Error as error:
             raise self._failed(error) from error
 
-    def _copy(self, sql: str, pieces: list[bytes]) -> None:
+    def _copy(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         try:
-            with self._connected().cursor() as cursor, cursor.copy(sql) as copy:
-                for piece in pieces:
-                    copy.write(piece)
+            with (
+                self._connected().cursor() as cursor,
+                cursor.copy(_copy(table, columns)) as copy,
+            ):
+                copy.set_types(_types(table, columns))
+                for one in zip(*values, strict=True):
+                    copy.write_row(one)
         except psycopg.Error as error:
             raise self._failed(error) from error
 
@@ -277,7 +278,7 @@ class PostgresqlSession(Session):
         if not self._inside and self._pooled and self._status() != TransactionStatus.IDLE:
             self._disconnect()
         if self._pooled is None:
-            self._pooled = self._engine.raw_connection()
+            self._pooled = connect(self._engine)
             self._is_new = True
         driver = self._pooled.driver_connection
         if not isinstance(driver, psycopg.Connection):
@@ -297,7 +298,8 @@ class PostgresqlSession(Session):
             self._pooled = None
 
     def _failed(self, error: psycopg.Error) -> StoreError:
-        return failure(self.name, error, lost=self._status() == TransactionStatus.UNKNOWN)
+        is_lost = self._pooled is not None and self._status() == TransactionStatus.UNKNOWN
+        return failure(self.name, error, lost=is_lost)
 
 
 @lru_cache
@@ -311,9 +313,9 @@ def _with_array(sql: str, array: str) -> str:
 
 
 @lru_cache
-def _kinds(table: str, columns: tuple[str, ...]) -> tuple[Kind, ...]:
+def _types(table: str, columns: tuple[str, ...]) -> tuple[str, ...]:
     types = [metadata.tables[table].c[column].type for column in columns]
-    return tuple(next(kind for of, kind in _KINDS.items() if isinstance(t, of)) for t in types)
+    return tuple(next(name for of, name in _TYPES.items() if isinstance(t, of)) for t in types)
 
 
 @lru_cache
@@ -323,10 +325,20 @@ def _copy(table: str, columns: tuple[str, ...]) -> str:
 
 @lru_cache
 def _insert_missing(table: str, columns: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"%b::{kind}[]" for kind in _kinds(table, columns))
+    arrays = ", ".join(f"%b::{name}[]" for name in _types(table, columns))
     return (
         f"INSERT INTO {table} ({_quoted(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
         " ON CONFLICT DO NOTHING"
+    )
+
+
+def _size(values: Values) -> int:
+    """Return the bytes that rows take, about: eight for a number."""
+    return sum(
+        sum(map(len, filter(None, column)))
+        if isinstance(column[0], str | bytes)
+        else 8 * len(column)
+        for column in values
     )
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values
+from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
 from meta_audit.store.sqlite.failures import failure, is_busy
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SqliteSession(Session):
     def __init__(self, engine: sa.Engine, name: str, retry: Retry) -> None:
         super().__init__(name, retry)
         try:
-            self._pooled = engine.raw_connection()
+            self._pooled = connect(engine)
         except sqlite3.Error as error:
             raise failure(name, error) from error
         driver = self._pooled.driver_connection

@@ -18,10 +18,9 @@ import sqlalchemy as sa
 
 from meta_audit import catalogue, cli
 from meta_audit.parse import attribution
-from tests.docs import blocks, code_parts, generate
-from tests.docs.forks import Forks
-from tests.docs.session import ROOT, Session
-from tests.docs.store_parts import GROUPS, laid_out
+from tests.docs import blocks, code_reference, generate
+from tests.docs.schema_reference import GROUPS, as_table
+from tests.docs.shell import ROOT, Shell
 
 PAGES = (
     *generate.documents(),
@@ -43,26 +42,20 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("docs")
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with closing(Forks()) as forks:
-        yield forks
-
-
 @pytest.fixture
-def session(tmp_path: Path, forks: Forks) -> Session:
-    return Session(tmp_path, forks)
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def example_store(scratch: Path, forks: Forks) -> Iterator[generate.ExampleStore]:
-    with closing(generate.ExampleStore(Session(scratch / "store", forks))) as store:
+def example_store(scratch: Path) -> Iterator[generate.ExampleStore]:
+    with closing(generate.ExampleStore(Shell(scratch / "store"))) as store:
         yield store
 
 
 @pytest.fixture(scope="module")
-def made(scratch: Path, forks: Forks, example_store: generate.ExampleStore) -> dict[Path, str]:
-    return generate.generate_all(scratch, forks, example_store)
+def made(scratch: Path, example_store: generate.ExampleStore) -> dict[Path, str]:
+    return generate.generate_all(scratch, example_store)
 
 
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)
@@ -91,14 +84,14 @@ def _anchor(heading: str) -> str:
 
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)
 def test_every_option_exists(path: Path) -> None:
-    known = {option for _, c in code_parts.walk() for p in c.params for option in p.opts}
+    known = {option for _, c in code_reference.walk() for p in c.params for option in p.opts}
     mentioned = set(_OPTION.findall(_without_fences(path.read_text("utf-8"))))
     assert mentioned - known - _OTHER_PROGRAMS - {"--help"} == set()
 
 
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)
 def test_every_command_exists(path: Path) -> None:
-    paths = {context.command_path for context, _ in code_parts.walk()}
+    paths = {context.command_path for context, _ in code_reference.walk()}
     text = path.read_text("utf-8")
     for mention in re.findall(r"`(meta-audit [a-z][^`]*)`", text):
         words = mention.split()
@@ -133,11 +126,11 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 
 
 def test_every_rule_of_attribution_is_documented() -> None:
-    documented = {rule for _, rules in code_parts.RULES for rule in rules}
+    documented = {rule for _, rules in code_reference.RULES for rule in rules}
     documented |= set(attribution.META.values())
     assert _rules(vars(attribution).values()) - documented == set()
     prefix = "bacalhau.org/"
-    assert {prefix + key for key in code_parts.META_VERSIONS} == set(attribution.META)
+    assert {prefix + key for key in code_reference.META_VERSIONS} == set(attribution.META)
 
 
 def _rules(values: object) -> set[attribution.Rule]:
@@ -168,19 +161,19 @@ def test_readme_names_the_command_of_the_gate() -> None:
     assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("\nmake test")
 
 
-def test_demo_gives_the_answer(session: Session) -> None:
+def test_demo_gives_the_answer(shell: Shell) -> None:
     """What `make demo` runs once the program is installed."""
-    (session.home / "demo").mkdir()
+    (shell.home / "demo").mkdir()
     done = subprocess.run(
         ["sh", "examples/demo.sh"],
-        cwd=session.home,
-        env=session.environment | {"DEMO": "demo"},
+        cwd=shell.home,
+        env=shell.environment | {"DEMO": "demo"},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert (session.home / "demo/audit.db").is_file()
+    assert (shell.home / "demo/audit.db").is_file()
     assert "$ meta-audit ingest examples\n" in done.stdout
     assert "(exit code 1)" in done.stdout
     assert "set by the orchestrator" in done.stdout
@@ -191,9 +184,9 @@ def test_demo_gives_the_answer(session: Session) -> None:
 
 
 def test_cookbook_gives_the_same_on_postgresql(
-    postgres_url: str, made: dict[Path, str], session: Session
+    postgres_url: str, made: dict[Path, str], shell: Shell
 ) -> None:
-    session.run(f"meta-audit ingest examples --db '{postgres_url}'")
+    shell.run(f"meta-audit ingest examples --db '{postgres_url}'")
     text = made[ROOT / "docs/sql.md"]
     engine = sa.create_engine(postgres_url)
     try:
@@ -201,7 +194,7 @@ def test_cookbook_gives_the_same_on_postgresql(
 
             def run(sql: str) -> str:
                 result = connection.execute(generate.as_written(sql))
-                return laid_out(list(result.keys()), result.fetchall(), session.stand_in)
+                return as_table(list(result.keys()), result.fetchall(), shell.stand_in)
 
             assert len(blocks.queries(text)) >= 10
             assert blocks.fill_queries(text, run) == text
@@ -239,11 +232,11 @@ def test_blocks_are_filled_in_place() -> None:
     assert blocks.fill_parts(filled, run) == filled
 
 
-def test_sessions_hide_what_is_volatile(session: Session) -> None:
-    assert session.run("pwd") == "/home/ana\n"
-    assert session.run("(exit 3)") == ""
-    assert session.run("echo $?; echo e >&2; test -t 1 && echo terminal") == "e\n3\nterminal\n"
-    assert session.stand_in("in 12.3 s, 4,567/s") == "in 0.1 s, 180/s"
-    assert session.stand_in("2023-09-28 06:49:38Z") == "2023-09-28 06:49:38Z"
-    assert session.stand_in("2999-01-01T00:00:00.123456789Z") == "2026-01-05T09:30:00.000000000Z"
-    assert os.environ.get("META_AUDIT_DB") != session.environment["META_AUDIT_DB"]
+def test_the_shell_hides_what_is_volatile(shell: Shell) -> None:
+    assert shell.run("pwd") == "/home/ana\n"
+    assert shell.run("(exit 3)") == ""
+    assert shell.run("echo $?; echo e >&2; test -t 1 && echo terminal") == "e\n3\nterminal\n"
+    assert shell.stand_in("in 12.3 s, 4,567/s") == "in 0.1 s, 180/s"
+    assert shell.stand_in("2023-09-28 06:49:38Z") == "2023-09-28 06:49:38Z"
+    assert shell.stand_in("2999-01-01T00:00:00.123456789Z") == "2026-01-05T09:30:00.000000000Z"
+    assert os.environ.get("META_AUDIT_DB") != shell.environment["META_AUDIT_DB"]

@@ -1,4 +1,4 @@
-"""Stores that are copied and tampered with, the same way on each engine."""
+"""Make, copy and tamper with stores, the same way on each engine."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from meta_audit.schema.tables import FACT_TABLES
 from tests.engines import Server
 
 INTEGRITY: Final = (sqlite3.IntegrityError, psycopg.errors.IntegrityError)
-"""What the engines raise of a row that cannot be."""
+"""Errors that the drivers raise for a row that breaks a constraint."""
 
 
-class Shelf(Protocol):
-    """Where stores are kept. Each is named as `--db` takes it."""
+class StoreFactory(Protocol):
+    """Makes stores of one engine. Each is named as `--db` takes it."""
 
     def new(self) -> str:
-        """Name a store that is not there yet."""
+        """Return the name of a store that does not exist yet."""
 
     def copy(self, db: str, target: str = "") -> str:
-        """Copy a store that nobody is writing to, whole, in the place of another or of none."""
+        """Copy a store that nobody writes to; replace `target` if it is given."""
 
-    def keep(self, db: str) -> None:
-        """Make it quick to undo a change in a copy of this store."""
+    def snapshot(self, db: str) -> None:
+        """Prepare a store so that a table of a copy can be restored quickly."""
 
-    def undo(self, kept: str, copy: str, table: str) -> None:
-        """Undo what was done to one table of a copy."""
+    def restore(self, original: str, copy: str, table: str) -> None:
+        """Give one table of a copy its original rows again."""
 
     def drop(self, db: str) -> None:
         """Remove a store."""
 
 
-class Files:
+class SqliteFiles:
     """SQLite files in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -55,12 +55,12 @@ class Files:
         self.drop(target)
         return str(shutil.copy(db, target or self.new()))
 
-    def keep(self, db: str) -> None:
+    def snapshot(self, db: str) -> None:
         with closing(sqlite3.connect(db)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
 
-    def undo(self, kept: str, copy: str, table: str) -> None:
-        self.copy(kept, copy)
+    def restore(self, original: str, copy: str, table: str) -> None:
+        self.copy(original, copy)
 
     def drop(self, db: str) -> None:
         for path in (db, f"{db}-wal", f"{db}-shm"):
@@ -68,8 +68,8 @@ class Files:
                 Path(path).unlink(missing_ok=True)
 
 
-class Databases:
-    """Databases of a PostgreSQL server."""
+class PostgresDatabases:
+    """PostgresDatabases of a PostgreSQL server."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -82,39 +82,39 @@ class Databases:
             self.drop(target)
         return self._server.url(self._server.create(database(db)))
 
-    def keep(self, db: str) -> None:
+    def snapshot(self, db: str) -> None:
         with administrator(db) as one:
-            one.run("CREATE SCHEMA kept")
+            one.run("CREATE SCHEMA snapshot")
             for table in FACT_TABLES:
-                one.run(f"CREATE TABLE kept.{table} AS TABLE {table}")
+                one.run(f"CREATE TABLE snapshot.{table} AS TABLE {table}")
 
-    def undo(self, kept: str, copy: str, table: str) -> None:
+    def restore(self, original: str, copy: str, table: str) -> None:
         with administrator(copy) as one, one.transaction():
             one.run(f"DELETE FROM {table}")
-            one.run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
+            one.run(f"INSERT INTO {table} SELECT * FROM snapshot.{table}")
 
     def drop(self, db: str) -> None:
         self._server.drop(database(db))
 
 
 def database(db: str) -> str:
-    """Name of the database that a URL is of."""
+    """Return the name of the database in a URL."""
     return sa.make_url(db).database or ""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shelf(
+def factory(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shelf]:
-    """A shelf of each engine; what is on it goes with the module or with the server."""
+) -> Iterator[StoreFactory]:
+    """Make stores on each engine."""
     if request.param == "sqlite":
-        yield Files(tmp_path_factory.mktemp("shelf"))
+        yield SqliteFiles(tmp_path_factory.mktemp("factory"))
     else:
-        yield Databases(request.getfixturevalue("postgres"))
+        yield PostgresDatabases(request.getfixturevalue("postgres"))
 
 
 class Administrator:
-    """A connection that can do everything, round the triggers. Parameters are written `?`."""
+    """Connection of a superuser whom no trigger stops. Write parameters as `?`."""
 
     def __init__(self, db: str) -> None:
         self._driver: Any
@@ -133,21 +133,21 @@ class Administrator:
             self.run("SET synchronous_commit = off")
 
     def run(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run a statement; its rows."""
+        """Run a statement and return its rows."""
         if self.is_sqlite:
             return list(self._driver.execute(sql, parameters).fetchall())
         cursor = self._driver.execute(sql.replace("?", "%s"), parameters or None)
         return cursor.fetchall() if cursor.description else []
 
     def changed(self, sql: str, *parameters: Any) -> int:
-        """Run a statement; how many rows it changed."""
+        """Run a statement and return the number of rows that it changed."""
         sql = sql if self.is_sqlite else sql.replace("?", "%s")
         arguments: Sequence[Any] = parameters
         return int(self._driver.execute(sql, arguments).rowcount)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All within, or nothing."""
+        """Commit everything in this block, or nothing."""
         self.run("BEGIN")
         try:
             yield
@@ -157,12 +157,12 @@ class Administrator:
         self.run("COMMIT")
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._driver.close()
 
 
 @contextmanager
 def administrator(db: str | Path) -> Iterator[Administrator]:
-    """Somebody who can do everything."""
+    """Open a superuser's connection and close it at the end."""
     with closing(Administrator(str(db))) as one:
         yield one

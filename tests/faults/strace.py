@@ -1,4 +1,4 @@
-"""Runs work in a forked process under strace, which counts its system calls or makes one fail."""
+"""Run work in a forked process under strace, which counts system calls or makes one fail."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _PATHS: Final = re.compile(r'"(/[^"]*)"')
 
 
 class CannotTraceError(Exception):
-    """There is no strace here, or it may not trace."""
+    """Strace is missing, or may not trace."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SystemCall:
     """One system call, as strace saw it; `number` counts from 1, for each name."""
 
     name: str
@@ -46,20 +46,20 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
-    """How a traced process ended."""
+class TraceResult:
+    """Exit code, output and system calls of a traced process."""
 
     status: int
     """Exit code; negative for a signal."""
     out: str
     err: str
-    calls: list[Call]
+    calls: list[SystemCall]
 
 
 def trace(
     work: Callable[[], int], folder: Path, names: Sequence[str], injections: Sequence[str] = ()
-) -> Traced:
-    """Do work in a process of its own; `injections` are written as strace wants them."""
+) -> TraceResult:
+    """Run work in its own process; write `injections` in the syntax of strace."""
     out, err, log = (folder / f"traced.{kind}" for kind in ("out", "err", "log"))
     log.unlink(missing_ok=True)
     process = _stopped(work, out, err)
@@ -80,13 +80,13 @@ def trace(
             os.waitpid(process, 0)
             raise
         strace.wait()
-    return Traced(
+    return TraceResult(
         status, out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace"), calls_of(log)
     )
 
 
-def calls_of(log: Path) -> list[Call]:
-    """What strace wrote down."""
+def calls_of(log: Path) -> list[SystemCall]:
+    """Parse the log of strace."""
     found = []
     counts: Counter[str] = Counter()
     for line in log.read_text("utf-8", "replace").splitlines():
@@ -98,14 +98,16 @@ def calls_of(log: Path) -> list[Call]:
             paths = [descriptor[1]] if descriptor else ["", *_PATHS.findall(rest)]
             where = paths[-1]
             found.append(
-                Call(name, counts[name], where, "O_CREAT" in rest, rest.endswith("(INJECTED)"))
+                SystemCall(
+                    name, counts[name], where, "O_CREAT" in rest, rest.endswith("(INJECTED)")
+                )
             )
     return found
 
 
 @cache
 def cannot_trace() -> str:
-    """Why nothing can be traced here; empty where it can."""
+    """Return why nothing can be traced here, or an empty text."""
     if not shutil.which("strace"):
         return "strace is not installed"
     folder = Path(os.environ.get("TMPDIR", "/tmp"))

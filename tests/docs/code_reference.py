@@ -1,4 +1,4 @@
-"""What documents show of the code: commands, exit codes, catalogues, rules, modules."""
+"""Generate pages from the code: commands, exit codes, catalogues, rules, packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from meta_audit.decode.scalars import plain, stored_text
 from meta_audit.model import Scalar
 from meta_audit.parse import attribution
 from tests.docs.blocks import table
-from tests.docs.session import ROOT
+from tests.docs.shell import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ SCALARS: Final = (
 def walk(
     command: click.Command | None = None, parent: click.Context | None = None
 ) -> Iterator[tuple[click.Context, click.Command]]:
-    """Every command with its context, the program first."""
+    """Yield every command with its context, the program first."""
     command = command or cli.cli
     context = click.Context(
         command,
@@ -78,7 +78,7 @@ def _name(parent: click.Context, command: click.Command) -> str:
 
 
 def commands() -> str:
-    """`--help` of every command."""
+    """Show `--help` of every command."""
     return "\n".join(
         f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
         for context, command in walk()
@@ -86,7 +86,7 @@ def commands() -> str:
 
 
 def exit_codes() -> str:
-    """Exit codes and their meaning, from the docstrings of `Exit`."""
+    """List the exit codes with their meanings, from the docstrings of `Exit`."""
     body = ast.parse(inspect.getsource(cli.Exit)).body[0]
     assert isinstance(body, ast.ClassDef)
     texts = [
@@ -101,13 +101,13 @@ def exit_codes() -> str:
 
 
 def reasons() -> str:
-    """Why a document is rejected."""
+    """List the reasons for rejecting a document."""
     rows = [(f"`{name}`", meaning) for name, meaning in catalogue.REASONS.items()]
     return table(("reason", "meaning"), rows)
 
 
 def findings() -> str:
-    """What an auditor should look at, the worst first."""
+    """List the findings, the worst first."""
     order = ("critical", "warning", "info")
     kinds = sorted(catalogue.FINDINGS.items(), key=lambda item: order.index(item[1].severity))
     rows = [(f"`{code}`", kind.severity, kind.meaning) for code, kind in kinds]
@@ -115,13 +115,13 @@ def findings() -> str:
 
 
 def source_errors() -> str:
-    """Why a whole source is refused."""
+    """List the reasons for refusing a whole source."""
     rows = [(f"`{name}`", meaning) for name, meaning in catalogue.SOURCE_ERRORS.items()]
     return table(("code", "meaning"), rows)
 
 
 def rules() -> str:
-    """Where each layout names somebody."""
+    """List where each layout names a requester or client."""
     rows = [
         (versions, rule.role, f"`{rule.basis}`", rule.trust)
         for versions, group in RULES
@@ -135,7 +135,7 @@ def rules() -> str:
 
 
 def scalars() -> str:
-    """How plain YAML scalars are read, and what each is as a Meta value."""
+    """Show how plain YAML scalars are read, and what each is as a Meta value."""
     rows = []
     for text in SCALARS:
         value = plain(text)
@@ -164,16 +164,13 @@ def _kind(value: str | int | float | Scalar | None) -> str:
 
 
 def packages() -> str:
-    """What each module is for, by its first line of documentation."""
-    rows = []
-    for folder in sorted((ROOT / "meta_audit").iterdir()):
-        if (folder / "__init__.py").is_file():
-            modules = sorted(m for m in folder.glob("*.py") if m.name != "__init__.py")
-            rows.append((f"**`{folder.name}/`**", f"**{_first_line(folder / '__init__.py')}**"))
-            rows += [(f"`{folder.name}/{m.name}`", _first_line(m)) for m in modules]
-    single = [m for m in sorted((ROOT / "meta_audit").glob("*.py")) if not m.name.startswith("__")]
-    rows = [(f"`{m.name}`", _first_line(m)) for m in single] + rows
-    return table(("module", "what it is for"), rows)
+    """List the packages, and the modules beside them, by the first line of their docstrings."""
+    root = ROOT / "meta_audit"
+    modules = [m for m in sorted(root.glob("*.py")) if not m.name.startswith("__")]
+    folders = sorted(m.parent for m in root.glob("*/__init__.py"))
+    rows = [(f"`{m.name}`", _first_line(m)) for m in modules]
+    rows += [(f"`{f.name}/`", _first_line(f / "__init__.py")) for f in folders]
+    return table(("package", "purpose"), rows)
 
 
 def _first_line(path: Path) -> str:
@@ -191,4 +188,4 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "scalars": scalars,
     "packages": packages,
 }
-"""Part between markers: what makes it."""
+"""Name of a part between markers: function that generates it."""

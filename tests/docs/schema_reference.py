@@ -1,4 +1,4 @@
-"""What documents show of a store: the meaning of its tables and views, results of queries."""
+"""Generate pages from a store: its tables and views with their comments, results of queries."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ GROUPS: Final = {
     "schema-ledger": ("ledger_entries", "ledger_keys", "checkpoints"),
     "schema-words": ("terms", "schema_comments"),
 }
-"""Part of docs/schema.md: its tables."""
+"""Part of docs/schema.md: tables that it describes."""
 
 
-class Meanings:
-    """The comments that a store keeps of itself."""
+class SchemaReference:
+    """Comments on tables and columns that a store holds."""
 
     def __init__(self, connection: sa.Connection) -> None:
         rows = connection.exec_driver_sql(
@@ -56,18 +56,18 @@ class Meanings:
         }
 
     def views(self) -> str:
-        """Every view with its columns."""
+        """Describe every view with its columns."""
         order = ("v_jobs", "v_meta", "v_attributions")
         names = sorted(name for name in self._columns if name.startswith("v_"))
         first = [name for name in order if name in names]
         return self.relations([*first, *(name for name in names if name not in first)])
 
     def tables(self) -> set[str]:
-        """Names of all tables."""
+        """Return the names of all tables."""
         return {name for name in self._columns if not name.startswith("v_")}
 
     def relations(self, names: Iterable[str]) -> str:
-        """Some tables or views, each with its columns."""
+        """Describe some tables or views, each with its columns."""
         return "\n".join(self._relation(name) for name in names)
 
     def _relation(self, name: str) -> str:
@@ -79,10 +79,10 @@ def _columns(connection: sa.Connection, relation: str) -> list[str]:
     return list(connection.exec_driver_sql(f"SELECT * FROM {relation} LIMIT 0").keys())
 
 
-def laid_out(
+def as_table(
     header: Sequence[str], rows: Iterable[Sequence[object]], stand_in: Callable[[str], str]
 ) -> str:
-    """A result in aligned columns; long values are cut."""
+    """Align the columns of a result and cut long values."""
     lines = [tuple(header), *(tuple(_cell(value, stand_in) for value in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, tuple("-" * width for width in widths))

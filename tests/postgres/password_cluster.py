@@ -1,4 +1,4 @@
-"""A server that asks for passwords, with a store; commands that must say one clear thing."""
+"""A PostgreSQL server that asks for passwords, and commands that fail with one clear error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """A server that asks for passwords on the network, with a store."""
+    """Start a server that asks for passwords on the network, and fill a store."""
     with Cluster() as made:
         with made.connect() as connection:
             for statement in ROLES.split(";"):
@@ -45,7 +45,7 @@ def store_of(cluster: Cluster, database: str = DATABASE) -> str:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command that must say one clear thing, and nothing that is secret."""
+    """Run a command; check that it prints at most one error and no secret."""
 
     def run(*arguments: object) -> Result:
         capsys.readouterr()

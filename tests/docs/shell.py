@@ -1,7 +1,7 @@
-"""A scratch home in which the commands of a document are run as a reader would run them.
+"""Run the commands of a document in a temporary home, as a reader would run them.
 
-What differs from run to run (times of import, speed, keys, roots, paths, user and host) is
-replaced by a stand-in, so that the same program always gives the same document.
+The output replaces all that differs from run to run (times of import, speed, keys, roots, paths,
+user and host) by fixed values, so that the same program always gives the same document.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ import termios
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from tests.docs.forks import Forks
+from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 USER: Final = "ana"
@@ -44,12 +41,29 @@ _STAND_INS: Final = (
     (re.compile(r"^[A-Za-z0-9+/]{43}=$", re.MULTILINE), "XzayopBkXu4..."),
     (re.compile(_KEY), _ORIGIN),
 )
+_META_AUDIT: Final = f"""\
+import sys
+sys.path[0] = {str(ROOT)!r}
+from meta_audit.cli import main
+main()
+"""
+_SQLITE3: Final = """\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[-2])
+if '-header' not in sys.argv:
+    sys.exit(connection.executescript(sys.argv[-1]) and None)
+cursor = connection.execute(sys.argv[-1])
+print(*(c[0] for c in cursor.description), sep='|')
+for row in cursor:
+    print(*('' if v is None else v for v in row), sep='|')
+"""
+"""Replaces the shell of SQLite where it is missing: `sqlite3 [OPTION...] FILE SQL`."""
 
 
-class Session:
-    """A home with `examples/` in it, in which one document's commands run in order."""
+class Shell:
+    """Runs the commands of one document in order, in a home with `examples/` in it."""
 
-    def __init__(self, root: Path, forks: Forks) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self._home = self._root / "home" / USER
         self._started = datetime.now(UTC).date().isoformat()
@@ -57,9 +71,9 @@ class Session:
         programs = self._root / "bin"
         programs.mkdir(parents=True)
         shutil.copytree(ROOT / "examples", self._home / "examples")
-        forks.make_program(programs / "meta-audit")
+        _write_program(programs / "meta-audit", _META_AUDIT)
         if shutil.which("sqlite3") is None:
-            _make_sqlite3(programs / "sqlite3")
+            _write_program(programs / "sqlite3", _SQLITE3)
         self.environment = {
             "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}",
             "META_AUDIT_DB": "audit.db",
@@ -75,11 +89,11 @@ class Session:
 
     @property
     def home(self) -> Path:
-        """The folder in which commands run."""
+        """Return the folder in which commands run."""
         return self._home
 
     def run(self, command: str) -> str:
-        """Run a command line; what it wrote to stderr, and then to stdout, a terminal."""
+        """Run a command line; return its stderr, then its stdout, which is a terminal."""
         ours, theirs = pty.openpty()
         attributes = termios.tcgetattr(theirs)
         attributes[1] &= ~termios.OPOST  # no CR before LF
@@ -107,7 +121,7 @@ class Session:
         return self.stand_in((err + b"".join(out)).decode())
 
     def stand_in(self, text: str) -> str:
-        """The text with a stand-in for all that differs from run to run."""
+        """Replace all that differs from run to run."""
         text = text.replace(str(self._root), "")
         text = text.replace(f"{USER}@{socket.gethostname()}", f"{USER}@audit")
         for pattern, replacement in _STAND_INS:
@@ -115,7 +129,7 @@ class Session:
         return _TIME.sub(self._time, text)
 
     def _time(self, match: re.Match[str]) -> str:
-        """Documents tell of the past; what is not before the session began is its own clock."""
+        """Replace a time that is not before this shell started; documents name earlier ones."""
         if match[1] < self._started:
             return match[0]
         return f"{_STAND_IN_DAY}{match[2]}09:30:00{'.000000000' if match[3] else ''}Z"
@@ -132,17 +146,6 @@ def _read_all(descriptor: int, into: list[bytes]) -> None:
         into.append(piece)
 
 
-def _make_sqlite3(path: Path) -> None:
-    """Stand in for the shell of SQLite where it is missing: `sqlite3 [OPTION...] FILE SQL`."""
-    path.write_text(
-        f"#!{sys.executable}\n"
-        "import sqlite3, sys\n"
-        "connection = sqlite3.connect(sys.argv[-2])\n"
-        "if '-header' not in sys.argv:\n"
-        "    sys.exit(connection.executescript(sys.argv[-1]) and None)\n"
-        "cursor = connection.execute(sys.argv[-1])\n"
-        "print(*(c[0] for c in cursor.description), sep='|')\n"
-        "for row in cursor:\n"
-        "    print(*('' if v is None else v for v in row), sep='|')\n"
-    )
+def _write_program(path: Path, text: str) -> None:
+    path.write_text(f"#!{sys.executable}\n{text}")
     path.chmod(0o755)

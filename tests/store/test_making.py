@@ -1,0 +1,100 @@
+"""A store is made completely, or nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from meta_audit.errors import StoreError
+from meta_audit.schema import migrate
+from meta_audit.store.opening import open_to_read, open_to_write
+from tests.conftest import ROOT
+from tests.store_factory import StoreFactory, administrator
+
+
+def database_error(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+def ctrl_c(_: sa.Connection) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(params=[database_error, ctrl_c])
+def failing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the migrations fail when the tables are there."""
+
+    def upgrade(connection: sa.Connection) -> None:
+        original(connection)
+        request.param(connection)
+
+    original = migrate.upgrade
+    monkeypatch.setattr(migrate, "upgrade", upgrade)
+
+
+def make(db: str) -> None:
+    open_to_write(db).close()
+
+
+@pytest.mark.usefixtures("failing")
+def test_nothing_is_left_of_a_store_that_could_not_be_made(
+    factory: StoreFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = factory.new()
+    with pytest.raises((StoreError, KeyboardInterrupt)):
+        make(db)
+    assert relations(db) == []
+    monkeypatch.undo()
+    make(db)
+    open_to_read(db).close()
+    factory.drop(db)
+
+
+def relations(db: str) -> list[str]:
+    """List the tables of a database, or of a file that is not there."""
+    if "://" not in db:
+        return sorted(str(path) for path in Path(db).parent.glob(f"*{Path(db).name}*"))
+    with administrator(db) as one:
+        tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        return [name for (name,) in one.run(tables)]
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_directory_that_was_made_for_the_store_goes_too(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for parent in (tmp_path / "there", tmp_path / "not" / "there"):
+        with pytest.raises((StoreError, KeyboardInterrupt)):
+            make(str(parent / "audit.db"))
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
+def test_the_disk_is_full_while_the_tables_are_made(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text('{"ID": "j-1", "Tasks": [{"Name": "t"}]}')
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+
+    def ingest(limit: Callable[[], None] | None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "meta_audit", "ingest", "job.json", "--db", "new/audit.db"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            preexec_fn=limit,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    failed = ingest(no_room)
+    assert failed.returncode == 4, failed.stderr
+    assert "Error: the store " in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
+    assert ingest(None).returncode == 0

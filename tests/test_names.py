@@ -1,0 +1,97 @@
+"""One name has one meaning, and no file imports itself on a detour."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE: Final = ROOT / "meta_audit"
+SHARED: Final = {
+    "backend": "the interface, and one per engine",
+    "checkpoint": "the command, and what it shows",
+    "checks": "checks of keys, and checks of a store",
+    "columns": "columns of a table: read from rows, shown to a person",
+    "document": "the command, and reading a decoded document",
+    "failures": "one per engine",
+    "find": "the command, and its query",
+    "ingest": "the command, and the package that does it",
+    "jobs": "jobs shown, jobs verified",
+    "json": "cut, decoded and written",
+    "lookups": "lookup tables: filled, verified",
+    "prove": "the command, and what it does",
+    "rejections": "the command, and its query",
+    "retry": "the command, and waiting for a store",
+    "run": "one import, one verification",
+    "session": "the interface, and one per engine",
+    "trace": "the command, its query and its page",
+    "verify": "the command, and the package that does it",
+    "yaml": "cut and decoded",
+}
+"""Module names that stand more than once, with the reason."""
+NO_VERB: Final = ("What", "Who", "Where", "Whether", "How")
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    """Parse every file of the product."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(ROOT), ast.parse(path.read_text("utf-8"))
+
+
+def test_a_class_name_stands_once() -> None:
+    classes = Counter(
+        node.name
+        for _, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, number in classes.items() if number > 1] == []
+
+
+def test_a_module_name_stands_once_or_has_a_reason() -> None:
+    modules: dict[str, list[str]] = defaultdict(list)
+    for path, _ in trees():
+        is_package = path.name == "__init__.py"
+        if path.stem != "__main__":
+            modules[path.parent.name if is_package else path.stem].append(str(path))
+    assert {name for name, places in modules.items() if len(places) > 1} == set(SHARED)
+
+
+def test_no_test_file_repeats_the_name_of_its_folder() -> None:
+    repeated = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path.parent.name.removesuffix("s") in path.stem.removeprefix("test_")
+    ]
+    assert repeated == []
+
+
+def test_a_docstring_begins_with_a_verb() -> None:
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    found = [
+        f"{path}: {text.splitlines()[0]}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, kinds)
+        and (text := ast.get_docstring(node))
+        and text.split()[0] in NO_VERB
+    ]
+    assert found == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports for type checkers count too."""
+    grimp = pytest.importorskip("grimp")
+    graph = grimp.build_graph(PACKAGE.name, cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])), pytrace=False)
