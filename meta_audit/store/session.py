@@ -90,7 +90,7 @@ class Session(ABC):
 
     @abstractmethod
     def accept_bad_text(self) -> None:
-        """From here on, read texts that are not UTF-8, with a lone surrogate for each bad byte."""
+        """Read texts that are not UTF-8 from now on, with a lone surrogate for each bad byte."""
 
     def decode(self, text: bytes) -> str:
         """Decode a text of the store as `accept_bad_text` says."""
@@ -106,7 +106,7 @@ class Session(ABC):
 
     @abstractmethod
     def begin_snapshot(self) -> None:
-        """From here on, see the present state of the store, while others write to it."""
+        """See the present state of the store from now on, while others write to it."""
 
     @abstractmethod
     def rollback(self) -> None:

@@ -117,13 +117,16 @@ class PostgresqlSession(Session):
             raise self._failed(error) from error
 
     def accept_bad_text(self) -> None:
-        """From here on, read texts that are not UTF-8. Call this outside a transaction."""
+        """Read texts that are not UTF-8 from now on. Call this outside a transaction."""
         decode = self.decode
 
         class Tolerant(Loader):
+            """Load texts that are not UTF-8."""
+
             format = Format.BINARY
 
             def load(self, data: Buffer) -> str:
+                """Decode one text."""
                 return decode(bytes(data))
 
         self._loader = Tolerant
@@ -134,7 +137,7 @@ class PostgresqlSession(Session):
         return f"string_agg({column}::text, ',')"
 
     def begin_snapshot(self) -> None:
-        """From here on, see one state of the store."""
+        """See one state of the store from now on."""
         self.rollback()
         try:
             self._connected().execute(SNAPSHOT)

@@ -86,7 +86,7 @@ class SqliteSession(Session):
             cursor.close()
 
     def accept_bad_text(self) -> None:
-        """From here on, read texts that are not UTF-8, with a lone surrogate for each bad byte."""
+        """Read texts that are not UTF-8 from now on, with a lone surrogate for each bad byte."""
         self._driver.text_factory = self.decode
 
     def joined(self, column: str) -> str:
@@ -94,7 +94,7 @@ class SqliteSession(Session):
         return f"group_concat({column})"
 
     def begin_snapshot(self) -> None:
-        """From here on, see one state of the store."""
+        """See one state of the store from now on."""
         self.rollback()
         self._execute("BEGIN", ())
 
