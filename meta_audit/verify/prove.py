@@ -9,6 +9,7 @@ from meta_audit.errors import LedgerError, NotFoundError
 from meta_audit.ledger.bundle import make_bundle
 from meta_audit.ledger.merkle import Nodes, Tree, inclusion_proof, leaf_hash
 from meta_audit.ledger.note import VerifierKey
+from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.report import Options
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 LEAVES_PER_QUERY: Final = 20_000
-_NEWEST_FIRST: Final = """
-    SELECT job_key, document_id FROM observations WHERE job_key IN (?, ?)
-    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
-        revision DESC, document_id DESC"""
 _CHECKPOINT: Final = """
     SELECT note, tree_size FROM checkpoints WHERE tree_size > ?
     ORDER BY checkpoint_id DESC LIMIT 1"""
@@ -35,7 +32,7 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     Raises `NotFoundError` where no checkpoint covers it yet, `LedgerError` where the store does
     not give what the ledger holds.
     """
-    places = session.query(_NEWEST_FIRST, *job_keys)
+    places = session.query(NEWEST_DOCUMENTS, *job_keys, job_keys[0])
     if not every:
         places = places[:1]
     work = Work(session, Plan(Options(), 0, {}))
