@@ -76,6 +76,12 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.faults.memory --megabytes $(or $(MEGABYTES),300)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),2000)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),500) --engine postgresql
+	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500)
+	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500) --engine postgresql
+	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500)
+	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500) --engine postgresql
+	$(BIN)/python -m tests.verify.harmless
+	$(BIN)/python -m tests.verify.harmless --engine postgresql
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
 

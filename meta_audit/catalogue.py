@@ -105,6 +105,7 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.missing": "there is no such file or directory",
     "source.unreadable": "the file could not be read",
     "source.not_regular": "a FIFO, device, socket or symlink loop",
+    "source.format": "an archive, a database or compressed data of a kind that is not read",
     "source.changed": "the file changed while it was read",
     "archive.budget": "a compressed stream that expands beyond its budget",
     "archive.broken": "a compressed stream that is damaged from its start",

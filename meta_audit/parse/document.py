@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from meta_audit.decode.text import show_path
+from meta_audit.decode.text import quote, show_path
 from meta_audit.errors import RejectedError
 from meta_audit.execution_state import is_unknown
 from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, yaml_road
 from meta_audit.parse.attribution import as_claimed
-from meta_audit.parse.fields import shown
 from meta_audit.parse.metadata import MOST_FINDINGS, few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
@@ -126,7 +125,7 @@ def _note_states(record: JobRecord, findings: list[Finding]) -> None:
     """Note states that are numbers without a known meaning."""
     found = [f"job: {record.state}"] if is_unknown(record.state) else []
     for execution in record.executions:
-        named = f"execution {shown(execution.execution_id)}"
+        named = f"execution {quote(execution.execution_id)}"
         both = (execution.state, execution.desired_state)
         found += [f"{named}: {state}" for state in both if is_unknown(state)]
     for event in record.events:

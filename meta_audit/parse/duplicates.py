@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.decode.text import show_path
+from meta_audit.decode.text import quote, show_path
 from meta_audit.errors import RejectedError
-from meta_audit.parse.fields import shown, squash
+from meta_audit.parse.fields import squash
 
 if TYPE_CHECKING:
     from meta_audit.model import Duplicate
@@ -61,7 +61,7 @@ def last_of_each(value: Any, path: tuple[str | int, ...], places: list[str]) -> 
         may_stand_twice = _is_plain(item) and folded.replace("_", "") not in _NEVER_TWICE
         if earlier is not None and may_stand_twice and _is_plain(out[earlier]):
             del out[earlier]
-            places.append(f"{show_path((*path, name))} stands twice, as {shown(earlier)} too")
+            places.append(f"{show_path((*path, name))} stands twice, as {quote(earlier)} too")
         names[folded] = name
         is_free = folded in _TEXT_MAPS or folded in _FREE
         out[name] = item if is_free else last_of_each(item, (*path, name), places)

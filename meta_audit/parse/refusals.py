@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
 from meta_audit.model import LIST_FIELDS
-from meta_audit.parse.fields import kind_of, shown, squash
+from meta_audit.parse.fields import kind_of, squash
 
 if TYPE_CHECKING:
     from meta_audit.parse.fields import Fields
@@ -81,5 +82,5 @@ def _describe_list(value: list[Any]) -> str:
 
 
 def _names(value: Fields) -> str:
-    names = ", ".join(shown(name) for name in list(value)[:_NAMED])
+    names = ", ".join(quote(name) for name in list(value)[:_NAMED])
     return f"{names} and {len(value) - _NAMED} more" if len(value) > _NAMED else names

@@ -36,6 +36,9 @@ class Backend(Protocol):
     def is_empty(self, session: Session) -> bool:
         """Return whether the place where the tables shall be made holds nothing."""
 
+    def may_upgrade(self, session: Session, /) -> bool:
+        """Return whether this user may change the tables."""
+
     def failure(self, name: str, error: Exception) -> StoreError:
         """Return the error that a person sees, for an error of the driver."""
 
