@@ -110,7 +110,7 @@ class Store:
 
     @property
     def is_old(self) -> bool:
-        """Whether the version table still has the name that older versions gave it."""
+        """Tell whether the version table still has the name that older versions gave it."""
         return self.read(lambda s: version_table(s, self.backend) == OLD_VERSION_TABLE)
 
     def upgrade(self) -> None:

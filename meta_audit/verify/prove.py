@@ -16,7 +16,7 @@ from meta_audit.ledger.note import Note, VerifierKey, encode_base64
 from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import octets
-from meta_audit.verify.report import Options
+from meta_audit.verify.report import VerifyOptions
 from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
@@ -52,7 +52,7 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     places = session.query(NEWEST_DOCUMENTS, *job_keys, job_keys[0])
     if not every:
         places = places[:1]
-    work = Work(session, Plan(Options(), 0, {}))
+    work = Work(session, Plan(VerifyOptions(), 0, {}))
     keys: set[int] = {key for key, _ in places}
     entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))
