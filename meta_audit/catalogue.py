@@ -8,7 +8,7 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class FindingKind(NamedTuple):
-    """How bad a finding is, and what it means."""
+    """Name the severity of a finding and its meaning."""
 
     severity: Severity
     meaning: str

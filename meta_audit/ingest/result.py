@@ -96,7 +96,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """How an import ended."""
+    """Tell how an import ended."""
 
     import_id: int
     status: Status

@@ -12,6 +12,7 @@ from meta_audit.errors import NotFoundError, StoreError
 from meta_audit.query.identify import identify
 from meta_audit.query.rejections import one_rejection
 from meta_audit.query.results import REJECTION_FORMAT, Candidates, KeptDocument, RejectionDetail
+from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ _BY_HASH: Final = (
     f"{_DOCUMENT} substr(d.sha256, 1, {_INDEXED_BYTES}) = substr(?, 1, {_INDEXED_BYTES})"
     " AND d.sha256 = ?"
 )
-_NEWEST: Final = f"""{_DOCUMENT} d.document_id = (
-    SELECT document_id FROM observations WHERE job_key IN (?, ?)
-    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
-        revision DESC, document_id DESC
-    LIMIT 1)"""  # noqa: S608
+_BY_NUMBER: Final = f"{_DOCUMENT} d.document_id = ?"
 _REJECTED: Final = """
     SELECT sha256, size, content, reason FROM rejections WHERE sha256 = ?
     ORDER BY length(content) DESC, rejection_id LIMIT 1"""
@@ -77,7 +74,9 @@ def kept_document(
         return _by_hash(session, hashes[0])
     if isinstance(job, Candidates):
         return job
-    return _accepted(session.query(_NEWEST, job.job_key, job.activity_key)[0])
+    keys = job.job_key, job.activity_key
+    _, newest = session.query(f"{NEWEST_DOCUMENTS} LIMIT 1", *keys, job.job_key)[0]
+    return _accepted(session.query(_BY_NUMBER, newest)[0])
 
 
 def rejected_document(session: Session, rejection_id: int) -> KeptDocument:

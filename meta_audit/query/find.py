@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from meta_audit.nul import escape_nul
+from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import FIND_FORMAT, Found
 from meta_audit.query.texts import exact, storable
@@ -139,7 +139,7 @@ def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion
 
 def _in_namespace(session: Session, name: str, *, alone: bool) -> _Criterion | None:
     """Require a namespace. It leads only if `alone`, since jobs have no index by namespace."""
-    number = _number(session, _TERM, digest(escape_nul(name)))
+    number = _number(session, _TERM, digest(shorten_name(escape_nul(name))))
     if number is None:
         return None
     where = "d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?)"

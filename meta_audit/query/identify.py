@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import DamagedStoreError, NotFoundError, UsageError
-from meta_audit.nul import escape_nul
+from meta_audit.model import ORIGIN_RANK
+from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.texts import LAST, exact, storable
 from meta_audit.query.unknown import other_meaning
+from meta_audit.schema.newest import RANK
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -29,10 +31,11 @@ JOB_PREFIX: Final = "j-"
 SPEC_PREFIX: Final = "sha256:"
 """Prefix of IDs since v1.0.4, which people leave out."""
 
-_SEEN: Final = """
-    SELECT j.job_key, j.job_id, n.term,
-        EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
-    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
+_SEEN: Final = f"""
+    SELECT j.job_key, j.job_id, n.term, (
+        SELECT max({RANK}) FROM job_versions v JOIN terms origin ON origin.term_id = v.origin_id
+        WHERE v.job_key = j.job_key)
+    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""  # noqa: S608
 _BY_KEY: Final = "SELECT job_id FROM jobs WHERE job_key = ?"
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
 # Compare bytes, as SQLite does, and PostgreSQL for columns with COLLATE "C".
@@ -51,15 +54,16 @@ class Identified(NamedTuple):
     job_id: str
     namespace: str
     activity_key: int
-    """Key of the job that holds executions and events of this ID that came without a namespace;
-    `job_key` if there is none."""
+    """Key of the job that holds documents of this ID that came without a namespace: executions,
+    events, or those of the legacy API. `job_key` if there is none."""
 
 
 class _Row(NamedTuple):
     job_key: int
     job_id: str
     namespace: str
-    has_version: int
+    rank: int | None
+    """Of its best version (`model.ORIGIN_RANK`); None for executions or events alone."""
 
 
 def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
@@ -71,14 +75,18 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
         raise _not_found(session, job, namespace, ())
-    text = escape_nul(job)
+    text = shorten_name(escape_nul(job))
     found = _with_id(session, text)
     at_least = False
     if not found:
-        listed = [*_beginning(session, text), _named(session, text)]
+        listed = [*_beginning(session, text), _named(session, escape_nul(job))]
         at_least = any(len(some) >= COUNTED for some in listed)
-        found = _jobs(row for some in listed for row in some)
-    fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
+        found = [row for some in listed for row in some]
+    if namespace is None:
+        fitting = _jobs(found)
+    else:
+        wanted = shorten_name(escape_nul(namespace))
+        fitting = list({row.job_key: row for row in found if row.namespace == wanted}.values())
     if not fitting:
         raise _not_found(session, job, namespace, found)
     if len(fitting) > 1:
@@ -102,7 +110,7 @@ def _check(session: Session, meant: _Row) -> None:
 
 
 def _with_id(session: Session, job_id: str) -> list[_Row]:
-    return _jobs(_Row(*row) for row in session.query(_EXACT, job_id))
+    return [_Row(*row) for row in session.query(_EXACT, job_id)]
 
 
 def _beginning(session: Session, text: str) -> list[list[_Row]]:
@@ -121,20 +129,28 @@ def _named(session: Session, name: str) -> list[_Row]:
 
 
 def _jobs(found: Iterable[_Row]) -> list[_Row]:
-    """Return distinct jobs, without activity that has no namespace and belongs to one of them."""
-    distinct = {row.job_key: row for row in found}
-    known = {row.job_id for row in distinct.values() if row.has_version or row.namespace}
-    return [
-        row
-        for row in distinct.values()
-        if row.has_version or row.namespace or row.job_id not in known
+    """Return the jobs among rows, of which several may be of one job.
+
+    An orchestrator's job wins over a spec that states the same ID. Otherwise anyone could make
+    a job ambiguous. Rows without a namespace belong to the job that has one.
+    """
+    by_id: dict[str, dict[int, _Row]] = {}
+    for row in found:
+        by_id.setdefault(row.job_id, {})[row.job_key] = row
+    return [row for rows in by_id.values() for row in _of_one_id(list(rows.values()))]
+
+
+def _of_one_id(rows: list[_Row]) -> list[_Row]:
+    best = [row for row in rows if row.rank == ORIGIN_RANK["orchestrator"]] or [
+        row for row in rows if row.rank is not None or row.namespace
     ]
+    return [row for row in best if row.namespace] or best or rows
 
 
 def _with_activity(session: Session, meant: _Row) -> Identified:
     activity_key = meant.job_key
-    for row in map(_Row._make, session.query(_EXACT, meant.job_id)):
-        if not row.namespace and not row.has_version:
+    for row in _with_id(session, meant.job_id):
+        if not row.namespace and meant.namespace and (row.rank or 0) <= (meant.rank or 0):
             activity_key = row.job_key
     return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)
 

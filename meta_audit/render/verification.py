@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.render.escape import escape
 from meta_audit.render.layout import count
 from meta_audit.render.page import Page
-from meta_audit.verify.report import Damage, Reading, Report
+from meta_audit.verify.report import Damage, OtherReading, Report
 
 if TYPE_CHECKING:
     from meta_audit.render.layout import Screen
@@ -49,7 +49,7 @@ def _damage(damage: Damage) -> str:
     return f"  {damage.check}. {entry}{job}{damage.kind}: {escape(damage.detail)}"
 
 
-def _reading(reading: Reading) -> str:
+def _reading(reading: OtherReading) -> str:
     job = f"job {escape(reading.job)}, " if reading.job else ""
     return f"  entry {reading.entry}, {job}read differently, no damage: {escape(reading.detail)}"
 

@@ -1,4 +1,4 @@
-"""Define what `sqlite.backend` and `postgresql.backend` provide to open a store."""
+"""Define the interface of an engine. `sqlite.backend` and `postgresql.backend` provide it."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.merkle import Nodes, Tree, consistency_proof, inclusion_proof, leaf_hash
 from meta_audit.ledger.merkle_proof import verify_consistency
 from meta_audit.ledger.note import Note, VerifierKey, encode_base64
+from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import octets
-from meta_audit.verify.report import Options
+from meta_audit.verify.report import VerifyOptions
 from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 CONSISTENCY_FORMAT: Final = "meta-audit/consistency/1"
 LEAVES_PER_QUERY: Final = 20_000
-_NEWEST_FIRST: Final = """
-    SELECT job_key, document_id FROM observations WHERE job_key IN (?, ?)
-    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
-        revision DESC, document_id DESC"""
 _CHECKPOINT: Final = """
     SELECT note, tree_size FROM checkpoints WHERE tree_size > ?
     ORDER BY checkpoint_id DESC LIMIT 1"""
@@ -52,10 +49,10 @@ def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[b
     Raises `NotFoundError` where no checkpoint covers it yet, `LedgerError` where the store does
     not give what the ledger holds.
     """
-    places = session.query(_NEWEST_FIRST, *job_keys)
+    places = session.query(NEWEST_DOCUMENTS, *job_keys, job_keys[0])
     if not every:
         places = places[:1]
-    work = Work(session, Plan(Options(), 0, {}))
+    work = Work(session, Plan(VerifyOptions(), 0, {}))
     keys: set[int] = {key for key, _ in places}
     entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))

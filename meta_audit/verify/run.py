@@ -24,9 +24,9 @@ from meta_audit.verify.report import (
     TITLES,
     Check,
     Damages,
-    Options,
-    Reading,
+    OtherReading,
     Report,
+    VerifyOptions,
 )
 from meta_audit.verify.structure import (
     TABLES,
@@ -178,7 +178,7 @@ class Verification:
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
-        options = Options(start.size, self._deep, randbits(SECRET_BITS))
+        options = VerifyOptions(start.size, self._deep, randbits(SECRET_BITS))
         plan = Plan(options, entries, {table: counts[table] for table in COUNTS})
         crew: Crew
         if processes:
@@ -239,7 +239,7 @@ class Verification:
         if not self._deep:
             yield "documents parsed again (--deep)"
 
-    def _readings(self) -> tuple[Reading, ...]:
+    def _readings(self) -> tuple[OtherReading, ...]:
         return tuple(sorted(self._tallies.readings, key=lambda reading: reading.entry)[:SHOWN])
 
     def _start(self, checkpoints: Checkpoints) -> Start:
