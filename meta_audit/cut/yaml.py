@@ -78,7 +78,7 @@ class _Section:
 
     @property
     def is_directives(self) -> bool:
-        """Tell whether the section is directives only. They belong to the document after the mark."""
+        """Tell whether there are only directives. They belong to the document after the mark."""
         return not self.is_blank and _NO_DIRECTIVE.search(self.record.content) is None
 
 
