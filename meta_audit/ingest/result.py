@@ -69,10 +69,10 @@ class Counts:
 
     def add_batch(self, batch: Batch, written: Written) -> None:
         """Count a batch that was written."""
-        self.documents += len(batch)
+        self.documents += len(batch) + batch.unchanged
         self.new += written.changes["new"]
         self.changed += written.changes["changed"]
-        self.unchanged += written.changes["unchanged"]
+        self.unchanged += written.changes["unchanged"] + batch.unchanged
         self.rejected += len(written.rejected)
         self.known_rejected += len(written.known_rejected)
         self.dismissed += written.dismissed

@@ -154,6 +154,7 @@ class Verification:
         yield Part("dictionaries")
         yield Part("unique")
         yield Part("resolutions")
+        yield Part("readings")
         # Counted, not the greatest: that could have been made anything.
         last_job = session.value("SELECT count(*) FROM jobs")
         last_pair = session.value("SELECT count(*) FROM meta_pairs")

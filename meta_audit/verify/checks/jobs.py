@@ -152,7 +152,7 @@ class JobRange:
                 continue
             if sha256(b"\0" + entry).digest() != row[11]:
                 work.differs(row[0], index, entry)
-            elif work.options.deep:
+            elif work.options.deep and index not in work.superseded:
                 work.parse_again(index, entry)
         for key in unseen:
             work.damages.add(
