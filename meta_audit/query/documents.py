@@ -25,7 +25,7 @@ _INDEXED_BYTES: Final = 8
 """Of the hash of a document (schema: ix_documents_sha256)."""
 
 _DOCUMENTS: Final = f"""
-    SELECT sha256 FROM documents
+    SELECT DISTINCT sha256 FROM documents
     WHERE substr(sha256, 1, {_INDEXED_BYTES}) >= ? AND substr(sha256, 1, {_INDEXED_BYTES}) <= ?
     LIMIT {SHOWN + 1}"""  # noqa: S608
 _REJECTIONS: Final = f"""

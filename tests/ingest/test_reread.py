@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -161,3 +162,32 @@ def test_changes_of_readings_are_found(filled: Audit, statement: str) -> None:
     with tampering(str(filled.db)) as connection:
         connection.exec_driver_sql(statement)
     assert filled.run("verify").status == 1
+
+
+def test_commands_answer_with_the_newest_reading(filled: Audit) -> None:
+    reread(filled, renamed)
+    traced = json.loads(filled.run("trace", job(2)["ID"], "--format", "json").out)
+    assert [(m["key"], m["value"]) for m in traced["meta"] if m["level"] == "job"] == [
+        ("number", "better 2")
+    ]
+    assert [v["version_no"] for v in traced["versions"]] == [2]
+    assert len(traced["observations"]) == len(traced["evidence"]) == 2
+    assert [f["code"] for f in traced["findings"]] == ["time.unit"] * 2
+    assert {r["supersedes"] for r in traced["readings"]} == {2, 6}
+    other = json.loads(filled.run("trace", job(4)["ID"], "--format", "json").out)
+    assert other["readings"] == []
+    assert len(other["versions"]) == 1
+
+    def found(*search: str) -> list[str]:
+        lines = filled.run("find", *search, "--format", "ndjson").out.splitlines()
+        return [json.loads(line)["job_id"] for line in lines]
+
+    assert found("number=2") == []
+    assert found("number=better 2") == [job(2)["ID"]]
+    assert found("number=better 2", "--namespace", "default") == [job(2)["ID"]]
+    assert found("number=2", "--namespace", "default") == []
+    assert len(found()) == 6
+    digest = traced["evidence"][0]["document_sha256"]
+    for name in (job(2)["ID"], digest, digest[:8]):
+        assert filled.run("document", name, "--raw").status == 0
+    assert filled.run("prove", job(2)["ID"]).status == 0
