@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 import meta_audit.ingest.build
-from meta_audit.cli.progress import Quiet
-from meta_audit.ingest.options import Limits, Options
 from meta_audit.ingest.result import ImportResult
-from meta_audit.ingest.run import Import
-from meta_audit.model import Finding, JobRecord
-from meta_audit.parse import readings as parse_again
-from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.engines import tampering
 from tests.faults.documents import write_folder
+from tests.ingest import again
+from tests.ingest.again import Change, importing, renamed
 from tests.ingest.documents import compact, job, ndjson
 
-Better = Callable[[JobRecord], JobRecord]
 
-
-def reread(audit: Audit, better: Better | None, **limits: int) -> ImportResult:
-    """Read again with a parser that says something else of some documents."""
-
-    def read(content: bytes) -> Iterator[JobRecord]:
-        for record in parse_again.readings(content):
-            yield better(record) if better else record
-
-    store = open_to_write(str(audit.db))
-    with pytest.MonkeyPatch.context() as patch:
-        # In place of the parser of a later version.
-        patch.setattr(meta_audit.ingest.build, "readings", read)
-        result = Import(store, Quiet(), Options(limits=Limits(**limits))).reread(["reread"])
-    store.close()
-    return result
-
-
-def renamed(record: JobRecord) -> JobRecord:
-    """As if Meta of some jobs had been read wrongly."""
-    if record.meta.get("number") in ("2", "3"):
-        return msgspec.structs.replace(
-            record,
-            spec_sha256=sha256(record.spec_sha256).digest(),  # which covers Meta
-            meta={"number": f"better {record.meta['number']}"},
-            findings=(Finding("time.unit", "seen now"),),
-        )
-    return record
+def reread(audit: Audit, change: Change | None, **limits: int) -> ImportResult:
+    return again.reread(str(audit.db), change, **limits)
 
 
 @pytest.fixture
@@ -129,11 +96,9 @@ def test_again_appends_nothing_and_another_reading_supersedes_the_last(filled: A
 
 
 def test_a_document_that_is_rejected_now_stays(filled: Audit) -> None:
-    store = open_to_write(str(filled.db))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, importing(str(filled.db)) as run:
         patch.setattr(meta_audit.ingest.build, "readings", lambda _: iter(()))
-        counts = Import(store, Quiet()).reread(["reread"]).counts
-    store.close()
+        counts = run.reread(["reread"]).counts
     assert (counts.documents, counts.unchanged) == (7, 7)
     assert filled.rows("SELECT * FROM readings") == []
 
