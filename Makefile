@@ -17,7 +17,7 @@ define fast_tests
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs format clean
+.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs lookalikes format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -76,6 +76,12 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.faults.memory --megabytes $(or $(MEGABYTES),300)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),2000)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),500) --engine postgresql
+	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500)
+	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500) --engine postgresql
+	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500)
+	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500) --engine postgresql
+	$(BIN)/python -m tests.verify.harmless
+	$(BIN)/python -m tests.verify.harmless --engine postgresql
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
 
@@ -84,6 +90,9 @@ bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 
 docs: $(VENV)/dev ## Write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m tests.docs.generate
+
+lookalikes: $(VENV)/dev ## Write the table of look-alike letters anew (FROM=Unicode's confusables.txt)
+	$(BIN)/python -m tests.identity.make_confusables $(FROM)
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine
 
+from meta_audit.schema import VERSION_TABLE
 from meta_audit.schema.tables import metadata
 
 config = context.config
@@ -12,6 +13,7 @@ def run(connection):
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        version_table=VERSION_TABLE,
         transaction_per_migration=True,
         compare_type=True,
     )
@@ -22,7 +24,10 @@ def run(connection):
 given = config.attributes.get("connection")
 if context.is_offline_mode():
     context.configure(
-        url=config.get_main_option("sqlalchemy.url"), literal_binds=True, dialect_opts={}
+        url=config.get_main_option("sqlalchemy.url"),
+        version_table=VERSION_TABLE,
+        literal_binds=True,
+        dialect_opts={},
     )
     with context.begin_transaction():
         context.run_migrations()

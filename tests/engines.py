@@ -113,13 +113,17 @@ def tampering(db: str) -> Iterator[sa.Connection]:
     """Connect without triggers, and commit at the end."""
     store = open_to_write(db)
     with store.engine.connect() as connection:
+        triggers: list[Any] = []
         if store.file:
-            triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-            for (name,) in connection.exec_driver_sql(triggers).fetchall():
+            sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
+            triggers += connection.exec_driver_sql(sql)
+            for name, _ in triggers:
                 connection.exec_driver_sql(f"DROP TRIGGER {name}")
         else:
             connection.exec_driver_sql("SET session_replication_role = 'replica'")
         yield connection
+        for _, sql in triggers:
+            connection.exec_driver_sql(sql)
         connection.commit()
     store.close()
 

@@ -6,7 +6,7 @@ import itertools
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -123,7 +123,9 @@ class Administrator:
             self._driver = sqlite3.connect(db, isolation_level=None)
             self.run("PRAGMA foreign_keys = OFF")
             self.run("PRAGMA synchronous = OFF")
-            for (name,) in self.run("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
+            self._triggers = self.run(triggers)
+            for name, _ in self._triggers:
                 self.run(f"DROP TRIGGER {name}")
         else:
             url = sa.make_url(db).set(drivername="postgresql")
@@ -157,7 +159,11 @@ class Administrator:
         self.run("COMMIT")
 
     def close(self) -> None:
-        """Close the connection."""
+        """End the connection; the schema is as it was."""
+        if self.is_sqlite:
+            for _, sql in self._triggers:
+                with suppress(sqlite3.OperationalError):  # its table was dropped
+                    self.run(sql)
         self._driver.close()
 
 

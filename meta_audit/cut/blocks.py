@@ -107,7 +107,7 @@ class Blocks:
 
     @property
     def cut(self) -> bool:
-        """Whether the blocks ended in the middle of the content (known when exhausted)."""
+        """Tell whether the content ended in its middle. Known when the blocks are exhausted."""
         return self.damage is not None and self.damage.reason == "truncated"
 
     def peek(self, size: int, *, to_pause: bool = False) -> bytes:

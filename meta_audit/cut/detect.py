@@ -1,4 +1,4 @@
-"""What a source holds, told from its content, and from its name where that leaves a choice."""
+"""Detect the format of a source by its content, and by its name where both are possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lists Bacalhau wraps around jobs, and how such a page is told from a job itself."""
+"""Tell a page, which is a list that Bacalhau wraps around jobs, from a job itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ JOB_FIELDS: Final = frozenset(
 
 
 def is_page(fields: Iterable[tuple[str, bool]]) -> bool:
-    """Whether an object with these fields is a page of records: its elements are cut out.
+    """Tell whether an object with these fields is a page of records, whose elements are cut out.
 
     `fields`: the name of each, and whether its value is an array (or null, as Go writes an
     array that has no elements).

@@ -70,7 +70,7 @@ class _Section:
 
     @property
     def is_blank(self) -> bool:
-        """Whether the section has neither content nor directives."""
+        """Tell whether the section has neither content nor directives."""
         return (
             self.record.size <= MAX_DOCUMENT_BYTES
             and _SIGNIFICANT.search(self.record.content) is None
@@ -78,7 +78,7 @@ class _Section:
 
     @property
     def is_directives(self) -> bool:
-        """Whether all there is are directives, which belong to the document after the mark."""
+        """Tell whether there are only directives. They belong to the document after the mark."""
         return not self.is_blank and _NO_DIRECTIVE.search(self.record.content) is None
 
 

@@ -1,4 +1,4 @@
-"""Where the elements of a YAML list of jobs stand, found from libyaml's tokens.
+"""Find the elements of a YAML list of jobs by libyaml's tokens.
 
 Tokens, not events: they carry the place of every `-`, and bad syntax within one element leaves
 its neighbours alone. Nothing is constructed, and the depth is bounded.

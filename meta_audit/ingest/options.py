@@ -36,7 +36,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Options(Struct, frozen=True):
-    """What a user may choose."""
+    """Hold the choices of a user."""
 
     jobs: int = 0
     """Processes that parse beside this one."""

@@ -84,6 +84,11 @@ class Counts:
         self.jobs += written.jobs
         self.meta_pairs += written.meta_pairs
 
+    @property
+    def need_attention(self) -> bool:
+        """Tell whether there is something new to look at. Rejections of before are not new."""
+        return bool(self.rejected or self.truncated or self.partial)
+
     def kept(self) -> dict[str, int]:
         """Return the counts that import_results keeps."""
         return {name: getattr(self, name) for name in columns("import_results")[3:]}
@@ -91,7 +96,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """How an import ended."""
+    """Tell how an import ended."""
 
     import_id: int
     status: Status
@@ -115,20 +120,23 @@ class ImportResult:
 
     @property
     def needs_attention(self) -> bool:
-        """Tell whether there is something new to look at. Rejections of before are not new."""
-        counts = self.counts
-        return bool(counts.rejected or counts.truncated or counts.partial or self.nothing_found)
+        """Tell whether there is something new to look at."""
+        return self.counts.need_attention or self.nothing_found
 
     def shape(self) -> dict[str, object]:
         """Return the result as `--format json` prints it (docs/output.md)."""
-        counts = {
-            name: dict(sorted(value.items())) if isinstance(value, Counter) else value
-            for name, value in vars(self.counts).items()
-        }
         return {
             "import_id": self.import_id,
             "status": self.status,
-            **counts,
+            **plain(self.counts),
             "seconds": self.seconds,
             "checkpoint": self.sealed.note,
         }
+
+
+def plain(counts: Counts) -> dict[str, object]:
+    """Return counts as JSON has them."""
+    return {
+        name: dict(sorted(value.items())) if isinstance(value, Counter) else value
+        for name, value in vars(counts).items()
+    }

@@ -1,4 +1,4 @@
-"""What a checkpoint covers beside the tree: who ran which import, and what came from where.
+"""Cover who ran which import, and what came from where, by checkpoints.
 
 Entries say nothing of runs, so that the tree does not depend on how often an import was
 killed. The rows about runs are covered by the extension line of each checkpoint: a digest over

@@ -46,6 +46,11 @@ def append_missing(session: Session, path: Path) -> None:
     another store, or newer ones than the store has, as when an old copy of it was put back.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise StoreError(
+                f"cannot append to the file of checkpoints {path}: not a regular file",
+                advice=_ADVICE,
+            )
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

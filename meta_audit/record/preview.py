@@ -44,6 +44,10 @@ class Unwritten(Session):
         """Yield the rows of one statement, a few at a time."""
         return self._session.stream(sql, *parameters, rows_per_fetch=rows_per_fetch)
 
+    def accept_bad_text(self) -> None:
+        """Read texts that are not UTF-8, too."""
+        self._session.accept_bad_text()
+
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return self._session.joined(column)

@@ -70,7 +70,7 @@ class StoreIds:
 
 @dataclass(slots=True)
 class Job:
-    """What is known of a job: its versions, and the states that were seen."""
+    """Hold the known versions of a job, and the states that were seen."""
 
     job_key: int
     versions: dict[Row, int] = field(default_factory=dict)

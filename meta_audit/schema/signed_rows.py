@@ -1,6 +1,6 @@
-"""Which rows the extension line of a checkpoint covers, and in what order.
+"""Read the rows that the extension line of a checkpoint covers, in order.
 
-The one place that both the writer of checkpoints and `verify` read them from.
+Both the writer of checkpoints and `verify` use this module.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Query(Protocol):
 
 
 def extent(query: Query) -> Extent:
-    """How far the tables about runs go now."""
+    """Return how far the tables about runs go now."""
     return Extent(*query(_EXTENT)[0])
 
 
@@ -82,7 +82,7 @@ def custody(
     after: Extent,
     sources: tuple[int, int, bytes],
 ) -> Custody:
-    """The extension line of the checkpoint of an import.
+    """Return the extension line of the checkpoint of an import.
 
     `before`: extent at the checkpoint before; `sources`: the row of a `SourcesDigest` over the
     entries since.
@@ -103,7 +103,7 @@ def custody(
 
 
 def _rows(query: Query, sql: str, number: str, last: int, end: int) -> Iterator[tuple[Any, ...]]:
-    """Rows whose number is above `last` and not above `end`, ascending."""
+    """Yield rows whose number is above `last` and not above `end`, ascending."""
     paged = f"{sql} WHERE {number} > ? AND {number} <= ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
     while rows := query(paged, last, end):
         yield from rows

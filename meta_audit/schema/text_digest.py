@@ -1,4 +1,4 @@
-"""How long texts are found: by a digest of fixed size.
+"""Find long texts by a digest of fixed size.
 
 PostgreSQL refuses index rows above 2,704 bytes, and a Meta value may be megabytes.
 """

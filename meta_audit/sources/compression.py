@@ -28,7 +28,7 @@ _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
 class Budget(NamedTuple):
-    """How far one compressed source may expand."""
+    """Limit the expansion of one compressed source."""
 
     output_bytes: int = MAX_OUTPUT_BYTES
     ratio: int = MAX_RATIO
@@ -52,7 +52,7 @@ class Budget(NamedTuple):
 
 
 class _Decoder(Protocol):
-    """What `zlib.decompressobj()` and `ZstdDecompressor().decompressobj()` have in common."""
+    """Decompress bytes as they come, as zlib's and zstandard's `decompressobj()` do."""
 
     def decompress(self, data: bytes, /) -> bytes: ...
     @property

@@ -1,4 +1,4 @@
-"""What every source offers, and what a search for sources yields.
+"""Define the interface of every source, and the results of a search for sources.
 
 A new kind of source is one file: a subclass of `Source`, or of `stream.ByteStream` when its
 content is one stream of bytes. It brings bytes; `meta_audit.cut` says what a record is.

@@ -45,7 +45,7 @@ def find(
 
 
 class _Rules(NamedTuple):
-    """What is passed over in a directory by name."""
+    """Choose by name what a directory search passes over."""
 
     include: tuple[str, ...]
     exclude: tuple[str, ...]

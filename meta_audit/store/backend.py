@@ -1,4 +1,4 @@
-"""What each engine provides to open a store: the modules `sqlite.backend`, `postgresql.backend`."""
+"""Define the interface of an engine. `sqlite.backend` and `postgresql.backend` provide it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Backend(Protocol):
 
     def is_empty(self, session: Session) -> bool:
         """Return whether the place where the tables shall be made holds nothing."""
+
+    def may_upgrade(self, session: Session, /) -> bool:
+        """Return whether this user may change the tables."""
 
     def failure(self, name: str, error: Exception) -> StoreError:
         """Return the error that a person sees, for an error of the driver."""

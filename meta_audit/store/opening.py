@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
-from meta_audit.errors import StoreError
-from meta_audit.schema import HEAD
+from meta_audit.errors import DamagedStoreError, StoreError
+from meta_audit.schema import HEAD, MARKS, OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.location import is_sqlite, locate, shown
 from meta_audit.store.retry import Retry
 from meta_audit.store.sqlite import backend as sqlite
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 _Result = TypeVar("_Result")
+_REVISION: Final = re.compile(r"[0-9]{4}")
 
 # Errors from cleanup after a failure are not for a user.
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
@@ -96,15 +98,20 @@ class Store:
         self.engine.dispose()
 
     def revision(self) -> str:
-        """Return the revision of the schema, empty where there is none."""
+        """Return the revision of the schema, empty where this is no store of ours."""
 
         def find(session: Session) -> str:
-            if not self.backend.has_table(session, "alembic_version"):
-                return ""
-            found = session.query("SELECT version_num FROM alembic_version")
-            return str(found[0][0]) if found else ""
+            table = version_table(session, self.backend)
+            found = session.query(f"SELECT version_num FROM {table}") if table else []  # noqa: S608
+            revision = str(found[0][0]) if found else ""
+            return revision if _REVISION.fullmatch(revision) else ""
 
         return self.read(find)
+
+    @property
+    def is_old(self) -> bool:
+        """Tell whether the version table still has the name that older versions gave it."""
+        return self.read(lambda s: version_table(s, self.backend) == OLD_VERSION_TABLE)
 
     def upgrade(self) -> None:
         """Bring the store to this program's schema; another process may do the same at once."""
@@ -131,6 +138,34 @@ def open_to_read(db: str | None, *, retry: Retry | None = None) -> Store:
     with _closed_on_error(store):
         _check_current(store)
     return store
+
+
+def open_to_verify(db: str | None, *, retry: Retry | None = None) -> Store:
+    """Open an existing store to read, however damaged: what makes it ours is there in part.
+
+    Raises `StoreError` for a store of another program or another version of this one.
+    """
+    url = locate(db)
+    _check_exists(url)
+    store = _open(url, read_only=True, retry=retry or Retry.from_environment())
+    with _closed_on_error(store):
+        try:
+            if store.revision() or not _has_our_tables(store):
+                _check_current(store)
+        except DamagedStoreError:
+            pass  # verify tells of it
+    return store
+
+
+def version_table(session: Session, backend: Backend) -> str:
+    """Return the name of the table that holds the revision, empty where this is no store of ours.
+
+    Any program that uses Alembic may have a table of the old name.
+    """
+    if backend.has_table(session, VERSION_TABLE):
+        return VERSION_TABLE
+    ours = all(backend.has_table(session, name) for name in (OLD_VERSION_TABLE, *MARKS))
+    return OLD_VERSION_TABLE if ours else ""
 
 
 def has_store(db: str | None) -> bool:
@@ -206,7 +241,9 @@ def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
         return store.backend.is_empty(session)
 
     is_new = store.read(inspect)
-    if is_new:  # or left behind by a process that died before it had made the tables
+    is_old = not is_new and store.is_old and store.revision() == HEAD
+    is_old = is_old and store.read(store.backend.may_upgrade)
+    if is_new or is_old:  # or left behind by a process that died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
     _check_current(store)
     return is_new
@@ -217,6 +254,8 @@ def _make(file: Path, *, retry: Retry) -> None:
     store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
         store.upgrade()
+        # Closing would do this too, but hide an error; without its log the file is not a store.
+        store.session().query("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         store.close()
 
@@ -236,6 +275,10 @@ def _check_exists(url: sa.URL) -> None:
             f"there is no store at {url.database}",
             advice="Make one with `meta-audit ingest`, or name another with --db or META_AUDIT_DB.",
         )
+
+
+def _has_our_tables(store: Store) -> bool:
+    return store.read(lambda s: any(store.backend.has_table(s, name) for name in MARKS))
 
 
 def _check_current(store: Store) -> None:

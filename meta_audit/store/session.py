@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -48,10 +48,14 @@ class Session(ABC):
     `DamagedStoreError` where the store can be reached but its content cannot be read.
     """
 
+    is_sqlite: ClassVar[bool] = False
+
     def __init__(self, name: str, retry: Retry) -> None:
         self.name = name
         """The store's name for a person."""
         self.retry = retry
+        self.has_bad_text = False
+        """Whether a text was read that is not UTF-8, since `accept_bad_text`."""
 
     @abstractmethod
     def close(self) -> None:
@@ -83,6 +87,18 @@ class Session(ABC):
         self, sql: str, /, *parameters: object, rows_per_fetch: int = ROWS_PER_FETCH
     ) -> Iterator[Row]:
         """Yield the rows of one statement, a few at a time. Other statements may come between."""
+
+    @abstractmethod
+    def accept_bad_text(self) -> None:
+        """Read texts that are not UTF-8 from here on, with a lone surrogate for a bad byte."""
+
+    def decode(self, text: bytes) -> str:
+        """Decode a text of the store as `accept_bad_text` says."""
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            self.has_bad_text = True
+            return text.decode(errors="surrogateescape")
 
     @abstractmethod
     def joined(self, column: str) -> str:

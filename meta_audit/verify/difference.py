@@ -1,8 +1,8 @@
-"""Says in what two entries of one document differ."""
+"""Tell in what two entries of one document differ."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from meta_audit.ledger.entry import Entry
@@ -10,26 +10,39 @@ if TYPE_CHECKING:
 LONGEST: Final = 60
 
 
-def difference(signed: Entry, rows: Entry) -> str:
-    """The fields that differ, with the first of their values that do."""
+class Words(NamedTuple):
+    """Hold the words for differences."""
+
+    changed: str
+    missing: str
+    added: str
+
+
+SIGNED: Final = Words("signed {}, now {}", "{} is missing", "{} was not signed")
+READ: Final = Words("then {}, now {}", "then {}", "now {}")
+"""Of a document that two versions of the program read."""
+
+
+def difference(signed: Entry, rows: Entry, words: Words = SIGNED) -> str:
+    """Name the fields that differ, with the first of their values that do."""
     if type(signed) is not type(rows):
         return "an accepted document stands where a rejected one was, or the other way round"
     found = []
     for name in signed.__struct_fields__:
         was, now = getattr(signed, name), getattr(rows, name)
         if was != now:
-            found.append(f"{name}: {_first(was, now)}")
+            found.append(f"{name}: {_first(was, now, words)}")
     return "; ".join(found) or "nothing differs"
 
 
-def _first(was: Any, now: Any) -> str:
+def _first(was: Any, now: Any, words: Words) -> str:
     if isinstance(was, list | tuple) and isinstance(now, list | tuple):
         missing = [item for item in was if item not in now]
         added = [item for item in now if item not in was]
-        parts = [f"{_short(item)} is missing" for item in missing[:1]]
-        parts += [f"{_short(item)} was not signed" for item in added[:1]]
+        parts = [words.missing.format(_short(item)) for item in missing[:1]]
+        parts += [words.added.format(_short(item)) for item in added[:1]]
         return " and ".join(parts) or "another order"
-    return f"signed {_short(was)}, now {_short(now)}"
+    return words.changed.format(_short(was), _short(now))
 
 
 def _short(value: Any) -> str:

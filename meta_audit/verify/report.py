@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""Report of a verification: checks, damages, other readings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ KEPT_PER_PART: Final = 50
 SHOWN: Final = 100
 """Damages that the report holds."""
 
-Kind = Literal[
-    "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside", "program"
-]
-"""`bytes`: a kept document is not what its hash says. `program`: the document, parsed again,
-says something else than the entry."""
+Kind = Literal["edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside"]
+"""`bytes`: a kept document is not what its hash says, or something cannot be read at all."""
 
 
 class Check(IntEnum):
-    """The checks, by number."""
+    """Numbers of the checks; they stay the same from version to version."""
 
     CHECKPOINTS = 1
     SIGNATURES = 2
@@ -36,6 +33,9 @@ class Check(IntEnum):
     DERIVED = 9
     OUTSIDE = 10
     DEEP = 11
+    SCHEMA = 12
+    INDEXES = 13
+    VALUES = 14
 
 
 TITLES: Final[dict[Check, tuple[str, str]]] = {
@@ -46,7 +46,7 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "docs/ledger.md",
     ),
     Check.BYTES: ("kept bytes have their hashes", "FIPS 180-4"),
-    Check.ROWS: ("rows give the entries, and these the leaves", "RFC 9162 §2.1.1"),
+    Check.ROWS: ("entries rebuilt from rows match their leaf hashes", "RFC 9162 §2.1.1"),
     Check.ROOTS: (
         "leaves give the root of every checkpoint, each consistent with the next",
         "RFC 9162 §2.1.1, §2.1.4",
@@ -59,11 +59,14 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "RFC 9162 §2.1.4, C2SP tlog-checkpoint",
     ),
     Check.DEEP: ("documents, parsed again, give their entries", "docs/ledger.md"),
+    Check.SCHEMA: ("the schema is the one that this version makes", "docs/schema.md"),
+    Check.INDEXES: ("indexes lead to the rows of their tables", "PRAGMA integrity_check, amcheck"),
+    Check.VALUES: ("values have the types of their columns", "docs/schema.md"),
 }
 
 
 class Damage(Struct, frozen=True):
-    """Something that is not as the ledger says."""
+    """Describe one thing that is not as it was signed or made."""
 
     check: int
     kind: Kind
@@ -74,8 +77,17 @@ class Damage(Struct, frozen=True):
     detail: str
 
 
+class OtherReading(Struct, frozen=True):
+    """Note a document that this version reads differently than before. No damage."""
+
+    entry: int
+    job: str
+    detail: str
+    """What differs."""
+
+
 class Damages:
-    """Collects damages: counts all, keeps those with the lowest entries."""
+    """Collect damages: count all, keep the first ones."""
 
     def __init__(self, limit: int = KEPT_PER_PART) -> None:
         self._limit = limit
@@ -85,25 +97,26 @@ class Damages:
     def add(
         self, check: Check, kind: Kind, detail: str, *, entry: int | None = None, job: str = ""
     ) -> None:
-        """Note one."""
+        """Add a damage."""
         self.counts[check] = self.counts.get(check, 0) + 1
         if self.counts[check] <= self._limit:
-            self.kept.append(Damage(int(check), kind, entry, job, detail))
+            told = Damage(int(check), kind, entry, _printable(job), _printable(detail))
+            self.kept.append(told)
 
     def merge(self, kept: list[Damage], counts: dict[int, int]) -> None:
-        """Take over what a part of the work found."""
+        """Add the damages that a part of the work found."""
         self.kept += kept
         for check, count in counts.items():
             self.counts[check] = self.counts.get(check, 0) + count
 
     def first(self) -> list[Damage]:
-        """The first ones by entry; those that concern no entry come last."""
+        """Return the first damages by entry; those of no entry come last."""
         kept = sorted(self.kept, key=lambda d: (d.entry is None, d.entry or 0, d.check))
         return kept[:SHOWN]
 
 
 class Report(Struct, frozen=True):
-    """The whole verification. Shape of `verify --format json`."""
+    """Hold the whole verification. This is the shape of `verify --format json`."""
 
     format: str
     store: str
@@ -120,14 +133,26 @@ class Report(Struct, frozen=True):
     damages: tuple[Damage, ...]
     """The first ones, by entry."""
     damage_count: int
+    readings: tuple[OtherReading, ...]
+    """Documents that this version reads otherwise; the first ones, by entry."""
+    reading_count: int
+    not_checked: tuple[str, ...]
+    """What was left out, in words; empty where everything was checked."""
     seconds: float
+    against: tuple[str, ...] = ()
+    """Files of checkpoints that the store was compared with."""
 
 
-class Options(NamedTuple):
-    """What is asked for; goes to every process."""
+def _printable(text: str) -> str:
+    """Write what is no Unicode as an escape."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+class VerifyOptions(NamedTuple):
+    """Hold the options of a run; every process gets them."""
 
     since: int = 0
-    """Entries below this index are not looked at."""
+    """Entries below this index are not checked."""
     deep: bool = False
     secret: int = 0
     """Random, of this run: keys the sums that compare `pair_jobs`."""

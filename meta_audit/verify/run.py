@@ -1,13 +1,15 @@
-"""One verification, from the first check to the report."""
+"""Run one verification, from the first check to the report."""
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from secrets import randbits
 from typing import TYPE_CHECKING, Final, Protocol
 
-from meta_audit.errors import NotFoundError
+from meta_audit.errors import DamagedStoreError, LedgerError, NotFoundError
 from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.step import Step
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
@@ -15,7 +17,25 @@ from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
-from meta_audit.verify.report import FORMAT, TITLES, Check, Damages, Options, Report
+from meta_audit.verify.guard import guarded
+from meta_audit.verify.report import (
+    FORMAT,
+    SHOWN,
+    TITLES,
+    Check,
+    Damages,
+    OtherReading,
+    Report,
+    VerifyOptions,
+)
+from meta_audit.verify.structure import (
+    TABLES,
+    Expected,
+    check_schema,
+    check_values,
+    expected,
+    table_parts,
+)
 from meta_audit.verify.values import COUNTS
 from meta_audit.verify.work import Plan, Tallies
 from meta_audit.verify.workers import Alone, Part, Processes
@@ -35,18 +55,61 @@ PAIRS_PER_PART: Final = 10_000
 SMALL: Final = 5_000
 """Below so many entries other processes cost more than they save."""
 END: Final = 2**63 - 1
+PARTIAL: Final = (Check.DICTIONARIES, Check.DERIVED, Check.INDEXES)
+"""Checks of the whole store alone."""
 SECRET_BITS: Final = 60
 
 
 class VerifyProgress(Protocol):
-    """Is told how the verification goes on."""
+    """Show how far the verification is."""
 
     def __call__(self, done: int, total: int, /) -> None:
-        """So many parts are done."""
+        """Take the number of finished parts."""
+
+
+def verify(
+    store: Store,
+    *,
+    against: Sequence[str] | None = None,
+    since: int = 0,
+    pins: Sequence[VerifierKey] = (),
+    jobs: int | None = None,
+    deep: bool = False,
+    progress: VerifyProgress = lambda _done, _total: None,
+) -> Report:
+    """Check a store, from the beginning again where that is cut short.
+
+    `against` are files of checkpoints held outside, by default the one beside the store;
+    `since` a checkpoint up to which all was checked before; `pins` the keys that are trusted;
+    `jobs` the number of processes, by default one per processor. Raises `StoreError`,
+    `NotFoundError`, `UsageError`.
+    """
+    files = _beside(store) if against is None else against
+
+    def once() -> Report:
+        return Verification(
+            store,
+            against=files,
+            since=since,
+            pins=pins,
+            jobs=jobs or os.cpu_count() or 1,
+            deep=deep,
+            progress=progress,
+        ).run()
+
+    return store.retry.call(once, seconds=store.retry.read_seconds)
+
+
+def _beside(store: Store) -> tuple[str, ...]:
+    """Return the file of checkpoints beside an SQLite store, if there is one."""
+    if store.file is None:
+        return ()
+    path = Path(f"{store.file}.checkpoints")
+    return (str(path),) if path.is_file() and path.stat().st_size else ()
 
 
 class Verification:
-    """One verification of one store."""
+    """Verify one store."""
 
     def __init__(
         self,
@@ -69,75 +132,126 @@ class Verification:
         self._progress = progress
         self._damages = Damages()
         self._tallies = Tallies()
+        self._not_checked: list[str] = []
+        if since:
+            what = "what checkpoint {} covers, dictionaries, derived tables, indexes (--since)"
+            self._not_checked.append(what.format(since))
         self._entry = 0
         """The first entry that is looked at."""
 
     def run(self) -> Report:
         """Check everything. Raises `StoreError`, `NotFoundError`, `UsageError`."""
         began = time.monotonic()
-        with ExitStack() as stack:
-            session = self._store.session()
-            stack.callback(session.close)
-            session.begin_snapshot()
-            entries = session.value("SELECT count(*) FROM ledger_entries")
-            processes = None
-            if self._jobs > 1 and entries >= SMALL:
-                processes = Processes(self._store, self._jobs)
-                stack.callback(processes.close)
-                processes.agree(session)
-            return self._check(session, processes, began)
+        made = expected(self._store)
+        try:
+            with ExitStack() as stack:
+                session = self._store.session()
+                stack.callback(session.close)
+                session.accept_bad_text()
+                session.begin_snapshot()
+                entries = self._count(session, "ledger_entries")
+                processes = None
+                if self._jobs > 1 and entries >= SMALL:
+                    processes = Processes(self._store, self._jobs)
+                    stack.callback(processes.close)
+                    processes.agree(session)
+                return self._check(session, processes, made, began)
+        except DamagedStoreError as error:  # nothing of it can be read
+            self._damages.add(Check.SCHEMA, "bytes", str(error))
+            self._not_checked.append("anything else: the store cannot be read")
+            return self._report(began, (), {})
 
-    def _check(self, session: Session, processes: Processes | None, began: float) -> Report:
+    def _count(self, session: Session, table: str) -> int:
+        """Count the rows of a table, 0 where it cannot be read."""
+        with guarded(session, self._damages, Check.NUMBERS, table):
+            return int(session.value(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
+        return 0
+
+    def _check(
+        self, session: Session, processes: Processes | None, made: Expected, began: float
+    ) -> Report:
         damages = self._damages
-        entries = session.value("SELECT count(*) FROM ledger_entries")
+        self._not_checked += check_schema(self._store, session, made, damages)
+        counts = {table: self._count(session, table) for table in TABLES}
+        entries = counts["ledger_entries"]
         checkpoints = Checkpoints(session, damages)
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
-        options = Options(start.size, self._deep, randbits(SECRET_BITS))
-        counts = {
-            table: session.value(f"SELECT count(*) FROM {table}")  # noqa: S608 - own names
-            for table in COUNTS
-        }
-        plan = Plan(options, entries, counts)
+        options = VerifyOptions(start.size, self._deep, randbits(SECRET_BITS))
+        plan = Plan(options, entries, {table: counts[table] for table in COUNTS})
         crew: Crew
         if processes:
             processes.plan(plan)
             crew = processes
         else:
             crew = Alone(session, plan)
-        sizes = tuple(one.checkpoint.size for one in outside)
+        sizes = (start.size, *(one.checkpoint.size for one in outside))
         marks = checkpoints.sizes[self._since :]
-        heads = self._do(crew, [Part("leaves", (start, sizes, marks)), *self._parts(session)])
+        parts = [Part("leaves", (start, sizes, marks))]
+        with guarded(session, damages, Check.ROWS, "the store"):
+            parts += self._parts(session, counts)
+        heads = self._do(crew, parts)
         checkpoints.check_roots(heads, start.size)
         checkpoints.check_custody(heads, self._since)
-        unsigned = checkpoints.check_unsigned()
+        unsigned: dict[str, int] = {}
+        with guarded(session, damages, Check.CUSTODY, "what is not signed yet"):
+            unsigned = checkpoints.check_unsigned()
         if not self._since:
             self._check_whole(session)
+        has_bad_text = self._tallies.has_bad_text or session.has_bad_text
+        check_values(session, damages, has_bad_text=has_bad_text)
         check_outside(outside, checkpoints, keys, heads=heads, since=start.size, damages=damages)
-        last = checkpoints.kept[-1].checkpoint.size if checkpoints.kept else 0
+        return self._report(began, self._steps(made, unsigned, torn), counts, checkpoints)
+
+    def _report(
+        self,
+        began: float,
+        steps: tuple[Step, ...],
+        counts: dict[str, int],
+        checkpoints: Checkpoints | None = None,
+    ) -> Report:
+        damages = self._damages
+        kept = checkpoints.kept if checkpoints else []
+        entries = counts.get("ledger_entries", 0)
         return Report(
             FORMAT,
             self._store.name,
             "damaged" if damages.counts else "intact",
             entries,
-            min(last, entries),
-            session.value("SELECT count(*) FROM jobs"),
-            len(checkpoints.kept),
-            tuple(map(str, checkpoints.signers)),
-            self._steps(unsigned, torn),
+            min(kept[-1].checkpoint.size, entries) if kept else 0,
+            counts.get("jobs", 0),
+            len(kept),
+            tuple(map(str, checkpoints.signers)) if checkpoints else (),
+            steps,
             tuple(damages.first()),
             sum(damages.counts.values()),
+            self._readings(),
+            self._tallies.reading_count,
+            (*self._not_checked, *self._not_asked_for()),
             round(time.monotonic() - began, 3),
+            tuple(self._against),
         )
+
+    def _not_asked_for(self) -> Iterator[str]:
+        if not self._against:
+            yield "checkpoints held outside the store (--against)"
+        if not self._deep:
+            yield "documents parsed again (--deep)"
+
+    def _readings(self) -> tuple[OtherReading, ...]:
+        return tuple(sorted(self._tallies.readings, key=lambda reading: reading.entry)[:SHOWN])
 
     def _start(self, checkpoints: Checkpoints) -> Start:
         if not self._since:
             return Start()
         for kept in checkpoints.kept:
             if kept.number == self._since:
-                tree = Tree(kept.checkpoint.size, kept.frontier)
-                if tree.root() != kept.checkpoint.root:
+                try:
+                    same = Tree(kept.checkpoint.size, kept.frontier).root() == kept.checkpoint.root
+                except LedgerError:
+                    same = False
+                if not same:
                     detail = f"checkpoint {kept.number}: its frontier is not that of its root"
                     self._damages.add(Check.ROOTS, "edited", detail)
                 self._entry = kept.checkpoint.size
@@ -147,18 +261,20 @@ class Verification:
             advice="`meta-audit checkpoint list` lists them.",
         )
 
-    def _parts(self, session: Session) -> Iterator[Part]:
+    def _parts(self, session: Session, counts: dict[str, int]) -> Iterator[Part]:
         if self._since:
-            yield from self._new_parts(session)
+            yield from self._new_parts(session, counts["ledger_entries"])
             return
+        for name, arguments in table_parts(session):
+            yield Part(name, arguments)
         yield Part("dictionaries")
         yield Part("unique")
         yield Part("resolutions")
         yield Part("readings")
         # Counted, not the greatest: that could have been made anything.
-        last_job = session.value("SELECT count(*) FROM jobs")
-        last_pair = session.value("SELECT count(*) FROM meta_pairs")
-        entries = session.value("SELECT count(*) FROM ledger_entries")
+        last_job, last_pair, entries = (
+            counts[table] for table in ("jobs", "meta_pairs", "ledger_entries")
+        )
         # The first pairs may be in every job: these parts are the longest, and come first.
         for low, high in _ranges(last_pair, PAIRS_PER_PART):
             yield Part("index", (low, high))
@@ -167,7 +283,7 @@ class Verification:
         for low, high in _ranges(entries, ENTRIES_PER_PART):
             yield Part("documents", (low, high))
 
-    def _new_parts(self, session: Session) -> Iterator[Part]:
+    def _new_parts(self, session: Session, entries: int) -> Iterator[Part]:
         """Of the jobs only those that entries since then concern."""
         sql = "SELECT DISTINCT job_key FROM observations WHERE document_id >= ? ORDER BY job_key"
         keys = [key for (key,) in session.query(sql, self._entry)]
@@ -179,7 +295,6 @@ class Verification:
             low, high = (key if low < 0 else low), key
         if low >= 0:
             yield Part("jobs", (low, high + 1))
-        entries = session.value("SELECT count(*) FROM ledger_entries")
         for begin in range(self._entry, entries, ENTRIES_PER_PART):
             yield Part("documents", (begin, min(begin + ENTRIES_PER_PART, entries)))
 
@@ -203,25 +318,32 @@ class Verification:
         tallies.compression |= other.compression
         tallies.searchable.add(other.searchable)
         tallies.indexed.add(other.indexed)
+        tallies.has_bad_text |= other.has_bad_text
+        tallies.readings += other.readings
+        tallies.reading_count += other.reading_count
+        self._not_checked += other.not_checked
 
     def _twice(self, index: int) -> None:
         self._damages.add(Check.ROWS, "added", "it is observed twice", entry=index)
 
     def _check_whole(self, session: Session) -> None:
-        """What only the whole store can show."""
+        """Check what only the whole store can show."""
         tallies, damages = self._tallies, self._damages
         missing = int.from_bytes(tallies.accepted) & ~int.from_bytes(tallies.seen)
         for index in _set_bytes(missing, len(tallies.accepted)):
             damages.add(Check.ROWS, "missing", "its observation is not there", entry=index)
-        check_numbers(session, damages)
+        with guarded(session, damages, Check.NUMBERS, "numbers of rows"):
+            check_numbers(session, damages)
         check_unused(tallies, damages)
-        for (number,) in session.query("SELECT dictionary_id FROM compression_dictionaries"):
-            if number not in tallies.compression:
-                detail = f"compression_dictionaries {number} is used by no document"
-                damages.add(Check.DICTIONARIES, "added", detail)
-        check_index(tallies, session, damages)
+        with guarded(session, damages, Check.DICTIONARIES, "compression_dictionaries"):
+            for (number,) in session.query("SELECT dictionary_id FROM compression_dictionaries"):
+                if number not in tallies.compression:
+                    detail = f"compression_dictionaries {number} is used by no document"
+                    damages.add(Check.DICTIONARIES, "added", detail)
+        with guarded(session, damages, Check.DERIVED, "pair_jobs"):
+            check_index(tallies, session, damages)
 
-    def _steps(self, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
+    def _steps(self, made: Expected, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []
         for check in Check:
             title, source = TITLES[check]
@@ -239,7 +361,12 @@ class Verification:
                 )
             elif check is Check.DEEP and not self._deep:
                 status, detail = "skipped", "not asked for (--deep)"
-            elif self._since and check in (Check.DICTIONARIES, Check.DERIVED):
+            elif check is Check.DEEP and self._tallies.reading_count:
+                count = self._tallies.reading_count
+                status, detail = "warning", f"this version reads {count:,} of them otherwise"
+            elif check is Check.SCHEMA and made.objects is None:
+                status, detail = "warning", f"only names: {made.reason}"
+            elif self._since and check in PARTIAL:
                 status, detail = "skipped", "only of the whole store, without --since"
             elif check is Check.CUSTODY and unsigned:
                 status = "warning"
@@ -255,7 +382,7 @@ class Verification:
 
 
 def _ranges(last: int, step: int) -> Iterator[tuple[int, int]]:
-    """Cut all numbers into ranges: none is left out, however far from the others."""
+    """Cut all integers into ranges, so that no row is left out, whatever its number."""
     low = -END - 1
     for high in range(step, last + 1, step):
         yield low, high
@@ -264,7 +391,7 @@ def _ranges(last: int, step: int) -> Iterator[tuple[int, int]]:
 
 
 def _either(ours: bytes, theirs: bytes, both: Callable[[int], None] | None = None) -> bytes:
-    """Marks that either has; `both` is told those that both have."""
+    """Return marks that either has; call `both` for those that both have."""
     if not ours:
         return theirs
     a, b = int.from_bytes(ours), int.from_bytes(theirs)
@@ -275,7 +402,7 @@ def _either(ours: bytes, theirs: bytes, both: Callable[[int], None] | None = Non
 
 
 def _set_bytes(number: int, length: int) -> Iterator[int]:
-    """Places of the bytes that are 1."""
+    """Yield the places of the bytes that are 1."""
     marks = number.to_bytes(length)
     at = marks.find(1)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""Texts, pairs, identities and attribution sets by their numbers: looked up in bulk, bounded."""
+"""Look up texts, pairs, identities and attribution sets by number, in bulk and bounded."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ COUNTS: Final = {
 
 
 def weight(secret: int, pair: int) -> int:
-    """A number for a pair that nobody can foresee who does not know the secret of the run."""
+    """Return a number for a pair that cannot be foreseen without the secret of the run."""
     return hash((secret, 1, pair))
 
 
 class Used:
-    """Which numbers of a dictionary are referred to. Numbers beyond its end are left out."""
+    """Mark the numbers of a dictionary that something refers to, up to its end."""
 
     def __init__(self, count: int) -> None:
         self.marks = bytearray(count + 1)
 
     def mark(self, numbers: Iterable[int]) -> None:
-        """These are referred to."""
+        """Mark numbers."""
         marks, end = self.marks, len(self.marks)
         for number in numbers:
             if 0 < number < end:
@@ -44,7 +44,7 @@ class Used:
 
 
 class Attributions:
-    """An attribution set, as an entry has it, and as the reverse index needs it."""
+    """Hold an attribution set as an entry has it, and as the reverse index needs it."""
 
     __slots__ = ("keys", "rows")
 
@@ -55,7 +55,7 @@ class Attributions:
 
 
 class Values:
-    """Values by number, within one process. What does not exist is not there: `KeyError`."""
+    """Look up values by number, within one process. Raises `KeyError` where there is none."""
 
     def __init__(self, session: Session, counts: dict[str, int], secret: int) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""The work of a verification, cut into parts that any process can do, in any order."""
+"""Do the work of a verification in parts, in any process and any order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
-from meta_audit.verify.difference import difference
-from meta_audit.verify.report import Check, Damages, Options
+from meta_audit.verify.difference import READ, difference
+from meta_audit.verify.guard import octets
+from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import Values
 
 if TYPE_CHECKING:
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What every process must know before it begins."""
+    """Hold what every process must know before it begins."""
 
-    options: Options
+    options: VerifyOptions
     entries: int
     """Entries of the ledger."""
     counts: dict[str, int]
@@ -30,7 +32,7 @@ class Plan(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """A keyed sum over rows of pair_jobs: other rows have another sum, whatever the order.
+    """Add up rows of pair_jobs with a key: other rows have another sum, whatever the order.
 
     Each row adds the weight of its pair times the hash of hour and job, both keyed with the
     secret of the run, so that no one can have prepared rows whose sum is the same.
@@ -40,14 +42,14 @@ class Sums:
     total: int = 0
 
     def add(self, other: Sums) -> None:
-        """Take in another part."""
+        """Add another part."""
         self.count += other.count
         self.total += other.total
 
 
 @dataclass
 class Tallies:
-    """What the parts found that only all together can be judged."""
+    """Hold what the parts found and only the whole can judge."""
 
     damages: list[Damage] = field(default_factory=list)
     counts: dict[int, int] = field(default_factory=dict)
@@ -62,10 +64,16 @@ class Tallies:
     """`pair_jobs` as it should be."""
     indexed: Sums = field(default_factory=Sums)
     """`pair_jobs` as it is."""
+    not_checked: tuple[str, ...] = ()
+    has_bad_text: bool = False
+    """Whether a text was met that is not UTF-8."""
+    readings: tuple[OtherReading, ...] = ()
+    """Documents that this version reads otherwise than the one that took them in."""
+    reading_count: int = 0
 
 
 class Work:
-    """What one process needs, and what it has found so far."""
+    """Hold what one process needs and what it has found."""
 
     def __init__(self, session: Session, plan: Plan) -> None:
         self.session = session
@@ -78,11 +86,14 @@ class Work:
         self.compression: set[int] = set()
         self.searchable = Sums()
         self.indexed = Sums()
+        self.not_checked: list[str] = []
+        self.readings: list[OtherReading] = []
+        self.reading_count = 0
         self._uris: dict[int, str] = {}
         self._superseded: set[int] | None = None
 
     def uri(self, source_id: int) -> str:
-        """Name of a source. Raises `KeyError`."""
+        """Return the name of a source. Raises `KeyError`."""
         if source_id not in self._uris:
             rows = self.session.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
             if not rows:
@@ -99,7 +110,7 @@ class Work:
         return self._superseded
 
     def tallies(self) -> Tallies:
-        """All that was found."""
+        """Return all that was found."""
         return Tallies(
             self.damages.kept,
             self.damages.counts,
@@ -109,41 +120,49 @@ class Work:
             self.compression,
             self.searchable,
             self.indexed,
+            tuple(self.not_checked),
+            self.session.has_bad_text,
+            tuple(self.readings),
+            self.reading_count,
         )
 
     def differs(self, job_key: int, index: int, entry: bytes) -> None:
         """Note an entry that is not the leaf's, and say what differs, if the document can tell."""
         rows = decode_if_entry(entry)
-        leaf = self.session.value(
+        leaf = self.session.query(
             "SELECT leaf_hash FROM ledger_entries WHERE entry_index = ?", index
         )
-        job = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
         detail = "its rows do not give its leaf"
-        if isinstance(rows, AcceptedEntry):
+        if isinstance(rows, AcceptedEntry) and leaf:
             for said in self._readings(index, rows):
-                if leaf_hash(said) == bytes(leaf):
+                if leaf_hash(said) == octets(leaf[0][0]):
                     detail = difference(decode_entry(said), rows)
                     break
             else:
                 detail = f"{detail}, nor does its document: the leaf or the rows were changed"
-        self.damages.add(Check.ROWS, "edited", detail, entry=index, job=job[0][0] if job else "")
+        self.damages.add(Check.ROWS, "edited", detail, entry=index, job=self.job_id(job_key))
+
+    def job_id(self, job_key: int) -> str:
+        """Return the ID of a job, empty where there is none."""
+        rows = self.session.query("SELECT job_id FROM jobs WHERE job_key = ?", job_key)
+        return str(rows[0][0]) if rows else ""
 
     def parse_again(self, index: int, entry: bytes) -> None:
-        """Whether the kept document, parsed again, gives the entry."""
+        """Note where the kept document, parsed again, says something else than the entry."""
         rows = decode_if_entry(entry)
-        if isinstance(rows, AcceptedEntry) and entry not in self._readings(index, rows):
-            self.damages.add(
-                Check.DEEP,
-                "program",
-                "the document, parsed again, says something else than its rows",
-                entry=index,
-                job=rows.job_id,
-            )
+        if not isinstance(rows, AcceptedEntry):
+            return
+        readings = self._readings(index, rows)
+        if entry in readings:
+            return
+        self.reading_count += 1
+        if len(self.readings) < KEPT_PER_PART:
+            told = [difference(rows, decode_entry(said), READ) for said in readings]
+            detail = min(told, key=len) if told else "this version does not take the document"
+            self.readings.append(OtherReading(index, rows.job_id, detail))
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
-        """Entries that the kept document gives: it does not tell how it was read."""
-        from meta_audit.verify.checks.evidence import content_of  # noqa: PLC0415 - it imports this
-
+        """Return the entries that the kept document gives, one per way to read it."""
         content = content_of(self.session, index)
         if content is None:
             return []

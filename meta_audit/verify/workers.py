@@ -1,4 +1,4 @@
-"""Processes that each read the same state of the store and do parts of the work."""
+"""Do parts of the work in processes that read the same state of the store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
-from meta_audit.store.opening import open_to_read
+from meta_audit.store.opening import open_to_verify
 from meta_audit.verify.checks.derived import check_readings, check_resolutions, sum_indexed
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_dictionaries, check_unique
+from meta_audit.verify.guard import UNREADABLE, said
 from meta_audit.verify.report import Check
+from meta_audit.verify.structure import check_lookups, check_table
 from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
@@ -40,11 +42,15 @@ _STAMP: Final = """
 def see_newest(session: Session) -> tuple[Any, ...]:
     """See the newest state from here on; return a stamp that tells it from every other."""
     session.begin_snapshot()
-    return session.query(_STAMP)[0]
+    try:
+        return session.query(_STAMP)[0]
+    except DamagedStoreError:
+        session.begin_snapshot()
+        return ()
 
 
 class Part(NamedTuple):
-    """A part of the work: its name, and what it is given."""
+    """Name a part of the work, with its arguments."""
 
     name: str
     arguments: tuple[Any, ...] = ()
@@ -63,34 +69,80 @@ PARTS: dict[str, Callable[..., Any]] = {
     "unique": check_unique,
     "resolutions": check_resolutions,
     "readings": check_readings,
+    "table": check_table,
+    "lookups": check_lookups,
     "tallies": Work.tallies,
 }
+CHECKS: Final = {
+    "leaves": Check.NUMBERS,
+    "documents": Check.BYTES,
+    "index": Check.DERIVED,
+    "dictionaries": Check.DICTIONARIES,
+    "unique": Check.DICTIONARIES,
+    "resolutions": Check.DERIVED,
+    "readings": Check.DERIVED,
+    "table": Check.INDEXES,
+    "lookups": Check.INDEXES,
+}
+"""What a part that cannot be done is a damage of; else `ROWS`."""
+HALVED: Final = ("jobs", "documents")
+"""Parts that are done again in halves, down to the one row that cannot be read."""
 
 
 def _do(work: Work, part: Part) -> Any:
     """Do a part; what cannot be read is a damage too."""
     try:
         return PARTS[part.name](work, *part.arguments)
-    except DamagedStoreError as error:
-        detail = f"{part.name} {part.arguments[:2]}: {error}"
-        work.damages.add(Check.ROWS, "bytes", detail)
-        with suppress(DamagedStoreError):
-            work.session.begin_snapshot()  # on PostgreSQL the transaction is over
+    except UNREADABLE as error:
+        work.session.begin_snapshot()  # on PostgreSQL the transaction is over
+        if part.name in HALVED and _may_be_halved(work, part):
+            low, high = part.arguments
+            middle = _between(low, high)
+            _do(work, Part(part.name, (low, middle)))
+            _do(work, Part(part.name, (middle, high)))
+            return None
+        check = CHECKS.get(part.name, Check.ROWS)
+        where = ", ".join(map(str, part.arguments[:1]))
+        detail = f"{part.name} {where}".strip() + f" cannot be read: {said(error)}"
+        work.damages.add(check, "bytes", detail)
         return Heads({}, []) if part.name == "leaves" else None
 
 
+def _may_be_halved(work: Work, part: Part) -> bool:
+    """Return whether an empty range of it can be read: then single rows are at fault."""
+    low, high = part.arguments
+    if high - low <= 1:
+        return False
+    try:
+        PARTS[part.name](work, 0, 0)
+    except UNREADABLE:
+        work.session.begin_snapshot()
+        return False
+    return True
+
+
+def _between(low: int, high: int) -> int:
+    """Halve a range; of one without an end, rather the exponents: rows are near the other end."""
+    if low < 0 < high:
+        return 0
+    if high <= 0:
+        return -_between(-high, -low)
+    first, last = low.bit_length(), high.bit_length()
+    return 1 << ((first + last) // 2) if last - first > 4 else (low + high) // 2
+
+
 class Crew(Protocol):
-    """Does parts."""
+    """Do parts of the work."""
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
-        """Do parts, in any order; what each gave."""
+        """Do parts in any order; yield the result of each."""
 
     def finish(self) -> Iterator[Any]:
-        """The tallies of every worker."""
+        """Yield the tallies of every worker."""
 
 
 class Alone:
-    """This process does it all."""
+    """Do all parts in this process."""
 
     def __init__(self, session: Session, plan: Plan) -> None:
         self._work = Work(session, plan)
@@ -105,12 +157,12 @@ class Alone:
             gc.enable()
 
     def finish(self) -> Iterator[Any]:
-        """The tallies."""
+        """Yield the tallies."""
         yield self._work.tallies()
 
 
 class Processes:
-    """Some processes, each with a connection of its own to the same state of the store."""
+    """Run some processes, each with a connection of its own to the same state of the store."""
 
     def __init__(self, store: Store, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -137,7 +189,7 @@ class Processes:
         )
 
     def plan(self, plan: Plan) -> None:
-        """Tell all what they need to know."""
+        """Send the plan to all processes."""
         for pipe in self._pipes:
             pipe.send(plan)
 
@@ -156,7 +208,7 @@ class Processes:
                 yield part, result
 
     def finish(self) -> Iterator[Any]:
-        """The tallies of every process."""
+        """Yield the tallies of every process."""
         for pipe in self._pipes:
             pipe.send(Part("tallies"))
             yield self._receive(pipe)
@@ -193,8 +245,10 @@ def _serve(pipe: Pipe, location: str) -> None:
     gc.disable()
     with suppress(EOFError, BrokenPipeError):
         try:
-            with closing(open_to_read(location)) as store:
-                _answer(pipe, store.session())
+            with closing(open_to_verify(location)) as store:
+                session = store.session()
+                session.accept_bad_text()
+                _answer(pipe, session)
         except MetaAuditError as error:
             pipe.send((True, error))
 

@@ -119,7 +119,7 @@ VIEWS = {
             SELECT 1 FROM readings q WHERE q.supersedes = n.document_id)
         ORDER BY CASE g.term WHEN 'orchestrator' THEN 4 WHEN 'event' THEN 3
                 WHEN 'submission' THEN 2 WHEN 'spec' THEN 1 ELSE 0 END DESC,
-            coalesce(n.modified_at, 0) DESC, n.revision DESC, substr(y.term, 1, 6) = 'legacy',
+            w.version DESC, coalesce(n.modified_at, 0) DESC, n.revision DESC, y.term DESC,
             w.spec_sha256 DESC, d.sha256 DESC
         LIMIT 1)
     JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no""",

@@ -34,7 +34,7 @@ def test_upgrade_of_the_newest_does_nothing(audit: Audit) -> None:
 
 def test_upgrade_from_nothing_that_is_ours(own: Audit) -> None:
     with administrator(own.db) as one:
-        one.run("DELETE FROM alembic_version")
+        one.run("DELETE FROM meta_audit_version")
     assert own.run("db", "upgrade").status == 4
 
 

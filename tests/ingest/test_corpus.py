@@ -76,8 +76,10 @@ def test_everything_in_one_command(
     assert audit.faults() == []
 
     verdicts = Counter(audit.rows("SELECT role, trust, verdict FROM v_attributions"))
-    assert verdicts["requester", "server", "match"] == 20
-    assert verdicts["requester_key", "server", "match"] == 20
+    assert verdicts["requester", "server", "match"] == 16
+    assert verdicts["requester_key", "server", "match"] == 16
+    # Jobs as a Python client printed them, in snake case.
+    assert verdicts["requester", "claimed", "match"] == 4
     assert verdicts["client", "proven", "match"] == 1
     assert not [key for key in verdicts if key[2] == "mismatch"]
 

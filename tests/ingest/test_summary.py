@@ -176,8 +176,13 @@ def test_what_is_skipped_is_said(audit: Audit, tmp_path: Path) -> None:
     (folder / "job.json").write_bytes(compact(job()))
     result = audit.ingest(folder)
     assert (result.status, result.summary["skipped"], result.summary["sources"]) == (0, 2, 1)
-    assert result.err.count("Skipped") == 2
-    assert "\x1b" not in result.err
+    assert [line[:15] for line in result.err.splitlines() if "Skipped" in line] == [
+        "Skipped 2 files"
+    ]
+    named = audit.ingest(folder, "--verbose")
+    assert named.err.count("\nSkipped ") + named.err.startswith("Skipped ") == 3
+    assert "\x1b" not in result.err + named.err
+    assert "Skipped" not in audit.ingest(folder, "--quiet").err
 
 
 def test_standard_input(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:

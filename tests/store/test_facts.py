@@ -77,7 +77,7 @@ def test_a_reader_cannot_write(filled: str) -> None:
         for statement in (
             "INSERT INTO imports VALUES (99, 0, '', '', '')",
             "DROP TABLE imports",
-            "DELETE FROM alembic_version",
+            "DELETE FROM meta_audit_version",
         ):
             with pytest.raises(errors, match=r"readonly|read-only"):
                 driver.execute(statement)  # type: ignore[union-attr]

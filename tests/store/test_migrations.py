@@ -100,7 +100,7 @@ def schema(connection: sa.Connection) -> dict[tuple[str, str], list[str]]:
 
 def of_store(found: dict[tuple[str, str], list[str]]) -> set[tuple[str, str]]:
     """What is not Alembic's own."""
-    return {(kind, name) for kind, name in found if "alembic_version" not in name}
+    return {(kind, name) for kind, name in found if "meta_audit_version" not in name}
 
 
 def test_no_drift(empty: sa.Connection, factory: StoreFactory) -> None:
@@ -130,7 +130,7 @@ def test_every_table_of_sqlite_is_strict(tmp_path: Path) -> None:
         )
         loose = {name for name, strict in rows if not strict}
     engine.dispose()
-    assert loose <= {"alembic_version", "sqlite_schema", "sqlite_temp_schema"}
+    assert loose <= {"meta_audit_version", "sqlite_schema", "sqlite_temp_schema"}
 
 
 def test_comments_are_in_the_store(empty: sa.Connection) -> None:

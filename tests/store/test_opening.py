@@ -45,7 +45,7 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def set_revision(audit: Audit, revision: str) -> None:
     with administrator(audit.db) as one:
-        one.run("UPDATE alembic_version SET version_num = ?", revision)
+        one.run("UPDATE meta_audit_version SET version_num = ?", revision)
 
 
 def refused(audit: Audit, *command: str) -> str:

@@ -18,7 +18,7 @@ from meta_audit.ledger.note import SigningKey, VerifierKey
 from meta_audit.record.runs import begin_import
 from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceLog, SourceRead
 from meta_audit.record.writer import Writer
-from meta_audit.store.opening import open_to_read, open_to_write
+from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
 from meta_audit.store.session import Session
 from meta_audit.verify.report import Report
 from meta_audit.verify.run import Verification
@@ -135,7 +135,7 @@ def verify(
     db: str, *against: Path, pins: Sequence[VerifierKey] = (), jobs: int = 1, **options: Any
 ) -> Report:
     """Verify a store in this process."""
-    with closing(open_to_read(db)) as store:
+    with closing(open_to_verify(db)) as store:
         return Verification(
             store,
             against=[str(path) for path in against],

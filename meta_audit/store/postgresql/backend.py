@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.errors import StoreError, UsageError
+from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.postgresql.roles import role_statements
 from meta_audit.store.postgresql.session import LOCK_STATEMENT, PostgresqlSession
@@ -28,6 +29,7 @@ __all__ = [
     "has_table",
     "is_empty",
     "make_engine",
+    "may_upgrade",
     "open_session",
     "role_statements",
 ]
@@ -44,11 +46,22 @@ CONNECT: Final = {
 """Of libpq; what the URL says goes before. A peer that vanished is noticed in a minute."""
 PRIMARY: Final = {"target_session_attrs": "read-write"}
 """Of several hosts, an importer takes the one that can be written to."""
+_SCHEMA: Final = f"""
+    SELECT pg_catalog.quote_ident(s.name)
+    FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY s (name, place)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = s.name
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+    WHERE c.relname = '{VERSION_TABLE}' OR (c.relname = '{OLD_VERSION_TABLE}' AND EXISTS (
+        SELECT 1 FROM pg_catalog.pg_class l
+        WHERE l.relnamespace = n.oid AND l.relname = 'ledger_entries'))
+    ORDER BY s.place LIMIT 1"""  # noqa: S608 - own names
+"""The schema of the store: of those in `search_path` the first that holds one."""
 SESSION: Final = (
     "SET lock_timeout = '60s'; SET statement_timeout = '20min';"
-    # Else temporary tables go before all others of the same name.
+    # Nothing is looked up in other schemas, and in temporary tables last.
     " SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',"
-    " nullif(pg_catalog.current_setting('search_path'), ''), 'pg_temp'), false);"
+    f" coalesce(({_SCHEMA}), pg_catalog.quote_ident(pg_catalog.current_schema()),"
+    " nullif(pg_catalog.current_setting('search_path'), '')), 'pg_temp'), false);"
 )
 WRITING: Final = " SET idle_in_transaction_session_timeout = '20min'"
 """An importer that hangs may not keep all others out for ever."""
@@ -60,6 +73,10 @@ UNSAFE: Final = "fsync", "full_page_writes", "synchronous_commit"
 _RELATIONS: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'v', 'm', 'p', 'f') AND """
+_OWNED: Final = """
+    SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relname = 'ledger_entries'
+        AND pg_catalog.pg_has_role(c.relowner, 'USAGE')"""
 _NOT_OF_EXTENSIONS: Final = (
     "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
 )
@@ -141,6 +158,11 @@ def has_table(session: Session, name: str) -> bool:
 def is_empty(session: Session) -> bool:
     """Return whether the schema in which the tables shall be made holds nothing."""
     return not session.query(f"{_RELATIONS} {_NOT_OF_EXTENSIONS} LIMIT 1")
+
+
+def may_upgrade(session: Session) -> bool:
+    """Return whether this role owns the tables."""
+    return bool(session.query(_OWNED))
 
 
 def backup(_: sa.Engine, name: str, __: Path) -> None:

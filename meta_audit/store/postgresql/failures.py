@@ -19,8 +19,9 @@ TRANSIENT: Final = (
     "25006",  # read-only: connected to a standby, while another server takes over
 )
 """Beginnings of SQLSTATEs that pass."""
-DAMAGED: Final = ("XX", "22", "58")
-"""Beginnings of SQLSTATEs: internal error (corrupted data), bad value, error of the system."""
+DAMAGED: Final = ("XX", "22", "42", "58")
+"""Beginnings of SQLSTATEs: corrupted data, a bad value, no such relation, error of the system."""
+FORBIDDEN: Final = "42501"
 ADVICE: Final = {
     "08001": "Correct the URL: libpq does not accept a part of it.",
     "08004": "Check the host in the URL: there is no such host.",
@@ -30,6 +31,7 @@ ADVICE: Final = {
     "3D": "Create the database first, for example with `createdb`.",
     "42501": "Use a role with the right to do this: see docs/postgresql.md.",
     "40001": "Run the same command again. On a standby, see max_standby_streaming_delay.",
+    "42": "Run `meta-audit verify`: a part of the store is missing or was changed.",
     "53100": "Make room on the server's disk, then run the same command again.",
     "53300": "Run the same command again later: the server has too many connections.",
     "55P03": "Wait, then run the same command again: another program holds the store.",
@@ -61,7 +63,9 @@ def failure(name: str, error: Exception, *, lost: bool = False) -> StoreError:
     kind = StoreError
     if lost or _is_transient(error, state):
         kind = TransientStoreError
-    elif state.startswith(DAMAGED):
+    elif isinstance(error, UnicodeDecodeError) or (
+        state.startswith(DAMAGED) and state != FORBIDDEN
+    ):
         kind = DamagedStoreError
     advice = next((text for code, text in ADVICE.items() if state.startswith(code)), "")
     own = getattr(error, "sqlstate", None)

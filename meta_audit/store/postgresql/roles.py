@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.schema.tables import FACT_TABLES
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 FUNCTION: Final = "meta_audit_append_only()"
-ALEMBIC: Final = "alembic_version"
 _NAMES: Final = """
     SELECT c.relname, c.relkind::text FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -36,7 +36,7 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
     """Return the SQL that makes the roles and gives them their rights in a store."""
     schema = _quote(session.value("SELECT current_schema()"))
     relations = sorted(session.query(_NAMES))
-    ours = {*FACT_TABLES, "schema_comments", ALEMBIC}
+    ours = {*FACT_TABLES, "schema_comments", VERSION_TABLE, OLD_VERSION_TABLE}
     tables = [f"{schema}.{name}" for name, kind in relations if kind == "r" and name in ours]
     views = [f"{schema}.{name}" for name, kind in relations if kind == "v" and name[:2] == "v_"]
     facts = [f"{schema}.{name}" for name in sorted(FACT_TABLES)]

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.pq import TransactionStatus
+from psycopg.adapt import Buffer, Loader
+from psycopg.pq import Format, TransactionStatus
 
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.schema.tables import metadata
@@ -37,6 +38,7 @@ KEYS_PER_QUERY: Final = 50_000
 MOST_UNSENT: Final = 64_000_000
 """Bytes of rows that wait to be sent: more than most batches have."""
 _NOT_AVAILABLE: Final = "55P03"
+_READING_ERRORS: Final = psycopg.Error, UnicodeDecodeError
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
 _TYPES: Final = {
     sa.BigInteger: "int8",
@@ -64,6 +66,8 @@ class PostgresqlSession(Session):
         """The first row of each insert of the transaction."""
         self._committed: list[_FirstRow] = []
         """Those of the last transaction that was committed."""
+        self._loader: type[Loader] | None = None
+        """Reads texts, where not the usual one does."""
         self._is_new = False
         """Whether the connection is new, and nobody has looked yet for the committed rows."""
 
@@ -91,7 +95,7 @@ class PostgresqlSession(Session):
                     for sql, *parameters in statements
                 ]
                 return [cursor.fetchall() for cursor in cursors]
-        except psycopg.Error as error:
+        except _READING_ERRORS as error:
             raise self._failed(error) from error
 
     def among(self, sql: str, keys: Iterable[object]) -> Iterator[Row]:
@@ -109,8 +113,21 @@ class PostgresqlSession(Session):
                 cursor.itersize = rows_per_fetch
                 cursor.execute(_translated(sql), parameters)
                 yield from cursor
-        except psycopg.Error as error:
+        except _READING_ERRORS as error:
             raise self._failed(error) from error
+
+    def accept_bad_text(self) -> None:
+        """Read texts that are not UTF-8 from here on; call it outside a transaction."""
+        decode = self.decode
+
+        class Tolerant(Loader):
+            format = Format.BINARY
+
+            def load(self, data: Buffer) -> str:
+                return decode(bytes(data))
+
+        self._loader = Tolerant
+        self._disconnect()
 
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
@@ -227,7 +244,7 @@ class PostgresqlSession(Session):
                 with self._connected().cursor(binary=True) as cursor:
                     cursor.execute(sql, parameters)
                     return cursor.fetchall() if cursor.description else []
-            except psycopg.Error as error:
+            except _READING_ERRORS as error:
                 raise self._failed(error) from error
 
         if self._inside:
@@ -283,6 +300,8 @@ class PostgresqlSession(Session):
         driver = self._pooled.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise StoreError(f"not a connection of psycopg: {driver!r}")
+        if self._loader and self._is_new:
+            driver.adapters.register_loader("text", self._loader)
         return driver
 
     def _status(self) -> TransactionStatus:
@@ -297,7 +316,7 @@ class PostgresqlSession(Session):
                 self._pooled.invalidate()
             self._pooled = None
 
-    def _failed(self, error: psycopg.Error) -> StoreError:
+    def _failed(self, error: psycopg.Error | UnicodeDecodeError) -> StoreError:
         is_lost = self._pooled is not None and self._status() == TransactionStatus.UNKNOWN
         return failure(self.name, error, lost=is_lost)
 

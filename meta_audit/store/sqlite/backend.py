@@ -26,6 +26,7 @@ __all__ = [
     "has_table",
     "is_empty",
     "make_engine",
+    "may_upgrade",
     "open_session",
     "role_statements",
 ]
@@ -91,6 +92,11 @@ def has_table(session: Session, name: str) -> bool:
 def is_empty(session: Session) -> bool:
     """Return whether the file holds no table and no view."""
     return not session.query(f"{_RELATIONS} LIMIT 1")
+
+
+def may_upgrade(_: Session) -> bool:
+    """Return whether this user may change the tables: anyone who may write to the file."""
+    return True
 
 
 def role_statements(*_: object) -> list[str]:

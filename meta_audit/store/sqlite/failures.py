@@ -22,6 +22,7 @@ ADVICE: Final = {
     "CORRUPT": "The file is damaged, or the disk cannot be read. Run `meta-audit verify`; if that"
     " fails too, restore the file from a backup.",
     "NOTADB": "This is not an SQLite file. Name another store with --db.",
+    "ERROR": "A part of the store is missing or was changed. Run `meta-audit verify`.",
     "other": "Completed work is saved. Fix the problem and run the command again.",
 }
 """By SQLite's error name, whole or its first word."""
@@ -30,12 +31,14 @@ _NOT_DAMAGE: Final = (
     *("CONSTRAINT", "NOTADB"),
 )
 """First words of errors that say nothing about the content of the file."""
+_NOT_UTF8: Final = "decode to UTF-8"
+"""From the message of Python's driver about a text that is not UTF-8."""
 
 
 def failure(name: str, error: Exception, kind: type[StoreError] | None = None) -> StoreError:
     """Return the error that a person sees, for an error of the driver in the store `name`."""
     code = _code(error)
-    damaged = bool(code) and not code.startswith(_NOT_DAMAGE)
+    damaged = not code.startswith(_NOT_DAMAGE) if code else _NOT_UTF8 in str(error)
     kind = kind or (DamagedStoreError if damaged else StoreError)
     shown = f" (SQLITE_{code})" if code else ""
     advice = ADVICE.get(code) or ADVICE.get(code.split("_")[0], ADVICE["other"])

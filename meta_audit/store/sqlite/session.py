@@ -30,6 +30,8 @@ KEYS_PER_QUERY: Final = 500
 class SqliteSession(Session):
     """One connection to an SQLite file."""
 
+    is_sqlite = True
+
     def __init__(self, engine: sa.Engine, name: str, retry: Retry) -> None:
         super().__init__(name, retry)
         try:
@@ -82,6 +84,10 @@ class SqliteSession(Session):
             raise failure(self.name, error) from error
         finally:
             cursor.close()
+
+    def accept_bad_text(self) -> None:
+        """Read texts that are not UTF-8 from here on, with a lone surrogate for a bad byte."""
+        self._driver.text_factory = self.decode
 
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""

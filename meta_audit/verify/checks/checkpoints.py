@@ -1,4 +1,4 @@
-"""The store's checkpoints: form, order, signatures, roots, and the rows about runs."""
+"""Check the store's checkpoints: form, order, signatures, roots, and the rows about runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from meta_audit.ledger.custody import Custody, Extent
 from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.schema.signed_rows import custody
 from meta_audit.schema.signed_rows import extent as read_extent
+from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ _UNSIGNED: Final = (
 
 
 class Kept(NamedTuple):
-    """One checkpoint of the store, read."""
+    """Hold one checkpoint of the store."""
 
     number: int
     import_id: int
@@ -89,7 +90,7 @@ class Kept(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of the store, their own form checked."""
+    """Read the checkpoints of the store and check their form."""
 
     def __init__(self, session: Session, damages: Damages) -> None:
         self._session = session
@@ -98,17 +99,18 @@ class Checkpoints:
         self.signers: dict[VerifierKey, int] = {}
         """Keys that signed, in order, with the import of the first checkpoint of each."""
         self._notes: dict[int, str] = {}
-        for row in session.query(_CHECKPOINTS):
-            self._read(row)
+        with guarded(session, damages, Check.CHECKPOINTS, "checkpoints"):
+            for row in session.query(_CHECKPOINTS):
+                self._read(row)
 
     @property
     def sizes(self) -> list[int]:
-        """Size of the tree at each."""
+        """Return the size of the tree at each."""
         return [kept.checkpoint.size for kept in self.kept]
 
     @property
     def notes(self) -> Iterable[str]:
-        """The signed note of each."""
+        """Return the signed note of each."""
         return self._notes.values()
 
     def _read(self, row: tuple[Any, ...]) -> None:
@@ -117,12 +119,13 @@ class Checkpoints:
             text = Note.parse(note).text
             checkpoint = Checkpoint.parse(text)
             line = Custody.parse(checkpoint.extensions)
-        except LedgerError as error:
-            self._damages.add(Check.CHECKPOINTS, "edited", f"checkpoint {number}: {error}")
+            roots = octets(frontier)
+        except UNREADABLE as error:
+            self._damages.add(Check.CHECKPOINTS, "edited", f"checkpoint {number}: {said(error)}")
             return
         self._notes[number] = note
         before = self.kept[-1] if self.kept else None
-        kept = Kept(number, import_id, bytes(frontier), checkpoint, line, text)
+        kept = Kept(number, import_id, roots, checkpoint, line, text)
         self.kept.append(kept)
         if (size, import_id) != (checkpoint.size, line.import_id):
             self._say("edited", number, "its row has another size or import than its note")
@@ -141,14 +144,18 @@ class Checkpoints:
     def check_signatures(self, pins: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
         """Verify every signature, under `pins` if given, else under the keys that the store names.
 
-        The keys that count. Also checks that the store names each key that signed, and no other.
+        Return those keys. Check also that the store names each key that signed, and no other.
         """
         stored: list[tuple[int, VerifierKey, int]] = []
-        for key_no, verifier, import_id in self._session.query(_KEYS):
+        rows: list[tuple[Any, ...]] = []
+        with guarded(self._session, self._damages, Check.SIGNATURES, "ledger_keys"):
+            rows = self._session.query(_KEYS)
+        for key_no, verifier, import_id in rows:
             try:
                 stored.append((key_no, VerifierKey.parse(verifier), import_id))
-            except LedgerError as error:
-                self._damages.add(Check.SIGNATURES, "edited", f"ledger_keys {key_no}: {error}")
+            except UNREADABLE as error:
+                detail = f"ledger_keys {key_no}: {said(error)}"
+                self._damages.add(Check.SIGNATURES, "edited", detail)
         keys = tuple(pins) or tuple(key for _, key, _ in stored)
         for kept in self.kept:
             try:
@@ -191,23 +198,27 @@ class Checkpoints:
         before = Extent()
         sources = iter(heads.sources)
         for kept in self.kept:
-            line = kept.custody
             if kept.number > first:
-                found = next(sources, None)
-                if found is None or line != custody(
-                    self._session.query, line.import_id, before, line.extent, found
-                ):
-                    detail = (
-                        f"import {line.import_id}: the rows about it, or about what was imported"
-                        f" beside it, are not those that checkpoint {kept.number} signs"
-                    )
-                    self._damages.add(Check.CUSTODY, "edited", detail)
-            before = line.extent
+                self._check_line(kept, before, next(sources, None))
+            before = kept.custody.extent
+
+    def _check_line(
+        self, kept: Kept, before: Extent, sources: tuple[int, int, bytes] | None
+    ) -> None:
+        line = kept.custody
+        what = f"import {line.import_id}: the rows about it, or about what was imported beside it"
+        with guarded(self._session, self._damages, Check.CUSTODY, what):
+            query = self._session.query
+            if sources is None or line != custody(
+                query, line.import_id, before, line.extent, sources
+            ):
+                detail = f"{what}, are not those that checkpoint {kept.number} signs"
+                self._damages.add(Check.CUSTODY, "edited", detail)
 
     def check_unsigned(self) -> dict[str, int]:
-        """What is newer than the last checkpoint belongs to imports that have not ended.
+        """Check that rows newer than the last checkpoint belong to imports that have not ended.
 
-        Gives how many rows nobody has signed yet, by what they are.
+        Return how many rows are not signed yet, by kind.
         """
         last = self.kept[-1] if self.kept else None
         extent = last.custody.extent if last else Extent()
@@ -234,11 +245,12 @@ def _goes_on(before: Extent, after: Extent) -> bool:
 
 
 def check_numbers(session: Session, damages: Damages) -> None:
-    """Tables that are numbered from 1 have no gaps."""
+    """Check that tables numbered from 1 have no gaps."""
     for table, column in _NUMBERED.items():
-        count, first, last = session.query(
-            f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
-        )[0]
+        sql = f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
+        count, first, last = 0, 1, 0
+        with guarded(session, damages, Check.DICTIONARIES, table):
+            ((count, first, last),) = session.query(sql)
         if count and (first != 1 or last != count):
             detail = f"{table}: {count} rows are numbered from {first} to {last}"
             damages.add(Check.DICTIONARIES, "missing", detail)

@@ -1,13 +1,13 @@
-"""Tables that follow from others: the reverse index, and which rejections were resolved."""
+"""Check the tables that follow from others: the reverse index, and resolved rejections."""
 
 from __future__ import annotations
 
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.verify.checks.evidence import content_of
 from meta_audit.verify.checks.jobs import HOUR_OFFSET
 from meta_audit.verify.report import Check
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:

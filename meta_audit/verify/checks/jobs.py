@@ -1,4 +1,4 @@
-"""Rows of a range of jobs against the leaves: writes every entry anew from the rows."""
+"""Check the rows of a range of jobs: write every entry anew and compare it with its leaf."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import msgpack
 
 from meta_audit.catalogue import FINDINGS
 from meta_audit.ledger.entry import HASH, AcceptedEntry
+from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -61,11 +62,11 @@ _encode = msgpack.Encoder().encode
 
 
 class _WrongRowError(Exception):
-    """A row of this entry cannot be right."""
+    """Raised for a row that cannot belong to its entry."""
 
 
 class _Version(NamedTuple):
-    """The fields of an entry that come from the version."""
+    """Hold the fields of an entry that come from the version."""
 
     head: tuple[Any, ...]
     """spec, name, type, priority, count, version, created, Meta, labels, tasks, attributions."""
@@ -77,7 +78,7 @@ _ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activ
 
 
 class JobRange:
-    """The rows of jobs from `low` to below `high`."""
+    """Read the rows of jobs from `low` to below `high`."""
 
     def __init__(self, work: Work, low: int, high: int) -> None:
         self._work = work
@@ -118,53 +119,61 @@ class JobRange:
         self._findings = _by_document(query(_FINDINGS, low, high))
 
     def entries(self) -> dict[int, bytes]:
-        """The entries of these jobs, by index, written from the rows; without wrong ones."""
+        """Return the entries of these jobs by index, written from the rows, without wrong ones."""
         found = {}
         for row in self._observations:
-            with suppress(_WrongRowError, KeyError):
+            with suppress(_WrongRowError, *UNREADABLE):
                 found[row[1]] = self._entry(row)
         return found
 
     def check(self) -> None:
         """Compare every entry of these jobs; then look for rows that belong to none."""
-        work = self._work
-        seen = work.seen
         first_seen: dict[Key, int] = {}
         unseen = dict.fromkeys(self._jobs)
         for row in self._observations:
-            key, index, version_no = row[0], row[1], row[2]
-            unseen.pop(key, None)
-            if version_no:
-                first_seen.setdefault((key, version_no), index)
-            if 0 <= index < len(seen):
-                if seen[index]:
-                    self._damage("added", "it is observed twice", row)
-                seen[index] = 1
             try:
-                entry = self._entry(row)
-            except _WrongRowError as error:
-                self._damage("edited", str(error), row)
-                continue
-            except KeyError as error:
-                self._damage("missing", f"a row refers to {error}, which is not there", row)
-                continue
-            if index < work.options.since:
-                continue
-            if sha256(b"\0" + entry).digest() != row[11]:
-                work.differs(row[0], index, entry)
-            elif work.options.deep and index not in work.superseded:
-                work.parse_again(index, entry)
+                self._check(row, first_seen)
+            except UNREADABLE as error:
+                self._damage("edited", f"its rows make no entry: {said(error)}", row)
+            unseen.pop(row[0], None)
+        damages = self._work.damages
         for key in unseen:
-            work.damages.add(
-                Check.ROWS, "added", f"job {key} is in no document", job=self._jobs[key][0]
-            )
-        self._check_versions(first_seen)
+            detail = f"job {key} is in no document"
+            damages.add(Check.ROWS, "added", detail, job=self._jobs[key][0])
+        with guarded(self._work.session, damages, Check.ROWS, "versions of jobs"):
+            self._check_versions(first_seen)
         self._check_left_over()
-        self._sum_searchable()
+        with guarded(self._work.session, damages, Check.DERIVED, "pair_jobs"):
+            self._sum_searchable()
+
+    def _check(self, row: tuple[Any, ...], first_seen: dict[Key, int]) -> None:
+        work = self._work
+        key, index, version_no = row[:3]
+        if version_no:
+            first_seen.setdefault((key, version_no), index)
+        if 0 <= index < len(work.seen):
+            if work.seen[index]:
+                self._damage("added", "it is observed twice", row)
+            work.seen[index] = 1
+        try:
+            entry = self._entry(row)
+        except _WrongRowError as error:
+            self._damage("edited", str(error), row)
+            return
+        except KeyError as error:
+            self._damage("missing", f"a row refers to {error}, which is not there", row)
+            return
+        if index < work.options.since:
+            return
+        if sha256(b"\0" + entry).digest() != row[11]:
+            work.differs(row[0], index, entry)
+        elif work.options.deep and index not in work.superseded:
+            work.parse_again(index, entry)
 
     def _damage(self, kind: Any, detail: str, row: tuple[Any, ...]) -> None:
-        job_id = self._jobs.get(row[0], ("",))[0]
-        self._work.damages.add(Check.ROWS, kind, detail, entry=row[1], job=job_id)
+        job_id = str(self._jobs.get(row[0], ("",))[0])
+        entry = row[1] if isinstance(row[1], int) else None
+        self._work.damages.add(Check.ROWS, kind, detail, entry=entry, job=job_id)
 
     def _entry(self, row: tuple[Any, ...]) -> bytes:
         key, index, version_no, state, message, revision, modified_at = row[:7]
@@ -183,7 +192,7 @@ class JobRange:
         return _encode(
             AcceptedEntry(  # type: ignore[call-arg]
                 HASH,
-                bytes(document),
+                octets(document),
                 self._work.uri(source_id),
                 ordinal,
                 line,
@@ -236,7 +245,7 @@ class JobRange:
         else:
             self._searchable[key, hour] = searchable
         head = (terms[name], terms[type_], *counts, created_at, meta, labels, tasks)
-        return _Version((bytes(spec), *head, attributions.rows), terms[origin], terms[layout])
+        return _Version((octets(spec), *head, attributions.rows), terms[origin], terms[layout])
 
     def _entry_executions(self, at: Key) -> Any:
         identities = self._values.identities
@@ -260,7 +269,7 @@ class JobRange:
         return [(code, detail) for code, _, detail in rows]
 
     def _check_versions(self, first_seen: dict[Key, int]) -> None:
-        """Versions are numbered from 1, in the order in which documents first showed them."""
+        """Check that versions are numbered from 1 in the order in which documents showed them."""
         before: Key = (0, 0)
         newest = -1
         for key, no in sorted(first_seen):
@@ -273,7 +282,7 @@ class JobRange:
             before, newest = (key, no), index
 
     def _check_left_over(self) -> None:
-        """What no entry took is a row too many."""
+        """Report rows that no entry used."""
         for what, rows in (
             ("version", self._versions),
             ("task of version", self._tasks),
@@ -285,9 +294,10 @@ class JobRange:
         ):
             for key, *rest in rows:
                 job_id = self._jobs.get(key, (f"job {key}",))[0]
-                entry = rest[0] if what.endswith("document") else None
+                is_entry = what.endswith("document") and isinstance(rest[0], int)
+                entry = rest[0] if is_entry else None
                 detail = f"{what} {', task '.join(map(str, rest))} belongs to no entry"
-                self._work.damages.add(Check.ROWS, "added", detail, entry=entry, job=job_id)
+                self._work.damages.add(Check.ROWS, "added", detail, entry=entry, job=str(job_id))
 
     def _sum_searchable(self) -> None:
         secret, weights = self._work.options.secret, self._values.weights
@@ -305,7 +315,7 @@ def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]
 
 
 def _placed(rows: defaultdict[Key, list[Any]], at: Key, what: str) -> list[Any]:
-    """Rows of a document without their positions, which go from 1 without gaps."""
+    """Return the rows of a document without their positions, which go from 1 without gaps."""
     found = rows.pop(at)
     if [row[0] for row in found] != list(range(1, len(found) + 1)):
         raise _WrongRowError(f"the {what}s of the document are not numbered from 1")

@@ -1,12 +1,12 @@
-"""The leaves, once through: their numbers, and the tree at every size that someone signed."""
+"""Read the leaves once: check their numbers, and build the tree at every signed size."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.errors import LedgerError
 from meta_audit.ledger.custody import SourcesDigest
 from meta_audit.ledger.merkle import Tree
+from meta_audit.verify.guard import UNREADABLE, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ _ENTRIES: Final = """
 
 
 class Start(NamedTuple):
-    """Where the tree begins: at the root of all, or at a checkpoint that was verified before."""
+    """Hold where the tree begins: empty, or at a checkpoint that was verified before."""
 
     size: int = 0
     frontier: bytes = b""
 
 
 class Head(NamedTuple):
-    """The tree at one size, as the leaves give it."""
+    """Hold the tree at one size, built from the leaves."""
 
     root: bytes
     frontier: bytes
 
 
 class Heads(NamedTuple):
-    """Tree at each size asked for, and the sources of the entries between checkpoints."""
+    """Hold the tree at each wanted size, and the sources of the entries between checkpoints."""
 
     at: dict[int, Head]
     sources: list[tuple[int, int, bytes]]
@@ -60,9 +60,10 @@ def read_leaves(work: Work, start: Start, sizes: Sequence[int], marks: Sequence[
             if [row[0] for row in rows] != list(range(tree.size, end)):
                 return _gap(work, rows, tree.size, heads)
             try:
-                tree.extend([bytes(row[1]) for row in rows])
-            except LedgerError as error:
-                work.damages.add(Check.ROWS, "edited", str(error), entry=rows[0][0])
+                tree.extend([octets(row[1]) for row in rows])
+            except UNREADABLE as error:
+                detail = f"leaves from here on: {said(error)}"
+                work.damages.add(Check.ROWS, "edited", detail, entry=rows[0][0])
                 return heads
             since.extend([row[2] for row in rows])
         if tree.size == cut:

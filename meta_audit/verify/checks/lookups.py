@@ -1,11 +1,12 @@
-"""The dictionaries: digests, numbers, and rows that nobody refers to."""
+"""Check the dictionaries: digests, numbers, and rows that nothing refers to."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.text_digest import digest, pair_digest
+from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
 from meta_audit.verify.report import Check
 from meta_audit.verify.values import COUNTS
 
@@ -51,14 +52,20 @@ def check_dictionaries(work: Work) -> None:
 
     sql = "SELECT pair_id, digest, value, key_id FROM meta_pairs"
     _check_digests(work, "meta_pairs", sql, of_pair)
-    work.values.used["meta_keys"].mark(used_keys)
+    with guarded(work.session, work.damages, Check.DICTIONARIES, "keys of meta_pairs"):
+        work.values.used["meta_keys"].mark(used_keys)
     _check_sets(work)
 
 
 def _check_digests(work: Work, table: str, sql: str, expected: Callable[..., bytes]) -> None:
     number = COUNTS[table]
     for row in _all(work.session, sql, number):
-        if expected(row) != bytes(row[1]):
+        try:
+            is_right = expected(row) == octets(row[1])
+        except UNREADABLE as error:
+            work.damages.add(Check.DERIVED, "edited", f"{table} {row[0]}: {said(error)}")
+            continue
+        if not is_right:
             detail = f"{table} {row[0]} has another digest than its text"
             work.damages.add(Check.DERIVED, "edited", detail)
 
@@ -81,7 +88,7 @@ def _check_sets(work: Work) -> None:
         work.values.used["identities"].mark([identity for _, identity in rows])
     for set_id, known in work.session.query("SELECT set_id, digest FROM attribution_sets"):
         text = ",".join([f"{rule}:{identity}" for rule, identity in sorted(members[set_id])])
-        if digest(text) != bytes(known):
+        if digest(text) != octets(known):
             detail = f"attribution set {set_id} has other members than its digest"
             work.damages.add(Check.DERIVED, "edited", detail)
         del members[set_id]
@@ -91,19 +98,21 @@ def _check_sets(work: Work) -> None:
 
 
 def check_unique(work: Work) -> None:
-    """No two rows are the same in what tells them apart."""
+    """Check that no two rows have the same key."""
     for table, columns in UNIQUE.items():
-        twice = work.session.query(
-            f"SELECT {columns}, count(*) FROM {table} GROUP BY {columns}"  # noqa: S608
-            " HAVING count(*) > 1 LIMIT 10"
-        )
+        twice: list[tuple[Any, ...]] = []
+        with guarded(work.session, work.damages, Check.DICTIONARIES, table):
+            twice = work.session.query(
+                f"SELECT {columns}, count(*) FROM {table} GROUP BY {columns}"  # noqa: S608
+                " HAVING count(*) > 1 LIMIT 10"
+            )
         for row in twice:
             detail = f"{table}: {row[-1]} rows are the same in {columns}"
             work.damages.add(Check.DICTIONARIES, "added", detail)
 
 
 def check_unused(tallies: Tallies, damages: Damages) -> None:
-    """Every row of a dictionary is referred to by some other row."""
+    """Check that some other row refers to every row of a dictionary."""
     for table, marks in tallies.used.items():
         at = marks.find(0, 1)
         while at > 0:

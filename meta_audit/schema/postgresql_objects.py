@@ -1,0 +1,184 @@
+"""Read the objects of a PostgreSQL schema from the system catalogs.
+
+Texts are those that the server itself writes, so that two schemas on one server compare.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.schema.objects import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meta_audit.schema.signed_rows import Query
+
+FUNCTIONS: Final = ("meta_audit_append_only",)
+"""Functions of a store."""
+
+# `concat_ws` leaves out NULL. {0} is the OID of the schema.
+_RELATIONS: Final = """
+    SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+            WHEN 'f' THEN 'foreign table' ELSE 'table' END, c.relname::text, '',
+        concat_ws(' ', CASE WHEN c.relkind = 'p' THEN 'partitioned' END,
+            CASE WHEN c.relispartition THEN 'partition' END,
+            CASE WHEN c.relpersistence = 'u' THEN 'unlogged' END,
+            CASE WHEN c.relrowsecurity THEN 'row level security' END,
+            CASE WHEN c.relforcerowsecurity THEN 'forced' END,
+            CASE WHEN c.reloftype <> 0 THEN 'of a type' END,
+            (SELECT am.amname FROM pg_catalog.pg_am am WHERE am.oid = c.relam),
+            CASE WHEN c.relkind = 'v' THEN c.reloptions::text END)
+    FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = {0} AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"""
+_COLUMNS: Final = """
+    SELECT 'column', c.relname::text, a.attname::text,
+        concat_ws(' ', row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
+            pg_catalog.format_type(a.atttypid, a.atttypmod),
+            CASE WHEN a.attnotnull THEN 'not null' END,
+            (SELECT concat('collate ', nullif(concat(n.nspname, '.'), 'pg_catalog.'), o.collname)
+             FROM pg_catalog.pg_collation o
+             JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace
+             WHERE o.oid = a.attcollation),
+            'identity ' || nullif(a.attidentity::text, ''),
+            'generated ' || nullif(a.attgenerated::text, ''),
+            'default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE c.relnamespace = {0} AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"""
+_CONSTRAINTS: Final = """
+    SELECT 'constraint', c.relname::text, k.conname::text,
+        concat_ws(' ', pg_catalog.pg_get_constraintdef(k.oid),
+            CASE WHEN NOT k.convalidated THEN 'not valid' END,
+            CASE WHEN k.conparentid <> 0 THEN 'inherited' END)
+    FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    WHERE c.relnamespace = {0} AND k.contype <> 'n'"""
+_INDEXES: Final = """
+    SELECT 'index', c.relname::text, x.relname::text,
+        concat_ws(' ', CASE WHEN i.indisunique THEN 'unique' END,
+            CASE WHEN i.indisprimary THEN 'primary' END,
+            CASE WHEN NOT i.indisvalid THEN 'not valid' END,
+            CASE WHEN NOT i.indisready THEN 'not ready' END,
+            CASE WHEN NOT i.indislive THEN 'not live' END,
+            CASE WHEN NOT i.indimmediate THEN 'deferred' END,
+            CASE WHEN i.indisexclusion THEN 'exclusion' END,
+            (SELECT 'operator class ' || string_agg(o::text, ' ')
+             FROM unnest(i.indclass::pg_catalog.oid[]) o WHERE o >= 16384),
+            regexp_replace(substring(pg_catalog.pg_get_indexdef(i.indexrelid) FROM ' USING (.*)$'),
+                ' WITH \\([^)]*\\)', ''))
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+    JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    WHERE c.relnamespace = {0} AND c.relkind <> 't'"""
+_TRIGGERS: Final = """
+    SELECT 'trigger', c.relname::text, t.tgname::text,
+        concat_ws(' ', pg_catalog.pg_get_triggerdef(t.oid, true), nullif(t.tgenabled::text, 'O'))
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = {0} AND (NOT t.tgisinternal OR t.tgenabled <> 'O')"""
+_RULES: Final = """
+    SELECT 'rule', c.relname::text, r.rulename::text,
+        concat_ws(' ', pg_catalog.pg_get_ruledef(r.oid), nullif(r.ev_enabled::text, 'O'))
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+    WHERE c.relnamespace = {0} AND (c.relkind <> 'v' OR r.rulename <> '_RETURN')"""
+_VIEWS: Final = """
+    SELECT 'definition', c.relname::text, '', pg_catalog.pg_get_viewdef(c.oid)
+    FROM pg_catalog.pg_class c WHERE c.relnamespace = {0} AND c.relkind IN ('v', 'm')"""
+_POLICIES: Final = """
+    SELECT 'policy', c.relname::text, p.polname::text,
+        concat_ws(' ', p.polcmd, p.polpermissive, p.polroles::text,
+            pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+            pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+    WHERE c.relnamespace = {0}"""
+_INHERITANCE: Final = """
+    SELECT 'child table', c.relname::text, i.inhrelid::pg_catalog.regclass::text, ''
+    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    WHERE c.relnamespace = {0} AND c.relkind NOT IN ('i', 'I')
+    UNION ALL
+    SELECT 'parent table', c.relname::text, i.inhparent::pg_catalog.regclass::text, ''
+    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    WHERE c.relnamespace = {0} AND c.relkind NOT IN ('i', 'I')"""
+_COMMENTS: Final = """
+    SELECT 'comment', c.relname::text, coalesce(a.attname::text, ''), d.description
+    FROM pg_catalog.pg_description d
+    JOIN pg_catalog.pg_class c ON c.oid = d.objoid AND c.relnamespace = {0}
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid
+        AND d.objsubid > 0
+    WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"""
+_OWN_FUNCTIONS: Final = """
+    SELECT 'function', '', p.proname::text,
+        concat_ws(' ', pg_catalog.pg_get_function_identity_arguments(p.oid), 'returns',
+            pg_catalog.pg_get_function_result(p.oid), l.lanname, p.provolatile, p.proleakproof,
+            p.prosecdef, p.proisstrict, p.proconfig::text, p.prosrc)
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE p.pronamespace = {0} AND p.proname = '{1}'"""
+_PARTS: Final = (
+    _RELATIONS,
+    _COLUMNS,
+    _CONSTRAINTS,
+    _INDEXES,
+    _TRIGGERS,
+    _RULES,
+    _VIEWS,
+    _POLICIES,
+    _INHERITANCE,
+    _COMMENTS,
+    *(_OWN_FUNCTIONS.replace("{1}", name) for name in FUNCTIONS),
+)
+_ALL: Final = " UNION ALL ".join(_PARTS)
+_TEMPORARY: Final = re.compile(r"\bpg_temp(_\d+)?\.")
+_LIES: Final = """
+    SELECT 'function ' || p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_proc p
+    WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.oid >= 16384
+        AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+            WHERE d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL SELECT 'function ' || p.oid::pg_catalog.regprocedure FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.oid < 12000
+        AND l.lanname NOT IN ('internal', 'c', 'sql')
+    UNION ALL SELECT 'operator ' || o.oid::pg_catalog.regoperator FROM pg_catalog.pg_operator o
+    WHERE o.oprnamespace = 'pg_catalog'::pg_catalog.regnamespace AND o.oid >= 16384
+        AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+            WHERE d.objid = o.oid AND d.deptype = 'e')
+    UNION ALL SELECT 'cast from ' || s::text || ' to ' || t::text
+    FROM (SELECT c.oid, c.castsource::pg_catalog.regtype s, c.casttarget::pg_catalog.regtype t
+        FROM pg_catalog.pg_cast c WHERE c.oid >= 16384) k
+    WHERE s::text IN ('bigint', 'integer', 'text', 'bytea')
+        AND t::text IN ('bigint', 'integer', 'text', 'bytea')"""
+_SHADOWS: Final = """
+    SELECT n.nspname::text, c.relname::text, path.place
+    FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY path (name, place)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = path.name
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+    WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
+    ORDER BY path.place, c.relname"""
+
+
+def definitions(query: Query, schema: int) -> dict[Named, str]:
+    """Read every object of a schema, given by OID, that has to be first in `search_path`."""
+    found: dict[Named, str] = {}
+    for kind, relation, name, text in query(_ALL.format(schema)):
+        named = Named(kind, relation, name)
+        said = _TEMPORARY.sub("", text or "")
+        found[named] = f"{found[named]} ; {said}" if named in found else said
+    return found
+
+
+def replaced_builtins(query: Query) -> list[str]:
+    """Name functions, operators and casts that somebody put among the server's own."""
+    return [str(name) for (name,) in query(_LIES)]
+
+
+def shadows(query: Query, schema: str, relations: Iterable[str]) -> list[str]:
+    """Name relations with names of ours in schemas that `search_path` has before `schema`."""
+    ours = frozenset(relations)
+    found = []
+    for name, relation, _ in query(_SHADOWS):
+        if name == schema:
+            break
+        if relation in ours:
+            found.append(f"{name}.{relation}")
+    return found

@@ -1,0 +1,193 @@
+"""Compare indexes with their tables: a lookup must find what is there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meta_audit.verify.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meta_audit.schema.signed_rows import Query
+    from meta_audit.verify.report import Damages
+
+SHOWN: Final = 10
+_INDEXES: Final = """
+    SELECT c.relname::text, x.relname::text, i.indexrelid::pg_catalog.int8,
+        i.indisunique, i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree',
+        array(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k, false)
+            FROM pg_catalog.generate_series(1, i.indnkeyatts) k),
+        coalesce((SELECT bool_or(NOT a.attnotnull) FROM pg_catalog.pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey::pg_catalog.int2[])), false)
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+    JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    JOIN pg_catalog.pg_am am ON am.oid = x.relam
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = pg_catalog.current_schema() AND c.relkind = 'r'
+    ORDER BY c.relpages DESC, x.relname"""
+_AMCHECK: Final = """
+    SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e
+    JOIN pg_catalog.pg_depend d ON d.refobjid = e.oid AND d.deptype = 'e'
+    JOIN pg_catalog.pg_proc p ON p.oid = d.objid
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 2
+        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') LIMIT 1"""
+_SET: Final = "SELECT pg_catalog.set_config(?, ?, true)"
+_BY_INDEX_ALONE: Final = (
+    *("seqscan", "bitmapscan", "tidscan", "sort", "material", "memoize"),
+    *("hashjoin", "mergejoin"),
+)
+
+
+class Index(NamedTuple):
+    """Describe an index of a table of the store."""
+
+    table: str
+    name: str
+    oid: int
+    is_unique: bool
+    is_plain: bool
+    """Whether it is a valid btree over all rows."""
+    keys: tuple[str, ...]
+    """Its expressions."""
+    has_null: bool
+
+    def __str__(self) -> str:
+        """Name it for a person."""
+        return f"of the index {self.name}"
+
+
+def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
+    """Let SQLite compare a table with its indexes; return whether values have wrong types."""
+    wrong = False
+    for (text,) in query(f'PRAGMA integrity_check("{table}")'):
+        said = str(text)
+        if said.startswith(("non-", "NULL value", "TEXT value", "NUMERIC value")):
+            wrong = True
+        elif said != "ok":
+            damages.add(Check.INDEXES, "edited", f"{table}: {' '.join(said.split())}")
+    return wrong
+
+
+def postgresql_indexes(query: Query, tables: frozenset[str]) -> list[Index]:
+    """List the indexes of the store's tables, those of large tables first."""
+    found = [Index(*row[:5], tuple(row[5]), row[6]) for row in query(_INDEXES)]  # type: ignore[call-arg]
+    return [index for index in found if index.table in tables]
+
+
+def amcheck_schema(query: Query) -> str:
+    """Name the schema of amcheck's functions, empty where they are not there or not allowed."""
+    found = query(_AMCHECK)
+    return str(found[0][0]) if found else ""
+
+
+def check_with_amcheck(query: Query, index: Index, schema: str) -> None:
+    """Let amcheck compare an index with its table. Raises an error of the driver."""
+    query(f"SELECT {schema}.bt_index_check({index.oid}::pg_catalog.regclass, true)")
+
+
+def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) -> str:
+    """Look every row up through the index, and count the entries of the index.
+
+    Return why this is not possible, else an empty text.
+    """
+    if not index.is_plain:
+        return "it is no plain index"
+    _read_by_index_alone(query, yes=True)
+    for leading in (False, True):
+        statements = (*_lookups(index, secret, leading=leading), _count(index))
+        if all(_uses(query, sql, index.name) for sql in statements):
+            break
+    else:
+        _read_by_index_alone(query, yes=False)
+        return "the server would not read through it alone"
+    for sql in statements[:-1]:
+        for row in query(sql):
+            shown = ", ".join(map(repr, row))
+            detail = f"{index.table}: the index {index.name} leads from {shown} to other rows"
+            damages.add(Check.INDEXES, "edited", detail)
+    held = query(statements[-1])[0][0]
+    rows = query(f"SELECT count(*) FROM ONLY {_all_rows(index.table)}")[0][0]  # noqa: S608
+    if held != rows:
+        detail = f"{index.table}: {rows} rows, {held} in the index {index.name}"
+        damages.add(Check.INDEXES, "edited", detail)
+    _read_by_index_alone(query, yes=False)
+    return ""
+
+
+def _read_by_index_alone(query: Query, *, yes: bool) -> None:
+    """Set the planner to use nothing but indexes, until the end of the transaction."""
+    for name in _BY_INDEX_ALONE:
+        query(_SET, f"enable_{name}", "off" if yes else "on")
+
+
+def _all_rows(table: str) -> str:
+    """Read the table itself, whatever the settings say of sequential scans."""
+    return f'"{table}" TABLESAMPLE SYSTEM (100)'
+
+
+def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
+    """SQL that gives the keys from which the index leads elsewhere than to their rows.
+
+    `leading`: look up by the first key and filter by the others, so that no index on those is used.
+    """
+    names = [f"k{n}" for n in range(len(index.keys))]
+    wanted = ", ".join(f"o.{name}" for name in names)
+    columns = ", ".join(f"{key} AS {name}" for key, name in zip(index.keys, names, strict=True))
+    table, rows = f'ONLY "{index.table}"', f"ONLY {_all_rows(index.table)}"
+    rest = "IS NOT DISTINCT FROM" if leading else "="
+    equal = [
+        f"{key} {rest if number else '='} o.{name}"
+        for number, (key, name) in enumerate(zip(index.keys, names, strict=True))
+    ]
+    if index.is_unique and not index.has_null:
+        yield (
+            f"SELECT {wanted} FROM (SELECT {columns}, ctid AS place FROM {rows}) o"  # noqa: S608
+            f" WHERE NOT EXISTS (SELECT 1 FROM {table}"
+            f" WHERE {' AND '.join(equal)} AND ctid = o.place) LIMIT {SHOWN}"
+        )
+        return
+    # Many rows may have one key: compare the places of all of them at once.
+    place = f"sum(pg_catalog.hashtidextended(ctid, {secret}))"
+    last = f"{index.keys[-1]} IS NULL"
+    for where, kept in (
+        (equal, [f"o.{names[-1]} IS NOT NULL"]),
+        ([*equal[:-1], last], [f"o.{names[-1]} IS NULL"]),
+    ):
+        yield (
+            f"SELECT {wanted} FROM (SELECT {columns}, count(*) AS n, {place} AS h"  # noqa: S608
+            f" FROM {rows} GROUP BY {', '.join(names)}) o CROSS JOIN LATERAL"
+            f" (SELECT count(*) AS n, {place} AS h FROM {table} WHERE {' AND '.join(where)}) i"
+            f" WHERE {' AND '.join(kept)} AND (i.n <> o.n OR i.h IS DISTINCT FROM o.h)"
+            f" LIMIT {SHOWN}"
+        )
+        if not index.has_null:
+            return
+
+
+def _count(index: Index) -> str:
+    """SQL that counts what the index holds."""
+    order = ", ".join(index.keys)
+    return f'SELECT count(*) FROM (SELECT 1 FROM ONLY "{index.table}" ORDER BY {order} OFFSET 0) x'  # noqa: S608
+
+
+def _uses(query: Query, sql: str, name: str) -> bool:
+    """Return whether the plan reads through this index and no other."""
+    ((plan,),) = query(f"EXPLAIN (FORMAT JSON, COSTS OFF) {sql}")
+    found: list[Any] = []
+    _walk(json.loads(plan) if isinstance(plan, str) else plan, found.append)
+    indexes = [node["Index Name"] for node in found if "Index Name" in node]
+    scans = [node for node in found if node.get("Node Type") == "Seq Scan"]
+    return indexes == [name] and not scans
+
+
+def _walk(plan: Any, seen: Callable[[Any], None]) -> None:
+    for node in plan if isinstance(plan, list) else plan.values():
+        if isinstance(node, dict):
+            seen(node)
+        if isinstance(node, dict | list):
+            _walk(node, seen)

@@ -1,0 +1,112 @@
+"""Check what rows are read through: the schema, the indexes, the types of values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from meta_audit.errors import TransientStoreError
+from meta_audit.schema import OLD_VERSION_TABLE, reference
+from meta_audit.schema.tables import metadata
+from meta_audit.store.opening import version_table
+from meta_audit.verify.checks import cells, definitions, indexes
+from meta_audit.verify.guard import guarded
+from meta_audit.verify.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from meta_audit.schema.objects import Objects
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
+    from meta_audit.verify.checks.indexes import Index
+    from meta_audit.verify.report import Damages
+    from meta_audit.verify.work import Work
+
+TABLES: Final = tuple(metadata.tables)
+_STRICT: Final = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict"
+_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
+
+
+class Expected(NamedTuple):
+    """Hold the schema that this version makes, or the reason why it could not be made."""
+
+    objects: Objects | None
+    reason: str = ""
+
+
+def expected(store: Store) -> Expected:
+    """Make the schema that the store should have."""
+    if store.file:
+        return Expected(reference.of_sqlite())
+    try:
+        with store.engine.connect() as connection:
+            return Expected(reference.of_postgresql(connection))
+    except sa.exc.DBAPIError as error:
+        failed = store.backend.failure(store.name, error.orig or error)
+        if isinstance(failed, TransientStoreError):
+            raise failed from error
+        return Expected(None, str(error.orig).split("\n")[0])
+
+
+def check_schema(store: Store, session: Session, made: Expected, damages: Damages) -> list[str]:
+    """Compare the schema of the store; what could not be checked, and why."""
+    with guarded(session, damages, Check.SCHEMA, "the schema"):
+        table = version_table(session, store.backend)
+        definitions.check_revision(session.query, table, damages)
+        if made.objects is None:
+            definitions.check_postgresql_names(session.query, damages)
+            return [f"definitions of the schema, only its names: {made.reason}"]
+        is_old = table == OLD_VERSION_TABLE
+        objects = definitions.without_version_table(made.objects) if is_old else made.objects
+        compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
+        compare(session.query, objects, damages)
+    return []
+
+
+def table_parts(session: Session) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Cut the comparison of indexes with their tables into parts: name, and arguments."""
+    if session.is_sqlite:
+        there = {name for (name,) in session.query(_TABLES)}
+        strict = {name for (name,) in session.query(_STRICT)}
+        for table in TABLES:
+            if table in there:
+                yield "table", (table, table in strict)
+        return
+    amcheck = indexes.amcheck_schema(session.query)
+    for index in indexes.postgresql_indexes(session.query, frozenset(TABLES)):
+        yield "lookups", (index, amcheck)
+
+
+def check_table(work: Work, table: str, is_strict: bool) -> None:
+    """Compare an SQLite table with its indexes and its types."""
+    query = work.session.query
+    wrong = indexes.check_sqlite_table(query, table, work.damages)
+    if wrong or not is_strict:
+        names = cells.present(query, table, is_sqlite=True)
+        cells.check_types(query, table, names, work.damages)
+
+
+def check_lookups(work: Work, index: Index, amcheck: str) -> None:
+    """Compare an index of PostgreSQL with its table."""
+    if amcheck and index.is_plain:
+        indexes.check_with_amcheck(work.session.query, index, amcheck)
+        return
+    why = indexes.check_by_lookups(work.session.query, index, work.options.secret, work.damages)
+    if why:
+        work.not_checked.append(f"the index {index.name}: {why}")
+
+
+def check_values(session: Session, damages: Damages, *, has_bad_text: bool) -> None:
+    """Name the rows of values that cannot be, where something said that there are some."""
+    edited = Check.SCHEMA in damages.counts
+    for table in TABLES:
+        with guarded(session, damages, Check.VALUES, table):
+            if not has_bad_text and (session.is_sqlite or not edited):
+                continue
+            names = cells.present(session.query, table, is_sqlite=session.is_sqlite)
+            if not session.is_sqlite:
+                cells.check_nulls(session.query, table, names, damages)
+            if has_bad_text:
+                cells.check_texts(session.query, table, names, damages)
