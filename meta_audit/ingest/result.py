@@ -49,6 +49,8 @@ class Counts:
     """Documents rejected before, from a source of the same name, for the same reason."""
     dismissed: int = 0
     """Rejections dismissed."""
+    reread: int = 0
+    """Kept documents that say something else now: each gets a new reading."""
     reasons: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
@@ -76,6 +78,7 @@ class Counts:
         self.rejected += len(written.rejected)
         self.known_rejected += len(written.known_rejected)
         self.dismissed += written.dismissed
+        self.reread += written.reread
         self.known_sources += written.sources["repeated"]
         self.truncated += written.sources["truncated"]
         self.partial += written.sources["partial"]

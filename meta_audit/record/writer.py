@@ -60,6 +60,8 @@ class Written:
     sources: Counter[str] = field(default_factory=Counter)
     """Sources that ended, by status; `repeated` those that were read before."""
     dismissed: int = 0
+    reread: int = 0
+    """Readings that take the place of older entries."""
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
@@ -148,7 +150,7 @@ class Writer:
         self._insert_observations(accepted, matcher, ids, new)
         self._insert_activity(batch, matcher, new, ids.identities, written)
         self._insert_rejections(new)
-        self._insert_readings(accepted, new)
+        written.reread = self._insert_readings(accepted, new)
         self._insert_leaves(accepted, new)
         self._resolve_torn(sources)
         self._resolve(
@@ -199,10 +201,11 @@ class Writer:
         sql = "SELECT supersedes FROM readings WHERE supersedes AMONG KEYS"
         return {row[0] for row in self._session.among(sql, entries)}
 
-    def _insert_readings(self, a: Accepted, new: _New) -> None:
+    def _insert_readings(self, a: Accepted, new: _New) -> int:
         again = [n for n in new.accepted if a.supersedes[n] != NO_ENTRY]
         values = [(new.ledger_index[a.place[n]], a.supersedes[n]) for n in again]
         self._insert("readings", rows(values))
+        return len(again)
 
     def _next(self, table: str, column: str) -> int:
         """Return the number after the last one; 0 for an empty table."""

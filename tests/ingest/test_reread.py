@@ -14,7 +14,7 @@ from tests.conftest import Audit
 from tests.engines import tampering
 from tests.faults.documents import write_folder
 from tests.ingest import again
-from tests.ingest.again import Change, importing, renamed
+from tests.ingest.again import Change, another_parser, importing, renamed
 from tests.ingest.documents import compact, job, ndjson
 
 
@@ -156,3 +156,28 @@ def test_commands_answer_with_the_newest_reading(filled: Audit) -> None:
     for name in (job(2)["ID"], digest, digest[:8]):
         assert filled.run("document", name, "--raw").status == 0
     assert filled.run("prove", job(2)["ID"]).status == 0
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_the_command(filled: Audit, jobs: str) -> None:
+    before = filled.raw()
+    dry = filled.run("reread", "--dry-run", "--jobs", jobs, "--format", "json")
+    assert (dry.status, dry.summary["documents"], dry.summary["reread"]) == (0, 7, 0)
+    assert filled.raw() == before
+    done = filled.run("reread", "--jobs", jobs, "--format", "json")
+    assert (done.status, done.summary["documents"], done.summary["reread"]) == (0, 7, 0)
+
+
+def test_a_dry_run_foretells(filled: Audit) -> None:
+    before = filled.raw()
+    with another_parser(renamed):
+        dry = filled.run("reread", "--dry-run", "--jobs", "0")
+        assert dry.status == 1
+        assert "3 documents read otherwise" in dry.out
+        foretold = filled.run("reread", "--dry-run", "--jobs", "0", "--format", "json").summary
+        assert filled.raw() == before
+        done = filled.run("reread", "--jobs", "0", "--format", "json").summary
+    assert done["reread"] == 3
+    assert {k: v for k, v in foretold.items() if k != "format"} == {
+        k: done[k] for k in foretold if k != "format"
+    }
