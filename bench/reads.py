@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 from typing import Any
 
+from meta_audit.query.statements import rows
 from sqlalchemy import Connection, text
 
 from meta_audit.query.find import find
-from meta_audit.query.statements import rows
 from meta_audit.query.trace import trace
 from meta_audit.search import Pair, Search
 from meta_audit.store.opening import open_to_read

@@ -75,6 +75,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify-proof": ("meta_audit.cli.verify_proof", "Check a proof, without the store."),
     "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
     "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
+    "reread": ("meta_audit.cli.reread", "Read kept documents again, after an upgrade."),
     "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
 }
 """Command: its module, and its help in a line."""

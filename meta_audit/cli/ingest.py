@@ -42,13 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
-@click.option(
-    "--jobs",
-    type=click.IntRange(0, 64),
-    metavar="N",
-    help="Parse in N processes beside the one that reads and writes; 0: in the same.  "
-    "[default: 1, or 0 on a single processor]",
-)
+@options.JOBS
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.TEXT_OR_JSON

@@ -128,6 +128,13 @@ COERCE_SCALARS = click.option(
     help="Take Meta and label values that are not strings as the text that Bacalhau v1.0.4-v1.3.2 "
     "stored, with a finding. Otherwise the document is rejected, as v1.4 and later do.",
 )
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help="Parse in N processes beside the one that reads and writes; 0: in the same.  "
+    "[default: 1, or 0 on a single processor]",
+)
 CHECKPOINT_LOG = click.option(
     "--checkpoint-log",
     metavar="PATH",

@@ -19,7 +19,8 @@ from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import Attribution, Document, JobRecord, Rejection
 from meta_audit.parse import parse
-from meta_audit.record.batch import Accepted, Batch, Rejected
+from meta_audit.parse.readings import readings
+from meta_audit.record.batch import NO_ENTRY, Accepted, Batch, Rejected
 from meta_audit.store.frames import Compressor, train
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class Offered(Struct, frozen=True, array_like=True, gc=False):
     source: int
     """Number of the source in the run."""
     uri: str
+    supersedes: int = NO_ENTRY
+    """Of a document that is read again: its live entry in the ledger."""
+    leaf: bytes = b""
+    """The hash of that entry."""
 
 
 class Numbering(dict):  # type: ignore[type-arg]
@@ -71,6 +76,9 @@ def build(
         document = offer.document
         if isinstance(document, Rejection):
             builder.reject(place, offer, document)
+            continue
+        if offer.supersedes != NO_ENTRY:
+            builder.read_again(place, offer, document)
             continue
         try:
             value = decode(document.content, document.format)
@@ -140,6 +148,20 @@ class _BatchBuilder:
         content = self._compress_alone(rejection.content)
         self._batch.rejected.append(Rejected(place, offer.source, rejection, content, leaf))
 
+    def read_again(self, place: int, offer: Offered, document: Document) -> None:
+        """Accept a kept document if it gives another entry now, however it is read."""
+        first: JobRecord | None = None
+        where = document.ordinal, document.line
+        for record in readings(document.content):
+            first = first or record
+            if leaf_hash(accepted_entry(offer.sha256, record, offer.uri, *where)) == offer.leaf:
+                first = None
+                break
+        if first is None:
+            self._batch.unchanged += 1
+        else:
+            self.accept(place, offer, document, first)
+
     def accept(self, place: int, offer: Offered, document: Document, record: JobRecord) -> None:
         batch, term = self._batch, self._terms.__getitem__
         number = len(self._accepted)
@@ -160,6 +182,7 @@ class _BatchBuilder:
                 term(record.state_message),
                 record.revision,
                 record.modified_at,
+                offer.supersedes,
             )
         )
         self._add_meta(number, record, term)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from meta_audit.ingest.chunks import Chunker
 from meta_audit.ingest.intake import Intake
 from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
+from meta_audit.ingest.reread import kept_chunks
 from meta_audit.ingest.signals import Stopper
 from meta_audit.record.preview import Preview
 from meta_audit.record.source_log import SourceLog
@@ -41,6 +42,20 @@ def dry_run(
         chunker = Chunker(preview.known, progress, options.limits, stopper)
         intake = Intake(preview, progress, options, stopper)
         intake.take(chunker.chunks(found), SourceLog(0))
+        return intake.counts
+
+
+def dry_reread(
+    db: str | None, progress: ImportProgress, options: Options = DEFAULT_OPTIONS
+) -> Counts:
+    """Read kept documents again, and count what `Import.reread` would append, without writing.
+
+    Raises what `open_to_read` does.
+    """
+    with closing(open_to_read(db)) as store, closing(store.session()) as session:
+        stopper = Stopper(store.retry.stopped.set)
+        intake = Intake(Preview(session), progress, options, stopper)
+        intake.take(kept_chunks(session, options.limits), SourceLog(0))
         return intake.counts
 
 

@@ -49,6 +49,8 @@ class Counts:
     """Documents rejected before, from a source of the same name, for the same reason."""
     dismissed: int = 0
     """Rejections dismissed."""
+    reread: int = 0
+    """Kept documents that say something else now: each gets a new reading."""
     reasons: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
@@ -69,13 +71,14 @@ class Counts:
 
     def add_batch(self, batch: Batch, written: Written) -> None:
         """Count a batch that was written."""
-        self.documents += len(batch)
+        self.documents += len(batch) + batch.unchanged
         self.new += written.changes["new"]
         self.changed += written.changes["changed"]
-        self.unchanged += written.changes["unchanged"]
+        self.unchanged += written.changes["unchanged"] + batch.unchanged
         self.rejected += len(written.rejected)
         self.known_rejected += len(written.known_rejected)
         self.dismissed += written.dismissed
+        self.reread += written.reread
         self.known_sources += written.sources["repeated"]
         self.truncated += written.sources["truncated"]
         self.partial += written.sources["partial"]

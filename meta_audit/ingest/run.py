@@ -20,6 +20,7 @@ from meta_audit.ingest.chunks import Chunk, Chunker
 from meta_audit.ingest.intake import Intake
 from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
 from meta_audit.ingest.rejected import rejected_chunks
+from meta_audit.ingest.reread import kept_chunks
 from meta_audit.ingest.result import ImportResult
 from meta_audit.ingest.signals import Interrupted, Stopper
 from meta_audit.record.checkpoint_log import append_missing, locate
@@ -80,6 +81,10 @@ class Import:
     def retry(self, arguments: list[str]) -> ImportResult:
         """Offer every unresolved rejection again. Raises as `run` does."""
         return self._run(rejected_chunks(self._session), arguments)
+
+    def reread(self, arguments: list[str]) -> ImportResult:
+        """Read every kept document again, and append what differs. Raises as `run` does."""
+        return self._run(kept_chunks(self._session, self._options.limits), arguments)
 
     def _run(self, chunks: Iterator[Chunk], arguments: list[str]) -> ImportResult:
         began = time.monotonic()

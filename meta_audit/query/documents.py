@@ -27,7 +27,7 @@ _INDEXED_BYTES: Final = 8
 """Bytes of a document's hash that are indexed (schema: ix_documents_sha256)."""
 
 _DOCUMENTS: Final = f"""
-    SELECT sha256 FROM documents
+    SELECT DISTINCT sha256 FROM documents
     WHERE substr(sha256, 1, {_INDEXED_BYTES}) >= ? AND substr(sha256, 1, {_INDEXED_BYTES}) <= ?
     LIMIT {SHOWN + 1}"""  # noqa: S608
 _REJECTIONS: Final = f"""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
+from meta_audit.query.live import live_pair, live_version
 from meta_audit.query.results import FIND_FORMAT, Found
 from meta_audit.query.texts import exact, storable
 from meta_audit.query.unknown import check_search
@@ -40,12 +41,15 @@ _SETS: Final = """
     SELECT m.set_id FROM attribution_members m
     JOIN attribution_rules r ON r.rule_id = m.rule_id
     WHERE m.identity_id = ? AND r."""
-_HAS_PAIR: Final = """
-    EXISTS (SELECT 1 FROM meta_entries e WHERE e.job_key = d.job_key AND e.pair_id = ?)"""
-_HAS_SET: Final = """
+_HAS_PAIR: Final = f"""
+    EXISTS (
+        SELECT 1 FROM meta_entries e
+        WHERE e.job_key = d.job_key AND e.pair_id = ? AND {live_version("e")})"""  # noqa: S608
+_HAS_SET: Final = f"""
     EXISTS (
         SELECT 1 FROM job_versions w
-        WHERE w.job_key = d.job_key AND w.attribution_set IN ({}))"""
+        WHERE w.job_key = d.job_key AND w.attribution_set IN ({{}}) AND {live_version("w")})"""  # noqa: S608
+_LIVE: Final = live_version("d")
 _IN_NAMESPACE: Final = """
     EXISTS (SELECT 1 FROM jobs j WHERE j.job_key = d.job_key AND j.namespace_id = ?)"""
 
@@ -68,7 +72,7 @@ class _Criterion(NamedTuple):
     leads: tuple[_Lead, ...] = ()
 
 
-_EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", "1 = 1", (), hours=False),))
+_EVERY: Final = _Criterion("1 = 1", (), (_Lead("job_versions", _LIVE, (), hours=False),))
 
 
 def find(session: Session, search: Search, limit: int) -> Found:
@@ -113,7 +117,7 @@ def _pair(session: Session, pair: Pair) -> _Criterion | None:
     number = _number(session, _PAIR, pair_digest(escape_nul(pair.key), escape_nul(pair.value)))
     if number is None:
         return None
-    leads = [_Lead("pair_jobs", "d.pair_id = ?", (number,), hours=True)]
+    leads = [_Lead("pair_jobs", f"d.pair_id = ? AND {live_pair('d')}", (number,), hours=True)]
     attributed = _attributed(session, [("basis", f"meta:{escape_nul(pair.key)}", pair.value)])
     if attributed:  # pairs that name someone are not in pair_jobs
         leads += attributed.leads
@@ -133,7 +137,8 @@ def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion
         sets.append(f"{_SETS}{column} = ?")
         parameters += [number, as_what]
     both = " INTERSECT ".join(sets)
-    lead = _Lead("job_versions", f"d.attribution_set IN ({both})", tuple(parameters), hours=False)
+    where = f"d.attribution_set IN ({both}) AND {_LIVE}"
+    lead = _Lead("job_versions", where, tuple(parameters), hours=False)
     return _Criterion(_HAS_SET.format(both), lead.parameters, (lead,))
 
 
@@ -142,7 +147,7 @@ def _in_namespace(session: Session, name: str, *, alone: bool) -> _Criterion | N
     number = _number(session, _TERM, digest(shorten_name(escape_nul(name))))
     if number is None:
         return None
-    where = "d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?)"
+    where = f"d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?) AND {_LIVE}"  # noqa: S608
     lead = _Lead("job_versions", where, (number,), hours=False)
     return _Criterion(_IN_NAMESPACE, (number,), (lead,) if alone else ())
 

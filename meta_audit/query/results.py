@@ -211,6 +211,19 @@ class TracedCheckpoint(Struct, frozen=True):
     """True if it covers all the evidence; if not, an import is running or was killed."""
 
 
+class TracedReading(Struct, frozen=True):
+    """A better reading of a document of the job, which took the place of an older one."""
+
+    entry_index: int
+    supersedes: int
+    """Index of the entry that said something else."""
+    import_id: int
+    """The run that read the document again."""
+    tool_version: str
+    """Version of the program that read it."""
+    read_at: str | None
+
+
 class Trace(Struct, frozen=True):
     """Hold all that the store knows of one job."""
 
@@ -227,6 +240,8 @@ class Trace(Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     checkpoint: TracedCheckpoint | None
     findings: tuple[TracedFinding, ...]
+    readings: tuple[TracedReading, ...] = ()
+    """What was read again; the store keeps the entries that they supersede."""
 
 
 class KeptDocument(Struct, frozen=True):

@@ -10,6 +10,7 @@ from meta_audit.execution_state import resolve
 from meta_audit.identity.same_job import Birth, is_two_jobs
 from meta_audit.query.attributions import Row, best, in_order
 from meta_audit.query.identify import Identified, identify
+from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
@@ -23,6 +24,7 @@ from meta_audit.query.results import (
     TracedExecution,
     TracedFinding,
     TracedJob,
+    TracedReading,
     TracedTask,
     Version,
 )
@@ -45,8 +47,8 @@ _OBSERVATIONS: Final = f"""
     JOIN terms message ON message.term_id = o.message_id
     JOIN sources s ON s.source_id = o.source_id
     JOIN imports m ON m.import_id = s.import_id
-    WHERE o.job_key IN (?, ?) ORDER BY {NEWEST_ORDER}"""  # noqa: S608
-_VERSIONS: Final = """
+    WHERE o.job_key IN (?, ?) AND {live_entry("o")} ORDER BY {NEWEST_ORDER}"""  # noqa: S608
+_VERSIONS: Final = f"""
     SELECT v.version_no, v.version, v.spec_sha256, origin.term, layout.term, name.term,
         type.term, v.priority, v.count, v.created_at
     FROM job_versions v
@@ -54,7 +56,7 @@ _VERSIONS: Final = """
     JOIN terms layout ON layout.term_id = v.layout_id
     JOIN terms name ON name.term_id = v.name_id
     JOIN terms type ON type.term_id = v.type_id
-    WHERE v.job_key = ? ORDER BY v.version_no"""
+    WHERE v.job_key = ? AND {live_version("v")} ORDER BY v.version_no"""  # noqa: S608
 _TASKS: Final = """
     SELECT t.task_no, name.term, engine.term, publisher.term
     FROM tasks t
@@ -74,30 +76,37 @@ _LABELS: Final = """
     JOIN meta_pairs p ON p.pair_id = e.pair_id
     JOIN meta_keys k ON k.key_id = p.key_id
     WHERE e.job_key = ? AND e.version_no = ?"""
-_ATTRIBUTIONS: Final = """
+_ATTRIBUTIONS: Final = f"""
     SELECT v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
     FROM job_versions v
     JOIN attribution_members a ON a.set_id = v.attribution_set
     JOIN attribution_rules r ON r.rule_id = a.rule_id
     JOIN identities i ON i.identity_id = a.identity_id
-    WHERE v.job_key = ?"""
-_EXECUTIONS: Final = """
+    WHERE v.job_key = ? AND {live_version("v")}"""  # noqa: S608
+_EXECUTIONS: Final = f"""
     SELECT e.document_id, e.execution_id, i.value, e.state, e.desired_state, e.message,
         e.created_at, e.modified_at
     FROM executions e JOIN identities i ON i.identity_id = e.node_id
-    WHERE e.job_key IN (?, ?) ORDER BY e.document_id, e.position"""
-_EVENTS: Final = """
+    WHERE e.job_key IN (?, ?) AND {live_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
+_EVENTS: Final = f"""
     SELECT e.document_id, e.time, e.kind, e.execution_id, i.value, e.state, e.message
     FROM job_events e JOIN identities i ON i.identity_id = e.node_id
-    WHERE e.job_key IN (?, ?) ORDER BY e.document_id, e.position"""
+    WHERE e.job_key IN (?, ?) AND {live_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
 _CHECKPOINT: Final = """
     SELECT checkpoint_id, tree_size, note, import_id FROM checkpoints
     ORDER BY checkpoint_id DESC LIMIT 1"""
-_FINDINGS: Final = """
-    SELECT document_id, code, severity, detail FROM findings
-    WHERE job_key IN (?, ?)
+_FINDINGS: Final = f"""
+    SELECT document_id, code, severity, detail FROM findings f
+    WHERE job_key IN (?, ?) AND {live_entry("f")}
     ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,
-        document_id, position"""
+        document_id, position"""  # noqa: S608
+_READINGS: Final = """
+    SELECT r.reading_id, r.supersedes, s.import_id, m.tool_version, m.started_at
+    FROM observations o
+    JOIN readings r ON r.reading_id = o.document_id
+    JOIN sources s ON s.source_id = o.source_id
+    JOIN imports m ON m.import_id = s.import_id
+    WHERE o.job_key IN (?, ?) ORDER BY r.reading_id"""
 
 
 def trace(session: Session, job: str, namespace: str | None = None) -> Trace | Candidates:
@@ -115,13 +124,14 @@ def trace(session: Session, job: str, namespace: str | None = None) -> Trace | C
 
 def _read(session: Session, job: Identified) -> Trace:
     key, both = job.job_key, (job.job_key, job.activity_key)
-    observed, versions, attributed, executions, events, findings, checkpoints = session.together(
+    observed, versions, attributed, executions, events, findings, read, *rest = session.together(
         (_OBSERVATIONS, key, *both),
         (_VERSIONS, key),
         (_ATTRIBUTIONS, key),
         (_EXECUTIONS, *both),
         (_EVENTS, *both),
         (_FINDINGS, *both),
+        (_READINGS, *both),
         (_CHECKPOINT,),
     )
     seen = [_Seen(*row) for row in observed]
@@ -149,8 +159,12 @@ def _read(session: Session, job: Identified) -> Trace:
         executions=_told(TracedExecution, _named(executions, layout), hashes, (5, 6)),
         events=_told(TracedEvent, events, hashes, (0,)),
         evidence=tuple(s.evidence() for s in sorted(seen, key=lambda s: s.document_id)),
-        checkpoint=_checkpoint(checkpoints, max(hashes)),
+        checkpoint=_checkpoint(rest[0], max(hashes)),
         findings=_two_jobs(versions, who, seen) + _told(TracedFinding, findings, hashes, ()),
+        readings=tuple(
+            TracedReading(entry, supersedes, import_id, version, rfc3339(read_at))
+            for entry, supersedes, import_id, version, read_at in read
+        ),
     )
     return exact(trace)
 

@@ -7,12 +7,14 @@ these to the IDs of the store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from meta_audit.model import Rejection
 
+NO_ENTRY: Final = -1
+"""In place of a ledger index."""
 Pair = tuple[str, str]
 Rule = tuple[str, str, str, str]
 
@@ -46,6 +48,8 @@ class Accepted(Struct, array_like=True):
     message: Sequence[int] = ()
     revision: Sequence[int] = ()
     modified_at: Sequence[int | None] = ()
+    supersedes: Sequence[int] = ()
+    """Of a document that was read again: the entry that this reading takes the place of."""
 
     def __len__(self) -> int:
         return len(self.place)
@@ -66,6 +70,8 @@ class Batch(Struct, array_like=True):
 
     dictionary: bytes
     accepted: Accepted
+    unchanged: int = 0
+    """Documents that were read again, and say what they said."""
     rejected: list[Rejected] = []
     tasks: list[int] = []
     """Flat rows: document, task number, terms of name, engine and publisher."""

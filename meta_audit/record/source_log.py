@@ -124,7 +124,8 @@ class SourceLog:
         ended = {
             source: (s.uri, s.end.size, s.end.sha256)
             for source, s in self._open.items()
-            if s.end and source not in self.ids and source not in needed
+            if s.end and s.end.status != "reread"
+            if source not in self.ids and source not in needed
         }
         sizes = sorted({size for _, size, sha256 in ended.values() if sha256})
         before = {(uri, size, bytes(sha)) for uri, size, sha in session.among(_READ_BEFORE, sizes)}
@@ -156,7 +157,8 @@ class SourceLog:
         ]
         session.insert("source_results", columns("source_results"), rows(results))
         counts = Counter(end.status for _, _, end in written)
-        counts["repeated"] = len(ended) - len(written)
+        rest = [end for source, _, end in ended if source not in self.ids]
+        counts["repeated"] = sum(end.status != "reread" for end in rest)
         return counts
 
     def undo(self) -> None:

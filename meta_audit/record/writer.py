@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.record.batch import NO_ENTRY
 from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
@@ -42,6 +43,7 @@ _RESOLVED: Final = """
     JOIN ledger_entries e ON e.entry_index = d.document_id
     JOIN sources s ON s.source_id = e.source_id
     WHERE r.sha256 AMONG KEYS AND NOT EXISTS (
+        SELECT 1 FROM readings q WHERE q.reading_id = d.document_id) AND NOT EXISTS (
         SELECT 1 FROM rejection_resolutions x WHERE x.rejection_id = r.rejection_id)"""
 
 
@@ -58,6 +60,8 @@ class Written:
     sources: Counter[str] = field(default_factory=Counter)
     """Sources that ended, by status; `repeated` those that were read before."""
     dismissed: int = 0
+    reread: int = 0
+    """Readings that take the place of older entries."""
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
@@ -146,6 +150,7 @@ class Writer:
         self._insert_observations(accepted, matcher, ids, new)
         self._insert_activity(batch, matcher, new, ids.identities, written)
         self._insert_rejections(new)
+        written.reread = self._insert_readings(accepted, new)
         self._insert_leaves(accepted, new)
         self._resolve_torn(sources)
         self._resolve(
@@ -168,8 +173,12 @@ class Writer:
         rejections = [r.rejection.sha256 for r in batch.rejected]
         known = self._known.documents([*accepted.sha256, *rejections])
         first: dict[bytes, int] = {}
+        superseded = self._superseded(accepted)
         for number, digest in enumerate(accepted.sha256):
-            if digest not in known:
+            if accepted.supersedes[number] != NO_ENTRY:
+                if accepted.supersedes[number] not in superseded:
+                    first[digest] = number
+            elif digest not in known:
                 first.setdefault(digest, number)
         rejected = [
             r
@@ -185,6 +194,18 @@ class Writer:
         start = self._next("ledger_entries", "entry_index")
         index = {place: number for number, place in enumerate(sorted(places), start)}
         return _New(list(first.values()), fresh, known_rejected, index, sources.ids)
+
+    def _superseded(self, accepted: Accepted) -> set[int]:
+        """Return the entries that somebody else has read again meanwhile."""
+        entries = sorted(set(accepted.supersedes) - {NO_ENTRY})
+        sql = "SELECT supersedes FROM readings WHERE supersedes AMONG KEYS"
+        return {row[0] for row in self._session.among(sql, entries)}
+
+    def _insert_readings(self, a: Accepted, new: _New) -> int:
+        again = [n for n in new.accepted if a.supersedes[n] != NO_ENTRY]
+        values = [(new.ledger_index[a.place[n]], a.supersedes[n]) for n in again]
+        self._insert("readings", rows(values))
+        return len(again)
 
     def _next(self, table: str, column: str) -> int:
         """Return the number after the last one; 0 for an empty table."""

@@ -75,6 +75,8 @@ def count_lines(counts: Counts) -> Iterator[str]:
     for title, kinds in (("rejected", counts.reasons), ("finding", counts.findings)):
         for name, number in sorted(kinds.items()):
             yield f"  {title} {name}: {number:,}"
+    if counts.reread:
+        yield f"  {count(counts.reread, 'document')} read otherwise than before: see v_readings"
     if counts.refused:
         yield f"  {count(counts.refused, 'source')} could not be read"
     if counts.truncated:

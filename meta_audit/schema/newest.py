@@ -24,8 +24,14 @@ NEWEST_ORDER: Final = f"""
     {RANK} DESC, coalesce(newest_version.version, 0) DESC, coalesce(o.modified_at, 0) DESC,
     o.revision DESC, coalesce(layout.term, '') DESC, newest_version.spec_sha256 DESC,
     d.sha256 DESC"""
+_IS_SUPERSEDED: Final = """
+    CASE WHEN EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = o.document_id)
+        THEN 1 ELSE 0 END"""
 NEWEST_DOCUMENTS: Final = f"""
     SELECT o.job_key, o.document_id FROM observations o {NEWEST_JOINS}
     WHERE o.job_key IN (?, ?)
-    ORDER BY CASE o.job_key WHEN ? THEN 0 ELSE 1 END, {NEWEST_ORDER}"""  # noqa: S608
-"""Documents of a job and of the job under which its activity stands; then the job again."""
+    ORDER BY CASE o.job_key WHEN ? THEN 0 ELSE 1 END, {_IS_SUPERSEDED}, {NEWEST_ORDER}"""  # noqa: S608
+"""Documents of a job and of the job under which its activity stands; then the job again.
+
+What a better reading supersedes comes last.
+"""

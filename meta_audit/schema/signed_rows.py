@@ -29,6 +29,9 @@ _FIRST_RESULT: Final = 9
 _TORN: Final = """
     SELECT rejection_id, import_id, entry_index FROM rejection_resolutions
     WHERE import_id = ? AND entry_index IS NOT NULL ORDER BY rejection_id"""
+_READINGS: Final = """
+    SELECT reading_id, supersedes FROM readings
+    WHERE reading_id >= ? AND reading_id < ? ORDER BY reading_id"""
 _NUMBERED: Final = (
     (
         "import",
@@ -92,6 +95,9 @@ def custody(
             digest.add(kind, [bytes(v) if isinstance(v, memoryview) else v for v in row])
     for row in query(_TORN, import_id):
         digest.add("resolution", row)
+    first, count, _ = sources
+    for row in query(_READINGS, first, first + count):
+        digest.add("reading", row)
     digest.add("entries", sources)
     return Custody(import_id, after, digest.digest())
 

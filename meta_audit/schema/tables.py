@@ -117,7 +117,10 @@ source_results = _table(
     "How the reading of a source ended.",
     _key("result_no", "number of the result, from 1 in order of arrival"),
     _ref("source_id", "sources.source_id", "the source"),
-    _text("status", "complete, known (its bytes were taken before), truncated, partial or refused"),
+    _text(
+        "status",
+        "complete, known (its bytes were taken before), truncated, partial, reread or refused",
+    ),
     _text("message", "why it was refused, or is not complete; else empty"),
     _int("size", "bytes read, as stored (compressed)"),
     _blob("sha256", "SHA-256 of those bytes; empty when refused"),
@@ -329,6 +332,14 @@ findings = _table(
     _text("severity", "info, warning or critical"),
     _text("detail", "what was found"),
     clustered=True,
+)
+readings = _table(
+    "readings",
+    "Documents that were read again, by a better program: the newest reading counts.",
+    _key("reading_id", "the reading: its index in the ledger (documents.document_id)"),
+    _int("supersedes", "the older entry of the same bytes that it takes the place of"),
+    sa.UniqueConstraint("supersedes"),
+    clustered=False,
 )
 rejections = _table(
     "rejections",

@@ -270,6 +270,7 @@ class Verification:
         yield Part("dictionaries")
         yield Part("unique")
         yield Part("resolutions")
+        yield Part("readings")
         # Counted, not the greatest: that could have been made anything.
         last_job, last_pair, entries = (
             counts[table] for table in ("jobs", "meta_pairs", "ledger_entries")

@@ -90,6 +90,7 @@ class Work:
         self.readings: list[OtherReading] = []
         self.reading_count = 0
         self._uris: dict[int, str] = {}
+        self._superseded: set[int] | None = None
 
     def uri(self, source_id: int) -> str:
         """Return the name of a source. Raises `KeyError`."""
@@ -99,6 +100,14 @@ class Work:
                 raise KeyError(f"source {source_id}")
             self._uris[source_id] = rows[0][0]
         return self._uris[source_id]
+
+    @property
+    def superseded(self) -> set[int]:
+        """The entries that a better reading took the place of."""
+        if self._superseded is None:
+            rows = self.session.query("SELECT supersedes FROM readings")
+            self._superseded = {row[0] for row in rows}
+        return self._superseded
 
     def tallies(self) -> Tallies:
         """Return all that was found."""

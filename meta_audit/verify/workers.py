@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.store.opening import open_to_verify
-from meta_audit.verify.checks.derived import check_resolutions, sum_indexed
+from meta_audit.verify.checks.derived import check_readings, check_resolutions, sum_indexed
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
@@ -68,6 +68,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "dictionaries": check_dictionaries,
     "unique": check_unique,
     "resolutions": check_resolutions,
+    "readings": check_readings,
     "table": check_table,
     "lookups": check_lookups,
     "tallies": Work.tallies,
@@ -79,6 +80,7 @@ CHECKS: Final = {
     "dictionaries": Check.DICTIONARIES,
     "unique": Check.DICTIONARIES,
     "resolutions": Check.DERIVED,
+    "readings": Check.DERIVED,
     "table": Check.INDEXES,
     "lookups": Check.INDEXES,
 }

@@ -1,4 +1,4 @@
-"""What is wrong with a source belongs to it; dismissals; what is known leaves a count.
+"""What is wrong with a source belongs to it; dismissals; readings; what is known leaves a count.
 
 Views: ties of time are broken by content, and times before 1970 are right.
 
@@ -18,8 +18,9 @@ INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BLOB = sa.LargeBinary()
 
-FACTS = ("import_results", "rejections", "rejection_resolutions", "rejection_dismissals")
-"""Tables that are made anew on SQLite, which cannot alter them."""
+MADE_ANEW = ("import_results", "rejections", "rejection_resolutions")
+"""On SQLite, which cannot alter them."""
+NEW = ("rejection_dismissals", "readings")
 
 SECONDS = "({0} / 1000000000 - CASE WHEN {0} % 1000000000 < 0 THEN 1 ELSE 0 END)"
 NANOSECONDS = "(({0} % 1000000000 + 1000000000) % 1000000000)"
@@ -43,6 +44,15 @@ OLD_TIME = {
         " || '.' || lpad(({0} % 1000000000)::text, 9, '0') || 'Z'"
     ),
 }
+
+LIVE = "NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = {0}.document_id)"
+"""Whether an entry is not superseded by a better reading."""
+LIVE_VERSION = """(
+        NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
+            SELECT 1 FROM observations o
+            WHERE o.job_key = {0}.job_key AND o.version_no = {0}.version_no
+                AND NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = o.document_id)))"""
+"""Whether a live entry shows a version. Where there are no readings, that is not asked."""
 
 BEST_IDENTITY = """(
     SELECT i.value FROM attribution_members a
@@ -105,10 +115,11 @@ VIEWS = {
         JOIN terms g ON g.term_id = w.origin_id
         JOIN terms y ON y.term_id = w.layout_id
         JOIN documents d ON d.document_id = n.document_id
-        WHERE n.job_key = j.job_key AND n.version_no > 0
+        WHERE n.job_key = j.job_key AND n.version_no > 0 AND NOT EXISTS (
+            SELECT 1 FROM readings q WHERE q.supersedes = n.document_id)
         ORDER BY CASE g.term WHEN 'orchestrator' THEN 4 WHEN 'event' THEN 3
                 WHEN 'submission' THEN 2 WHEN 'spec' THEN 1 ELSE 0 END DESC,
-            coalesce(n.modified_at, 0) DESC, n.revision DESC, substr(y.term, 1, 6) = 'legacy',
+            w.version DESC, coalesce(n.modified_at, 0) DESC, n.revision DESC, y.term DESC,
             w.spec_sha256 DESC, d.sha256 DESC
         LIMIT 1)
     JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no""",
@@ -124,13 +135,14 @@ VIEWS = {
             ("key", "k.key", "key"),
             ("value", "p.value", "value"),
         ),
-        """
+        f"""
     FROM meta_entries e
     JOIN jobs j ON j.job_key = e.job_key
     JOIN meta_pairs p ON p.pair_id = e.pair_id
     JOIN meta_keys k ON k.key_id = p.key_id
     LEFT JOIN tasks t
-        ON t.job_key = e.job_key AND t.version_no = e.version_no AND t.task_no = e.task_no""",
+        ON t.job_key = e.job_key AND t.version_no = e.version_no AND t.task_no = e.task_no
+    WHERE {LIVE_VERSION.format("e")}""",
     ),
     "v_pair_jobs": (
         "The jobs of a Meta pair, found fast. Pairs that gave an attribution are left out: "
@@ -147,16 +159,22 @@ VIEWS = {
     CROSS JOIN meta_pairs p  -- CROSS keeps SQLite to this order
     CROSS JOIN pair_jobs x
     JOIN jobs j ON j.job_key = x.job_key
-    WHERE p.key_id = k.key_id AND x.pair_id = p.pair_id""",
+    WHERE p.key_id = k.key_id AND x.pair_id = p.pair_id AND (
+        NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
+            SELECT 1 FROM meta_entries e
+            JOIN observations o ON o.job_key = e.job_key AND o.version_no = e.version_no
+            WHERE e.job_key = x.job_key AND e.pair_id = x.pair_id
+                AND NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = o.document_id)))""",
     ),
     "v_labels": (
         "A row per label of every job version.",
         (*JOB, VERSION_NO, ("key", "k.key", "key"), ("value", "p.value", "value")),
-        """
+        f"""
     FROM label_entries v
     JOIN jobs j ON j.job_key = v.job_key
     JOIN meta_pairs p ON p.pair_id = v.pair_id
-    JOIN meta_keys k ON k.key_id = p.key_id""",
+    JOIN meta_keys k ON k.key_id = p.key_id
+    WHERE {LIVE_VERSION.format("v")}""",
     ),
     "v_tasks": (
         "A row per task of every job version.",
@@ -168,8 +186,9 @@ VIEWS = {
             ("engine", "TERM(v.engine_id)", "engine type"),
             ("publisher", "TERM(v.publisher_id)", "publisher type"),
         ),
-        """
-    FROM tasks v JOIN jobs j ON j.job_key = v.job_key""",
+        f"""
+    FROM tasks v JOIN jobs j ON j.job_key = v.job_key
+    WHERE {LIVE_VERSION.format("v")}""",
     ),
     "v_versions": (
         "A row per version of every job.",
@@ -183,7 +202,7 @@ VIEWS = {
             ("created_at", "TIME(v.created_at)", "creation, RFC 3339 UTC"),
             ("spec_sha256", "HEX(v.spec_sha256)", "identity of the version"),
         ),
-        FROM_VERSION,
+        f"{FROM_VERSION}\n    WHERE {LIVE_VERSION.format('v')}",
     ),
     "v_attributions": (
         "Who, in which role, and how we know: a row per job version, role and basis.",
@@ -196,12 +215,13 @@ VIEWS = {
             ("trust", "r.trust", "proven, server, claimed, inferred or unsubmitted"),
             ("verdict", "r.verdict", "match, mismatch, no_key, not_a_peer_id or undecodable"),
         ),
-        """
+        f"""
     FROM job_versions v
     JOIN jobs j ON j.job_key = v.job_key
     JOIN attribution_members a ON a.set_id = v.attribution_set
     JOIN attribution_rules r ON r.rule_id = a.rule_id
-    JOIN identities i ON i.identity_id = a.identity_id""",
+    JOIN identities i ON i.identity_id = a.identity_id
+    WHERE {LIVE_VERSION.format("v")}""",
     ),
     "v_observations": (
         "A row per document that showed a job: the state at that time, and the evidence.",
@@ -220,12 +240,13 @@ VIEWS = {
             ("import_id", "s.import_id", "import that took it"),
             ("observed_at", "TIME(m.started_at)", "when that import began, RFC 3339 UTC"),
         ),
-        """
+        f"""
     FROM observations o
     JOIN jobs j ON j.job_key = o.job_key
     JOIN documents d ON d.document_id = o.document_id
     JOIN sources s ON s.source_id = o.source_id
-    JOIN imports m ON m.import_id = s.import_id""",
+    JOIN imports m ON m.import_id = s.import_id
+    WHERE {LIVE.format("o")}""",
     ),
     "v_executions": (
         "A row per execution in every document that carries it: job, node, state.",
@@ -242,7 +263,8 @@ VIEWS = {
         ),
         f"""
     FROM executions e{OF_JOB}
-    JOIN identities i ON i.identity_id = e.node_id""",
+    JOIN identities i ON i.identity_id = e.node_id
+    WHERE {LIVE.format("e")}""",
     ),
     "v_events": (
         "A row per history event in every document that carries it.",
@@ -258,7 +280,8 @@ VIEWS = {
         ),
         f"""
     FROM job_events e{OF_JOB}
-    JOIN identities i ON i.identity_id = e.node_id""",
+    JOIN identities i ON i.identity_id = e.node_id
+    WHERE {LIVE.format("e")}""",
     ),
     "v_findings": (
         "What an auditor should look at.",
@@ -269,8 +292,26 @@ VIEWS = {
             ("detail", "f.detail", "what was found"),
             ("entry_index", "f.document_id", "ledger index of the document"),
         ),
+        f"""
+    FROM findings f JOIN jobs j ON j.job_key = f.job_key
+    WHERE {LIVE.format("f")}""",
+    ),
+    "v_readings": (
+        "Documents that were read again: what each reading took the place of.",
+        (
+            ("entry_index", "r.reading_id", "ledger index of the reading"),
+            ("supersedes", "r.supersedes", "ledger index of the entry whose place it took"),
+            ("document_sha256", "HEX(d.sha256)", "SHA-256 of the document"),
+            ("import_id", "s.import_id", "the run that read it again"),
+            ("tool_version", "m.tool_version", "version of meta-audit that read it"),
+            ("read_at", "TIME(m.started_at)", "when that run began, RFC 3339 UTC"),
+        ),
         """
-    FROM findings f JOIN jobs j ON j.job_key = f.job_key""",
+    FROM readings r
+    JOIN documents d ON d.document_id = r.reading_id
+    JOIN ledger_entries e ON e.entry_index = r.reading_id
+    JOIN sources s ON s.source_id = e.source_id
+    JOIN imports m ON m.import_id = s.import_id""",
     ),
     "v_rejections": (
         "Documents that were not taken, and why.",
@@ -333,7 +374,7 @@ VIEWS = {
             (
                 "status",
                 "coalesce(x.status, 'unfinished')",
-                "complete, known, truncated, partial, refused, unfinished",
+                "complete, known, truncated, partial, reread, refused, unfinished",
             ),
             ("message", "x.message", "why it was refused, or is not complete"),
             ("size", "x.size", "bytes as stored"),
@@ -362,6 +403,74 @@ def _expression(text: str, dialect: str, time: dict[str, str]) -> str:
 
 # What the views of 0001 have otherwise: name: (meaning, columns by name or None, end of FROM ...)
 OLD = {
+    "v_meta": (
+        "A row per Meta pair of every job version.",
+        {},
+        """
+    FROM meta_entries e
+    JOIN jobs j ON j.job_key = e.job_key
+    JOIN meta_pairs p ON p.pair_id = e.pair_id
+    JOIN meta_keys k ON k.key_id = p.key_id
+    LEFT JOIN tasks t
+        ON t.job_key = e.job_key AND t.version_no = e.version_no AND t.task_no = e.task_no""",
+    ),
+    "v_pair_jobs": (
+        "The jobs of a Meta pair, found fast. Pairs that gave an attribution are left out: v_attributions has those.",
+        {},
+        """
+    FROM meta_keys k
+    CROSS JOIN meta_pairs p  -- CROSS keeps SQLite to this order
+    CROSS JOIN pair_jobs x
+    JOIN jobs j ON j.job_key = x.job_key
+    WHERE p.key_id = k.key_id AND x.pair_id = p.pair_id""",
+    ),
+    "v_labels": (
+        "A row per label of every job version.",
+        {},
+        """
+    FROM label_entries v
+    JOIN jobs j ON j.job_key = v.job_key
+    JOIN meta_pairs p ON p.pair_id = v.pair_id
+    JOIN meta_keys k ON k.key_id = p.key_id""",
+    ),
+    "v_tasks": (
+        "A row per task of every job version.",
+        {},
+        """
+    FROM tasks v JOIN jobs j ON j.job_key = v.job_key""",
+    ),
+    "v_versions": (
+        "A row per version of every job.",
+        {},
+        """
+    FROM job_versions v JOIN jobs j ON j.job_key = v.job_key""",
+    ),
+    "v_attributions": (
+        "Who, in which role, and how we know: a row per job version, role and basis.",
+        {},
+        """
+    FROM job_versions v
+    JOIN jobs j ON j.job_key = v.job_key
+    JOIN attribution_members a ON a.set_id = v.attribution_set
+    JOIN attribution_rules r ON r.rule_id = a.rule_id
+    JOIN identities i ON i.identity_id = a.identity_id""",
+    ),
+    "v_observations": (
+        "A row per document that showed a job: the state at that time, and the evidence.",
+        {},
+        """
+    FROM observations o
+    JOIN jobs j ON j.job_key = o.job_key
+    JOIN documents d ON d.document_id = o.document_id
+    JOIN sources s ON s.source_id = o.source_id
+    JOIN imports m ON m.import_id = s.import_id""",
+    ),
+    "v_findings": (
+        "What an auditor should look at.",
+        {},
+        """
+    FROM findings f JOIN jobs j ON j.job_key = f.job_key""",
+    ),
     "v_jobs": (
         "A row per job: its newest version, in its newest state.",
         {},
@@ -424,8 +533,12 @@ OLD = {
 }
 
 
+ADDED = ("v_readings",)
+"""Views that 0001 does not have."""
+
+
 def _old_views() -> dict[str, tuple[str, tuple[tuple[str, str, str], ...], str]]:
-    views = dict(VIEWS)
+    views = {name: view for name, view in VIEWS.items() if name not in ADDED}
     for name, (meaning, changed, source) in OLD.items():
         columns = tuple(
             (column, expression, changed.get(column, text))
@@ -445,8 +558,8 @@ def _make_views(dialect: str, views: dict, time: dict[str, str], verb: str) -> N
         op.execute(sa.text(statement.replace(":", r"\:")))
 
 
-def _drop_views() -> None:
-    for view in reversed(VIEWS):
+def _drop_views(views: dict) -> None:
+    for view in reversed(views):
         op.execute(f"DROP VIEW {view}")
 
 
@@ -464,7 +577,7 @@ def _comment(dialect: str, views: dict, others: list[tuple[str, str, str]]) -> N
             target = f'COLUMN {relation}."{column}"' if column else f"{kind} {relation}"
             literal = text.replace("'", "''").replace(":", r"\:")
             op.execute(sa.text(f"COMMENT ON {target} IS '{literal}'"))
-    whole = [*views, *CHANGED, "rejection_dismissals"]
+    whole = [*VIEWS, *CHANGED, *NEW]
     op.execute(comments.delete().where(comments.c.relation.in_(whole)))
     for relation, column, _ in others:
         here = sa.and_(comments.c.relation == relation, comments.c.column == column)
@@ -605,7 +718,8 @@ CHANGED = {
 RESOLUTIONS = "Rejections that were made good: their bytes, or the whole of a torn record, came in."
 OLD_RESOLUTIONS = "Rejections whose bytes were accepted later."
 DISMISSALS = "Rejections that somebody has looked at and put aside: by which run, and why."
-STATUS = "complete, known (its bytes were taken before), truncated, partial or refused"
+READINGS = "Documents that were read again, by a better program: the newest reading counts."
+STATUS = "complete, known (its bytes were taken before), truncated, partial, reread or refused"
 OLD_STATUS = "complete, known (its bytes were taken before) or refused"
 MESSAGE = "why it was refused, or is not complete; else empty"
 OLD_MESSAGE = "why it was refused, else empty"
@@ -639,6 +753,26 @@ def dismissals() -> list[sa.schema.SchemaItem]:
     ]
 
 
+def readings() -> list[sa.schema.SchemaItem]:
+    """Columns and constraints of readings."""
+    return [
+        sa.Column(
+            "reading_id",
+            INT,
+            nullable=False,
+            comment="the reading: its index in the ledger (documents.document_id)",
+        ),
+        sa.Column(
+            "supersedes",
+            INT,
+            nullable=False,
+            comment="the older entry of the same bytes that it takes the place of",
+        ),
+        sa.PrimaryKeyConstraint("reading_id", name="pk_readings"),
+        sa.UniqueConstraint("supersedes", name="uq_readings_supersedes"),
+    ]
+
+
 def _rebuild(name: str, items: list[sa.schema.SchemaItem], comment: str, *, old: bool) -> None:
     """Make a table of SQLite anew: its rows wait beside it. Its name in the schema stays as is."""
     names = [i.name for i in items if isinstance(i, sa.Column)]
@@ -666,6 +800,7 @@ def _comments(*, old: bool) -> list[tuple[str, str, str]]:
     )
     if not old:
         tables["rejection_dismissals"] = (dismissals(), DISMISSALS)
+        tables["readings"] = (readings(), READINGS)
     for name, (items, comment) in tables.items():
         rows.append((name, "", comment))
         rows.extend((name, i.name, i.comment) for i in items if isinstance(i, sa.Column))
@@ -686,10 +821,17 @@ def upgrade() -> None:
             "uq_rejections_sha256_reason_source_id", "rejections", ["sha256", "reason", "source_id"]
         )
     else:
-        _drop_views()
+        _drop_views(_old_views())
         op.execute("PRAGMA defer_foreign_keys = ON")
         for name, (make, comment) in CHANGED.items():
             _rebuild(name, make(old=False), comment or RESOLUTIONS, old=False)
+    op.create_table(
+        "readings",
+        *readings(),
+        comment=READINGS,
+        sqlite_strict=True,
+        sqlite_with_rowid=True,
+    )
     op.create_table(
         "rejection_dismissals",
         *dismissals(),
@@ -697,7 +839,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=True,
     )
-    _make_triggers(dialect, FACTS if dialect == "sqlite" else FACTS[-1:])
+    _make_triggers(dialect, (*MADE_ANEW, *NEW) if dialect == "sqlite" else NEW)
     # OR REPLACE keeps the rights that were granted on a view.
     verb = "CREATE OR REPLACE" if dialect == "postgresql" else "CREATE"
     _make_views(dialect, VIEWS, TIME, verb)
@@ -705,6 +847,7 @@ def upgrade() -> None:
 
 
 LOST = {
+    "SELECT 1 FROM readings": "readings",
     "SELECT 1 FROM rejection_dismissals": "dismissed rejections",
     "SELECT 1 FROM rejection_resolutions WHERE entry_index IS NOT NULL": "torn records made whole",
     "SELECT 1 FROM import_results WHERE known_rejected > 0 OR known_sources > 0": "counts",
@@ -718,8 +861,9 @@ def downgrade() -> None:
     for query, what in LOST.items():
         if op.get_bind().execute(sa.text(f"{query} LIMIT 1")).first():
             raise RuntimeError(f"schema 0001 cannot hold the {what} of this store: nothing changed")
-    _drop_views()
-    op.drop_table("rejection_dismissals")
+    _drop_views(VIEWS)
+    for name in NEW:
+        op.drop_table(name)
     if dialect == "postgresql":
         op.drop_column("import_results", "known_rejected")
         op.drop_column("import_results", "known_sources")
@@ -732,6 +876,6 @@ def downgrade() -> None:
         op.execute("PRAGMA defer_foreign_keys = ON")
         for name, (make, comment) in CHANGED.items():
             _rebuild(name, make(old=True), comment or OLD_RESOLUTIONS, old=True)
-        _make_triggers(dialect, FACTS[:-1])
+        _make_triggers(dialect, MADE_ANEW)
     _make_views(dialect, _old_views(), OLD_TIME, "CREATE")
     _comment(dialect, _old_views(), _comments(old=True))

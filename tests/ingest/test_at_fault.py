@@ -13,13 +13,13 @@ from meta_audit.cli.progress import Quiet
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.ingest.chunks import Chunker
 from meta_audit.ingest.options import Limits
-from meta_audit.ingest.run import Import
 from meta_audit.ingest.signals import Stopper
 from meta_audit.record.known import Known
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.engines import tampering
+from tests.ingest import again
 from tests.ingest.documents import compact, job, ndjson
 
 
@@ -132,8 +132,8 @@ def test_a_page_that_says_there_is_more(audit: Audit, tmp_path: Path) -> None:
     assert status == "partial"
     assert "NextToken" in message
     # The same page again brings nothing new to look at.
-    again = audit.ingest(page)
-    assert (again.status, again.summary["partial"]) == (0, 0)
+    second = audit.ingest(page)
+    assert (second.status, second.summary["partial"]) == (0, 0)
     must_be_intact(audit)
 
 
@@ -190,14 +190,9 @@ def rejected(audit: Audit, tmp_path: Path) -> Audit:
 
 def dismiss(audit: Audit, *ids: int, reason: str = "known, harmless") -> int:
     """Dismiss rejections; how many were."""
-    store = open_to_write(str(audit.db))
-    try:
-        run = Import(store, Quiet())
-        result = run.dismiss(ids, reason, ["rejections", "dismiss", *map(str, ids)])
-        assert not result.needs_attention
-        return result.counts.dismissed
-    finally:
-        store.close()
+    result = again.dismiss(str(audit.db), *ids, reason=reason)
+    assert not result.needs_attention
+    return result.counts.dismissed
 
 
 def test_a_rejection_is_dismissed_with_a_reason(rejected: Audit, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from meta_audit import cli
 from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.faults.documents import write_folder
+from tests.ingest.again import another_parser, dismiss, renamed, reread
 from tests.store_factory import StoreFactory
 
 EMPTY = {"compression_dictionaries", "checkpoints", "ledger_keys"}
@@ -25,7 +27,16 @@ def filled(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> s
     db = factory.new()
     folder = write_folder(tmp_path_factory.mktemp("facts") / "documents", 300, 7)
     assert cli.run(["ingest", str(folder), "--db", db]) == 1
-    assert cli.run(["rejections", "retry", "--coerce-scalars", "--db", db]) == 1
+    assert cli.run(["rejections", "retry", "--coerce-scalars", "--db", db]) == 0
+    number = folder / "numbered.json"
+    number.write_text('{"ID": "j-n", "Meta": {"number": "2"}, "Tasks": [{"Name": "t"}]}')
+    with another_parser(renamed):
+        assert cli.run(["ingest", str(number), "--db", db]) == 0
+    assert reread(db).counts.changed == 1
+    with closing(open_to_read(db)) as store:
+        sql = "SELECT max(rejection_id) FROM v_rejections WHERE resolved_by IS NULL"
+        last = store.read(lambda session: session.value(sql))
+    dismiss(db, last)
     return db
 
 

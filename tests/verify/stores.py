@@ -18,10 +18,12 @@ from meta_audit.ledger.note import SigningKey, VerifierKey
 from meta_audit.record.runs import begin_import
 from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceLog, SourceRead
 from meta_audit.record.writer import Writer
-from meta_audit.store.opening import open_to_verify, open_to_write
+from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
+from meta_audit.store.session import Session
 from meta_audit.verify.report import Report
 from meta_audit.verify.run import Verification
 from tests.faults.documents import write_folder
+from tests.ingest.again import another_parser, dismiss, renamed, reread
 from tests.store_factory import StoreFactory
 
 KEY: Final = SigningKey("meta-audit", bytes(range(32)))
@@ -66,6 +68,8 @@ def grow(factory: StoreFactory, folder: Path, *, seed: int = 1) -> Grown:
     """Make a store of five imports, one of them killed before its end."""
     source = write_folder(folder / "source", DOCUMENTS, seed)
     _write_large(source / "large.ndjson", seed)
+    lines = [_numbered(number) for number in range(5)]
+    (source / "worse.ndjson").write_text("\n".join(lines) + "\n")
     db, log = factory.new(), folder / "outside.checkpoints"
     older = []
 
@@ -73,11 +77,26 @@ def grow(factory: StoreFactory, folder: Path, *, seed: int = 1) -> Grown:
         for paths in (("large.ndjson", "a.ndjson"), ("broken.ndjson", "cut.ndjson.gz")):
             run("ingest", *[source / p for p in paths], "--db", db, "--format", "json")
             older.append(factory.copy(db))
+        with another_parser(renamed):
+            run("ingest", source / "worse.ndjson", "--db", db, "--format", "json")
         die_within_import(db, [b'{"ID": "j-killed", "Tasks": [{"Name": "t"}]}', b"{broken"])
         run("ingest", source, "--db", db, "--format", "json")
         older.append(factory.copy(db))
         run("rejections", "retry", "--coerce-scalars", "--db", db, "--format", "json")
+        assert reread(db).counts.changed == 2
+        with closing(open_to_read(db)) as store:
+            dismiss(db, *store.read(_open_rejections)[:3])
     return Grown(db, log, older, source)
+
+
+def _numbered(number: int) -> str:
+    task = {"Name": "t", "Meta": {"step": f"{number}"}}
+    return json.dumps({"ID": f"j-worse-{number}", "Meta": {"number": f"{number}"}, "Tasks": [task]})
+
+
+def _open_rejections(session: Session) -> list[int]:
+    sql = "SELECT rejection_id FROM v_rejections WHERE resolved_by IS NULL ORDER BY 1"
+    return [row[0] for row in session.query(sql)]
 
 
 def _write_large(path: Path, seed: int) -> None:

@@ -49,8 +49,15 @@ _RESOLVED: Final = """
     FROM rejections r
     JOIN documents d ON substr(d.sha256, 1, 8) = substr(r.sha256, 1, 8) AND d.sha256 = r.sha256
     JOIN ledger_entries e ON e.entry_index = d.document_id
-    JOIN sources s ON s.source_id = e.source_id"""
+    JOIN sources s ON s.source_id = e.source_id
+    WHERE NOT EXISTS (SELECT 1 FROM readings q WHERE q.reading_id = d.document_id)"""
 _RESOLUTIONS: Final = "SELECT rejection_id, import_id, entry_index FROM rejection_resolutions"
+_WRONG_READINGS: Final = """
+    SELECT q.reading_id, q.supersedes FROM readings q
+    LEFT JOIN documents d ON d.document_id = q.reading_id
+    LEFT JOIN documents b ON b.document_id = q.supersedes
+    WHERE d.sha256 IS NULL OR b.sha256 IS NULL OR d.sha256 <> b.sha256
+        OR q.supersedes >= q.reading_id"""
 _READ_BY: Final = """
     SELECT 1 FROM rejections r JOIN sources s ON s.source_id = r.source_id
     JOIN sources t ON t.uri = s.uri
@@ -89,6 +96,13 @@ def check_index(tallies: Tallies, session: Session, damages: Damages) -> None:
         damages.add(
             Check.DERIVED, "edited", "pair_jobs has other rows than Meta and attributions give"
         )
+
+
+def check_readings(work: Work) -> None:
+    """Check that each reading takes the place of an older entry of the same bytes."""
+    for reading, supersedes in work.session.query(_WRONG_READINGS):
+        detail = f"readings: entry {reading} is no other reading of entry {supersedes}"
+        work.damages.add(Check.DERIVED, "edited", detail, entry=reading)
 
 
 def check_resolutions(work: Work) -> None:

@@ -167,7 +167,7 @@ class JobRange:
             return
         if sha256(b"\0" + entry).digest() != row[11]:
             work.differs(row[0], index, entry)
-        elif work.options.deep:
+        elif work.options.deep and index not in work.superseded:
             work.parse_again(index, entry)
 
     def _damage(self, kind: Any, detail: str, row: tuple[Any, ...]) -> None:

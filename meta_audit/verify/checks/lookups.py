@@ -27,6 +27,7 @@ UNIQUE: Final = {
     "attribution_rules": "role, basis, trust, verdict",
     "jobs": "job_id, namespace_id",
     "rejection_dismissals": "rejection_id",
+    "readings": "supersedes",
     "import_results": "import_id",
     "source_results": "source_id",
     "checkpoints": "import_id",

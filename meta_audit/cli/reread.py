@@ -1,0 +1,65 @@
+"""`meta-audit reread`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from meta_audit.cli import Exit, options
+from meta_audit.cli.importing import report
+from meta_audit.cli.output import write
+from meta_audit.cli.progress import Quiet, progress
+
+if TYPE_CHECKING:
+    from meta_audit.ingest.options import Options
+
+
+@click.command(name="reread")
+@click.option("--dry-run", is_flag=True, help="Say what would differ, and write nothing.")
+@options.JOBS
+@options.CHECKPOINT_LOG
+@options.ALLOW_UNSAFE_SERVER
+@options.TEXT_OR_JSON
+@options.common
+def command(
+    *,
+    dry_run: bool,
+    jobs: int | None,
+    checkpoint_log: str | None,
+    allow_unsafe_server: bool,
+    format_: str,
+) -> int:
+    """Read every kept document again, as after an upgrade.
+
+    Where this version of the program reads a document otherwise, the new reading is added and
+    counts from now on. The old one stays in the store and in the ledger. It is safe to run this
+    again. Rejections are tried again by `meta-audit rejections retry`.
+    """
+    from meta_audit.ingest.options import Limits, Options
+    from meta_audit.ingest.run import Import
+    from meta_audit.store.opening import open_to_write
+
+    limits = click.get_current_context().find_object(Limits) or Limits()
+    processes = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
+    chosen = Options(processes, checkpoint_log=checkpoint_log, limits=limits)
+    if dry_run:
+        return _dry_run(chosen, format_)
+    with (
+        closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
+        progress("reading again") as line,
+    ):
+        result = Import(store, Quiet(line), chosen).reread(["reread"])
+    return report(result, store, format_)
+
+
+def _dry_run(chosen: Options, format_: str) -> Exit:
+    from meta_audit.ingest.dry_run import dry_reread
+    from meta_audit.render.dry_run import DryRunPage
+
+    with progress("reading again") as line:
+        counts = dry_reread(options.db(), Quiet(line), chosen)
+    write(DryRunPage(counts), format_)
+    return Exit.FINDINGS if counts.reread else Exit.DONE

@@ -1,0 +1,26 @@
+"""SQL that leaves out what a better reading of its document has superseded (docs/adr/0008)."""
+
+from __future__ import annotations
+
+
+def live_entry(row: str) -> str:
+    """Return the condition that the entry of a row is not superseded."""
+    return f"NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = {row}.document_id)"  # noqa: S608
+
+
+def live_version(row: str) -> str:
+    """Return the condition that a live entry shows the version of a row.
+
+    Where there are no readings, that is not asked.
+    """
+    return f"""(NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
+        SELECT 1 FROM observations o
+        WHERE o.job_key = {row}.job_key AND o.version_no = {row}.version_no
+            AND {live_entry("o")}))"""  # noqa: S608
+
+
+def live_pair(row: str) -> str:
+    """Return the condition that a live version of the job has the pair of a row."""
+    return f"""(NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
+        SELECT 1 FROM meta_entries e
+        WHERE e.job_key = {row}.job_key AND e.pair_id = {row}.pair_id AND {live_version("e")}))"""  # noqa: S608
