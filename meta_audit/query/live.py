@@ -1,4 +1,4 @@
-"""SQL that leaves out what a better reading of its document has superseded (docs/adr/0008)."""
+"""Make SQL that leaves out rows superseded by a better reading of their document (docs/adr/0008)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def live_entry(row: str) -> str:
 def live_version(row: str) -> str:
     """Return the condition that a live entry shows the version of a row.
 
-    Where there are no readings, that is not asked.
+    It is always true if there are no readings.
     """
     return f"""(NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
         SELECT 1 FROM observations o

@@ -212,13 +212,13 @@ class TracedCheckpoint(Struct, frozen=True):
 
 
 class TracedReading(Struct, frozen=True):
-    """A better reading of a document of the job, which took the place of an older one."""
+    """Describe a better reading of a document of the job."""
 
     entry_index: int
     supersedes: int
-    """Index of the entry that said something else."""
+    """Index of the older entry."""
     import_id: int
-    """The run that read the document again."""
+    """Import that read the document again."""
     tool_version: str
     """Version of the program that read it."""
     read_at: str | None
@@ -241,7 +241,7 @@ class Trace(Struct, frozen=True):
     checkpoint: TracedCheckpoint | None
     findings: tuple[TracedFinding, ...]
     readings: tuple[TracedReading, ...] = ()
-    """What was read again; the store keeps the entries that they supersede."""
+    """Better readings; the store keeps the entries that they supersede."""
 
 
 class KeptDocument(Struct, frozen=True):
