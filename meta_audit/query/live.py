@@ -1,4 +1,4 @@
-"""Make SQL that leaves out rows superseded by a better reading of their document (docs/adr/0008)."""
+"""Make SQL that leaves out rows which a better reading superseded (docs/adr/0008)."""
 
 from __future__ import annotations
 
