@@ -17,7 +17,7 @@ define fast_tests
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs format clean
+.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs lookalikes format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -90,6 +90,9 @@ bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 
 docs: $(VENV)/dev ## Write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m tests.docs.generate
+
+lookalikes: $(VENV)/dev ## Write the table of look-alike letters anew (FROM=Unicode's confusables.txt)
+	$(BIN)/python -m tests.identity.make_confusables $(FROM)
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The one catalogue of names: why a document is rejected, and what an auditor should look at."""
+"""Name every reason to reject a document, and everything that an auditor should look at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class FindingKind(NamedTuple):
-    """How bad a finding is, and what it means."""
+    """Name the severity of a finding and its meaning."""
 
     severity: Severity
     meaning: str
@@ -32,7 +32,7 @@ REASONS: Final[dict[str, str]] = {
     "text.nul": "a NUL character in text; no longer a reason: `rejections retry` takes it",
     "number.range": "a number out of the range of its field",
     "field.type": "a field whose value has the wrong type",
-    "field.too_long": "a job ID or namespace longer than any index takes",
+    "field.too_long": "a job ID or namespace longer than any index takes (by 0.1; now a finding)",
     "meta.not_string": "a Meta value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its text, "
     "v1.4 and later refuse it",
     "label.not_string": "a label value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its "
@@ -45,6 +45,9 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "text.nul": FindingKind("warning", "a NUL character in text, which cuts text in many programs"),
     "field.duplicate": FindingKind(
         "warning", "the same key twice in one mapping; the last one is taken, as Bacalhau does"
+    ),
+    "field.shortened": FindingKind(
+        "warning", "a job ID or namespace that no index takes: cut, and its digest put behind it"
     ),
     "field.converted": FindingKind(
         "info", "a YAML number or boolean of another type than its field, read as Bacalhau does"
@@ -102,6 +105,7 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.missing": "there is no such file or directory",
     "source.unreadable": "the file could not be read",
     "source.not_regular": "a FIFO, device, socket or symlink loop",
+    "source.format": "an archive, a database or compressed data of a kind that is not read",
     "source.changed": "the file changed while it was read",
     "archive.budget": "a compressed stream that expands beyond its budget",
     "archive.broken": "a compressed stream that is damaged from its start",

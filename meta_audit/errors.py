@@ -45,7 +45,7 @@ class TransientStoreError(StoreError):
 
 
 class DamagedStoreError(StoreError):
-    """What is kept cannot be read, though the store can be reached (exit code 4)."""
+    """The content of the store cannot be read, though the store can be reached (exit code 4)."""
 
 
 class ProcessError(MetaAuditError):
@@ -53,7 +53,7 @@ class ProcessError(MetaAuditError):
 
 
 class NotFoundError(MetaAuditError):
-    """What was asked for is not in the store (exit code 1)."""
+    """The store does not have it (exit code 1)."""
 
 
 class LedgerError(MetaAuditError):

@@ -14,8 +14,6 @@ MAX_NODES: Final = 200_000
 """Most keys, list elements and scalars of one document."""
 MAX_ALIAS_NODES: Final = 100_000
 """Most nodes that YAML aliases and merges may add by expansion."""
-MAX_NAME: Final = 512
-"""Most characters of a job ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
 MAX_DUPLICATES: Final = 100
 """Most keys of one document that may stand twice."""
 KEPT_OF_TOO_LARGE: Final = 65_536
@@ -36,8 +34,10 @@ ORIGIN_RANK: Final[dict[Origin, int]] = {
     "spec": 1,
     "activity": 0,
 }
-"""Whose word counts for a job: a version of a lower rank never hides one of a higher rank,
-whatever its times. Clients may choose the ID of a service job, so a spec can name any job."""
+"""A version of a lower rank never hides one of a higher rank, whatever its times.
+
+Clients may choose the ID of a service job, so a spec can name any job.
+"""
 
 Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
 Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
@@ -124,7 +124,7 @@ class Task(Struct, frozen=True):
 
 
 class Attribution(Struct, frozen=True):
-    """Who, in one role, and how we know (design: identity)."""
+    """Name somebody in one role, and say how we know (design: identity)."""
 
     role: Role
     value: str
@@ -166,7 +166,7 @@ class Finding(Struct, frozen=True):
 
 
 class JobRecord(Struct, frozen=True):
-    """What one document says of one job: a version of it, seen in a state.
+    """A version of a job as one document shows it, in a state.
 
     Every text is written as `nul.escape_nul` gives it. With `origin` `activity` the document
     carries executions or events of a job and not the job itself: `spec_sha256` is empty and

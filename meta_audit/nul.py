@@ -1,13 +1,17 @@
-"""Write NUL so that every engine can store it: Bacalhau takes it in texts, PostgreSQL does not.
+"""Write texts so that every engine can store them: Bacalhau takes what PostgreSQL does not.
 
-U+0000 becomes U+FFFF and `0`, and U+FFFF, which Unicode keeps for internal use, becomes U+FFFF
-and `1`. Two texts are equal exactly when their escaped forms are.
+NUL becomes U+FFFF and `0`, and U+FFFF, which Unicode keeps for internal use, becomes U+FFFF and
+`1`. Two texts are equal exactly when their escaped forms are. An ID or namespace that no index
+takes is cut, and ends with U+FFFF, `2` and its digest.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final
 
+MAX_NAME: Final = 512
+"""Most characters of a stored ID or namespace: PostgreSQL refuses index rows above 2,704 bytes."""
 NUL: Final = "\0"
 MARK: Final = "\uffff"
 
@@ -24,3 +28,11 @@ def unescape_nul(text: str) -> str:
     if MARK not in text:
         return text
     return text.replace(MARK + "0", NUL).replace(MARK + "1", MARK)
+
+
+def shorten_name(name: str) -> str:
+    """Return the form in which an escaped job ID or namespace is stored and searched for."""
+    if len(name) <= MAX_NAME:
+        return name
+    end = f"{MARK}2sha256:{sha256(name.encode()).hexdigest()}"
+    return name[: MAX_NAME - len(end)] + end

@@ -1,4 +1,4 @@
-r"""What a search asks for, and how it is written.
+r"""Searches, and how they are written.
 
 A term is `KEY=VALUE`, exactly, in any version of a job, in the job's Meta or a task's; all
 terms must match. It is split at its first `=`. For a key that holds one: `\=` in the key is
@@ -48,7 +48,7 @@ def parse_term(text: str) -> Pair:
     if match is None:
         raise UsageError(
             f"not KEY=VALUE: {text}",
-            advice=r"Write the key, =, and the value; a = within the key as \=.",
+            advice=r"Use KEY=VALUE; write \= for = in the key.",
         )
     return Pair(_ESCAPED.sub(r"\1", match[1]), match[2])
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from meta_audit import cli
+from meta_audit.ingest.options import Limits
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.opening import open_to_read
 from tests.engines import (
@@ -93,15 +94,15 @@ class Audit:
         self.db = db
         self._capsys = capsys
 
-    def run(self, *arguments: str | Path) -> Result:
+    def run(self, *arguments: str | Path, limits: Limits | None = None) -> Result:
         """Run the program in this process."""
         self._capsys.readouterr()
-        status = cli.run([str(a) for a in (*arguments, "--db", self.db)])
+        status = cli.run([str(a) for a in (*arguments, "--db", self.db)], limits)
         return Result(status, *self._capsys.readouterr())
 
-    def ingest(self, *arguments: str | Path) -> Result:
+    def ingest(self, *arguments: str | Path, limits: Limits | None = None) -> Result:
         """Run `ingest --format json`."""
-        return self.run("ingest", *arguments, "--format", "json")
+        return self.run("ingest", *arguments, "--format", "json", limits=limits)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""

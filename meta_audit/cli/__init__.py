@@ -1,4 +1,4 @@
-"""The command line. Only here are errors caught and turned into exit codes.
+"""The command line. Errors are caught and turned into exit codes only here.
 
 Commands live in modules of their own and are imported when they are called, so that
 `--help`, `--version` and completion start at once.
@@ -12,12 +12,13 @@ import os
 import sys
 from contextlib import suppress
 from enum import IntEnum
-from importlib import import_module
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
 from meta_audit import __version__
+from meta_audit.cli import options
+from meta_audit.cli.groups import LazyGroup
 from meta_audit.errors import (
     LedgerError,
     MetaAuditError,
@@ -31,9 +32,11 @@ from meta_audit.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from meta_audit.ingest.options import Limits
+
 
 class Exit(IntEnum):
-    """What the program's exit code says (docs/cli.md)."""
+    """Exit codes of the program (docs/cli.md)."""
 
     DONE = 0
     """Done, nothing to report."""
@@ -44,11 +47,11 @@ class Exit(IntEnum):
     SOURCE = 3
     """A source could not be read."""
     STORE = 4
-    """The store could not be reached, or has the wrong schema."""
+    """The store could not be reached or written, or has the wrong schema."""
     INTERNAL = 70
     """A bug in this program (EX_SOFTWARE of sysexits.h)."""
     OUTPUT = 74
-    """What was to be printed could not be written (EX_IOERR of sysexits.h)."""
+    """The output could not be written (EX_IOERR of sysexits.h)."""
 
 
 EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
@@ -61,59 +64,33 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
 )
 
 DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
-"""What writing to a file may fail with and is no bug; the last where it is not open."""
+"""Errors of writing to a file that are no bug; the last one where it is not open."""
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
-    "trace": ("meta_audit.cli.trace", "Who sent a job, and how do we know?"),
+    "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),
     "find": ("meta_audit.cli.find", "List the jobs that match."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
-    "verify": ("meta_audit.cli.verify", "Is the store what was ingested? Check all of it."),
-    "prove": ("meta_audit.cli.prove", "Write a proof of a job's record that a stranger can check."),
+    "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
+    "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),
     "verify-proof": ("meta_audit.cli.verify_proof", "Check a proof, without the store."),
-    "checkpoint": ("meta_audit.cli.checkpoint", "Signed checkpoints of the ledger, and the key."),
-    "rejections": ("meta_audit.cli.rejections", "Documents that were not taken."),
-    "db": ("meta_audit.cli.db", "The store itself: where it is, its schema."),
+    "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
+    "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
+    "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
 }
 """Command: its module, and its help in a line."""
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names, in the order in which a newcomer meets them."""
-        return list(COMMANDS)
-
-    def get_command(
-        self,
-        ctx: click.Context,
-        cmd_name: str,
-    ) -> click.Command | None:
-        """Import one command. Its module calls it `command`."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = import_module(COMMANDS[cmd_name][0]).command
-        if not isinstance(command, click.Command):
-            raise TypeError(cmd_name)
-        return command
-
-    def format_commands(
-        self,
-        ctx: click.Context,
-        formatter: click.HelpFormatter,
-    ) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@options.common
 @click.version_option(__version__, "-V", "--version", prog_name="meta-audit")
 def cli() -> None:
-    """Audit store for Bacalhau jobs: who sent a job, with what metadata, and how do we know?
+    """Keep Bacalhau jobs for audit: who sent a job, with what metadata, and how do we know?
+
+    Begin with `meta-audit ingest FILE`, then `meta-audit trace JOB`. --db, --quiet and
+    --verbose may stand before the command or after it.
 
     Exit codes: 0 done; 1 done, with something to report; 2 wrong usage; 3 a source could not
-    be read; 4 the store could not be reached.
+    be read; 4 the store could not be used.
     """
 
 
@@ -124,9 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _open_what_is_closed() -> None:
-    """Where the process was started without its streams, reading and printing fail as on a disk.
+    """Replace standard streams that are closed, so that no file or connection takes their place.
 
-    Messages go nowhere. Without this, a file or a connection might stand in their places.
+    Reading and printing then fail as on a broken disk; messages go nowhere.
     """
     for name, flags, mode in (
         ("stdin", os.O_WRONLY, "r"),
@@ -137,10 +114,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; its exit code. No traceback reaches a user."""
+def run(arguments: Sequence[str] | None = None, limits: Limits | None = None) -> int:
+    """Run the program and return its exit code. No traceback reaches a user.
+
+    `limits` of imports are for tests.
+    """
     try:
-        return _run(arguments)
+        return _run(arguments, limits)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
@@ -148,7 +128,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Warnings(logging.Handler):
-    """Prints what the layers below have to say while they work, as that they wait."""
+    """Print warnings of the layers below, as that they wait for the store."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from meta_audit.render.escape import escape
@@ -156,20 +136,17 @@ class _Warnings(logging.Handler):
         click.echo(escape(record.getMessage()), err=True)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     from meta_audit.render.escape import escape
 
     logger = logging.getLogger("meta_audit")
     if not logger.handlers:
         logger.addHandler(_Warnings())
     try:
-        result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False)
+        result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False, obj=limits)
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
         return 130
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
-        return Exit.USAGE
     except click.ClickException as error:
         click.echo(f"Error: {escape(error.format_message())}", err=True)
         if isinstance(error, click.UsageError) and error.ctx:
@@ -197,12 +174,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _could_not_print(error: OSError) -> Exit:
-    """Say so on stderr, which may be what failed."""
+    """Report it on stderr, which may be what failed."""
     _discard(sys.stdout)
     try:
-        click.echo(f"Error: cannot write what is to be printed: {error.strerror}", err=True)
+        click.echo(f"Error: cannot write the output: {error.strerror}", err=True)
         click.echo(
-            "What was done stands: run the same command again when that is mended.", err=True
+            "Completed work is saved. Fix the problem, then run the command again.", err=True
         )
     except OSError:
         _discard(sys.stderr)
@@ -210,6 +187,6 @@ def _could_not_print(error: OSError) -> Exit:
 
 
 def _discard(stream: TextIO) -> None:
-    """What is still to be written to it goes nowhere."""
+    """Drop what is still to be written to a stream."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

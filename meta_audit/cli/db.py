@@ -2,149 +2,155 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.output import done, write_bytes
+from meta_audit.cli.progress import Line, progress
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from meta_audit.store.opening import Store
 
 
-@click.group(short_help="The store itself: where it is, its schema.")
+@click.group(cls=LazyGroup)
+@options.common
 def command() -> None:
-    """The store itself: where it is, its schema."""
+    """Manage the store: its path, its schema, copies of it, and roles on PostgreSQL."""
 
 
 @command.command()
-@options.DB
-def path(db: str | None) -> None:
-    """Print where the store is, or would be made."""
+@options.common
+def path() -> None:
+    """Print the path or URL of the store, also if it does not exist yet."""
     from meta_audit.store.location import locate, shown
 
-    click.echo(escape(shown(locate(db))))
+    click.echo(escape(shown(locate(options.db()))))
 
 
 @command.command(name="upgrade")
-@options.DB
-def upgrade_command(db: str | None) -> None:
-    """Bring a store of an older schema to this program's."""
+@options.common
+def upgrade_command() -> None:
+    """Change the schema of an older store to the one that this program uses."""
     from meta_audit.schema import HEAD
     from meta_audit.store.opening import open_to_upgrade
 
-    store = open_to_upgrade(db)
-    try:
+    with closing(open_to_upgrade(options.db())) as store:
         before = store.revision()
         if before < HEAD or store.is_old:
             store.upgrade()
         after = store.revision()
-    finally:
-        store.close()
     if before == after:
-        click.echo(f"{escape(store.name)} has schema {after}: nothing to do.")
+        done(f"{escape(store.name)} has schema {after}: nothing to do.")
     else:
-        click.echo(f"{escape(store.name)}: schema {before or 'none'} -> {after}")
+        done(f"{escape(store.name)}: schema {before or 'none'} -> {after}")
 
 
-@command.command(name="copy", short_help="Copy a whole store into an empty one, and verify it.")
+@command.command(name="copy")
 @click.argument("from_", metavar="FROM")
 @click.argument("to", metavar="TO")
 @options.ALLOW_UNSAFE_SERVER
+@options.verbosity
 def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
-    """Copy the store FROM into TO, an empty or new one, and verify the copy.
+    """Copy the store FROM into TO, a new or empty store, and verify the copy.
 
-    Each is a path or a URL: SQLite to PostgreSQL, back again, or within one engine. Ledger and
-    checkpoints go along. The copy is made in one transaction: whole, or not at all.
+    FROM and TO are paths or URLs, of SQLite or PostgreSQL. The ledger and the checkpoints are
+    copied too. The copy is made in one transaction: it is complete, or TO stays empty.
     """
-    from meta_audit.cli.verify import verified
-    from meta_audit.store.opening import open_to_read, open_to_write
+    from meta_audit.render.layout import count
+    from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
     from meta_audit.store.transfer import copy
+    from meta_audit.verify.run import verify
 
-    source = open_to_read(from_)
-    try:
-        target = open_to_write(to, allow_unsafe_server=allow_unsafe_server)
-        try:
-            with _counting() as copied:
-                counts = copy(source, target, copied)
-        finally:
-            target.close()
-    finally:
-        source.close()
-    rows = sum(counts.values())
-    click.echo(f"Copied {rows:,} rows from {escape(source.name)} to {escape(target.name)}.")
-    report = verified(to, against=())
-    click.echo(f"The copy is {report.verdict}: {report.entries:,} entries of the ledger checked.")
-    return Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
+    if options.db() is not None:
+        raise click.UsageError("`db copy` takes no --db: name both stores, FROM and TO")
+    with (
+        closing(open_to_read(from_)) as source,
+        closing(open_to_write(to, allow_unsafe_server=allow_unsafe_server)) as target,
+    ):
+        with progress("copying") as line:
+            counts = copy(source, target, _Copied(line))
+        rows = count(sum(counts.values()), "row")
+        done(f"Copied {rows} from {escape(source.name)} to {escape(target.name)}.")
+    with closing(open_to_verify(to)) as copied, progress("verifying") as line:
+        report = verify(copied, against=(), progress=partial(line.show, "verifying"))
+    entries = count(report.entries, "entry")
+    said = f"The copy is {report.verdict}: {entries} of the ledger checked."
+    if report.verdict == "intact":
+        done(said)
+        return Exit.DONE
+    click.echo(said)
+    return Exit.FINDINGS
 
 
-@command.command(name="backup", short_help="Copy an SQLite store while others write to it.")
+@command.command(name="backup")
 @click.argument("file", metavar="FILE")
-@options.DB
-def backup_command(file: str, db: str | None) -> None:
-    """Copy an SQLite store into a new FILE, while others may write to it.
+@options.reads_store
+def backup_command(store: Store, file: str) -> None:
+    """Copy an SQLite store into a new FILE, even while others write to it.
 
     The copy is a store like any other: check it with `meta-audit verify --db FILE`.
     """
-    from meta_audit.store.opening import open_to_read
     from meta_audit.store.transfer import backup
 
-    store = open_to_read(db)
-    try:
-        size = backup(store, file)
-    finally:
-        store.close()
-    click.echo(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
+    size = backup(store, file)
+    done(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
 
 
-@command.command(name="roles", short_help="Who may change and who may read, on PostgreSQL.")
-@click.option("--owner", default="meta_audit_owner", show_default=True, help="Upgrades the store.")
-@click.option("--importer", default="meta_audit_importer", show_default=True, help="Adds facts.")
-@click.option("--auditor", default="meta_audit_auditor", show_default=True, help="Only reads.")
-@click.option("--apply", "apply_", is_flag=True, help="Run the SQL, instead of printing it.")
-@options.DB
-def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool, db: str | None) -> None:
-    """Print the SQL that makes three roles of a PostgreSQL store, or run it.
+@command.command(name="roles")
+@click.option(
+    "--owner",
+    default="meta_audit_owner",
+    show_default=True,
+    metavar="ROLE",
+    help="Upgrades the store.",
+)
+@click.option(
+    "--importer",
+    default="meta_audit_importer",
+    show_default=True,
+    metavar="ROLE",
+    help="Adds facts.",
+)
+@click.option(
+    "--auditor", default="meta_audit_auditor", show_default=True, metavar="ROLE", help="Only reads."
+)
+@click.option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
+@options.common
+def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> None:
+    """Print the SQL that makes the roles of a PostgreSQL store, or run it.
 
-    The owner has the tables and upgrades them; the importer may insert facts, and neither update
-    nor delete them; the auditor may read. None of them can log in: grant them to those who can.
-    Run this again after an upgrade (docs/postgresql.md).
+    The owner owns the tables and upgrades them. The importer may insert facts, but not update
+    or delete them. The auditor may only read. None of them can log in: grant them to users who
+    can. Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
     from meta_audit.store.postgresql.roles import Roles
 
-    store = open_to_upgrade(db)
-    try:
+    with closing(open_to_upgrade(options.db())) as store:
         session = store.session()
         sql = store.backend.role_statements(session, Roles(owner, importer, auditor))
         if apply_:
             session.transaction(lambda: [session.query(statement) for statement in sql])
-    finally:
-        store.close()
     if apply_:
-        click.echo(f"{escape(store.name)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
+        done(f"{escape(store.name)}: roles {escape(f'{owner}, {importer}, {auditor}')}.")
     else:
-        click.echo("".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT")), nl=False)
+        text = "".join(f"{statement};\n" for statement in ("BEGIN", *sql, "COMMIT"))
+        write_bytes(text.encode())
 
 
-@contextmanager
-def _counting() -> Iterator[Callable[[str, int], None]]:
-    """On a terminal, show which table is being copied."""
-    if not sys.stderr.isatty():
-        yield lambda _table, _rows: None
-        return
-    total = 0
+class _Copied:
+    """Show which table is being copied."""
 
-    def show(table: str, rows: int) -> None:
-        nonlocal total
-        total += rows
-        sys.stderr.write(f"\r\x1b[K{total:,} rows, {table}")
-        sys.stderr.flush()
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._rows = 0
 
-    try:
-        yield show
-    finally:
-        sys.stderr.write("\r\x1b[K")
+    def __call__(self, table: str, rows: int) -> None:
+        self._rows += rows
+        self._line.show(f"{self._rows:,} rows, {table}")

@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.reading import read
+from meta_audit.cli.output import write
+
+if TYPE_CHECKING:
+    from meta_audit.search import Pair
+    from meta_audit.store.opening import Store
 
 
-@click.command(short_help="List the jobs that match.")
-@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...")
+def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Any:
+    if not values:
+        return ()
+    from meta_audit.search import parse_term
+
+    return tuple(map(parse_term, values))
+
+
+@click.command()
+@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...", callback=_parse_terms)
 @click.option("--client", metavar="ID", help="Only jobs that this client sent.")
 @click.option("--requester", metavar="ID", help="Only jobs that this node accepted.")
-@click.option("--namespace", metavar="NS", help="Only jobs of this namespace.")
+@options.NAMESPACE
 @options.LIMIT
-@options.DB
 @options.FORMAT
+@options.reads_store
 def command(
-    terms: tuple[str, ...],
+    store: Store,
+    terms: tuple[Pair, ...],
     *,
     client: str | None,
     requester: str | None,
     namespace: str | None,
     limit: int,
-    db: str | None,
     format_: str,
 ) -> Exit:
-    r"""List the jobs that match, the newest first.
+    r"""List the jobs that match, newest first.
 
-    KEY=VALUE is a Meta pair, exactly, of the job or of one of its tasks, in any version of it.
-    All that is given must match; without anything the newest jobs are listed. For a key that
-    holds a = write \= there. Whether an ID was proven or only claimed is shown by `trace`, and
-    by --format json. The exit code is 1 where no job matches.
+    KEY=VALUE is a Meta pair of the job or of one of its tasks, in any version of it. A job must
+    match everything that is given; without conditions all jobs match. Both sides must be equal
+    to what was stored. Write \= for = in the key.
+
+    `meta-audit trace` and --format json show whether an ID was proven or only claimed. The exit
+    code is 1 if no job matches.
     """
-    from meta_audit.cli.jobs import write_jobs
     from meta_audit.query.find import find
-    from meta_audit.search import Search, parse_term
+    from meta_audit.render.jobs import FoundPage
+    from meta_audit.search import Search
 
-    search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
-    found = read(db, lambda session: find(session, search, limit))
-    write_jobs(found, found.jobs, format_)
-    if not found.jobs:
-        click.echo("No job matches.", err=True)
-        return Exit.FINDINGS
-    if found.more:
-        click.echo(f"There are more than these {len(found.jobs):,}: see --limit.", err=True)
-    return Exit.DONE
+    search = Search(terms, client, requester, namespace)
+    found = store.read(lambda session: find(session, search, limit))
+    write(FoundPage(found), format_)
+    return Exit.DONE if found.jobs else Exit.FINDINGS

@@ -3,64 +3,136 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import options
-from meta_audit.cli.progress import make_progress
-from meta_audit.cli.summaries import finish
+from meta_audit.cli import Exit, options
+from meta_audit.cli.importing import report
+from meta_audit.cli.output import note, write
+from meta_audit.cli.progress import Quiet, progress, total_bytes
 from meta_audit.render.escape import escape
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-@click.command(short_help="Take job documents into the store.")
+    from meta_audit.ingest.options import Options
+    from meta_audit.sources import Found
+
+
+@click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="In directories, take only files that match, as *.json; may be repeated.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="In directories, leave out files and directories that match; may be repeated.",
+)
+@click.option(
+    "--follow-links",
+    is_flag=True,
+    help="In directories, follow symbolic links to directories and to files outside.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
 @click.option(
     "--jobs",
     type=click.IntRange(0, 64),
-    help="Parse in this many processes beside the one that reads and writes; 0: in the same.  "
-    "[default: one, where there are two processors or more]",
+    metavar="N",
+    help="Parse in N processes beside the one that reads and writes; 0: in the same.  "
+    "[default: 1, or 0 on a single processor]",
 )
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
-@options.DB
 @options.TEXT_OR_JSON
+@options.common
 def command(
     sources: tuple[str, ...],
     *,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    dry_run: bool,
     coerce_scalars: bool,
     jobs: int | None,
     checkpoint_log: str | None,
     allow_unsafe_server: bool,
-    db: str | None,
     format_: str,
 ) -> int:
-    """Take job documents from each SOURCE into the store, which is made on first use.
+    """Take job documents into the store. The store is made on first use.
 
-    SOURCE is a file, a directory (with all below it) or - for standard input: JSON, NDJSON or
-    YAML, plain, gzip or zstd. What cannot be taken is kept, counted, and shown by
-    `meta-audit rejections list`. Running the same command again is safe, and completes an
-    import that was interrupted.
+    SOURCE is a file, a directory (with everything below it) or - for standard input. Documents
+    are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. In a directory only files
+    that look like job documents are taken. A document that cannot be taken is kept aside: see
+    `meta-audit rejections list`.
+
+    It is safe to run the same command again. That completes an import that was interrupted.
     """
+    from meta_audit.ingest.first_source import with_first_source
+    from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import find
-    from meta_audit.store.opening import open_to_write
+    from meta_audit.store.opening import has_store, open_to_write
 
-    store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
-    try:
+    context = click.get_current_context()
+    limits = context.find_object(Limits) or Limits()
+    found = find(
+        sources,
+        block_bytes=limits.block_bytes,
+        include=include,
+        exclude=exclude,
+        follow_links=follow_links,
+    )
+    chosen = Options(
+        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        coerce_scalars,
+        checkpoint_log,
+        limits,
+    )
+    if dry_run:
+        return _dry_run(found, chosen, format_)
+    if not has_store(options.db()):
+        found = with_first_source(found, Quiet())
+    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
-            click.echo(f"New store: {escape(store.name)}", err=True)
-        with make_progress(sources) as progress:
-            jobs = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-            run = Import(
-                store,
-                progress,
-                jobs=jobs,
-                coerce_scalars=coerce_scalars,
-                checkpoint_log=checkpoint_log,
+            note(f"New store: {escape(store.name)}")
+        with progress("reading") as line:
+            total = total_bytes(sources) if line.is_live else None
+            reporter = Quiet(line, verbose=options.is_verbose(), total=total)
+            result = Import(store, reporter, chosen).run(
+                found, ["ingest", *sources, *_given(context)]
             )
-            arguments = ["ingest", *sources, *(["--coerce-scalars"] if coerce_scalars else [])]
-            summary = run.run(find(sources), arguments)
-    finally:
-        store.close()
-    return finish(run, summary, store, format_)
+        if skipped := reporter.skipped_files():
+            note(skipped)
+    return report(result, store, format_)
+
+
+def _dry_run(found: Iterable[Found], chosen: Options, format_: str) -> Exit:
+    from meta_audit.ingest.dry_run import dry_run
+    from meta_audit.render.dry_run import DryRunPage
+
+    with progress("reading") as line:
+        reporter = Quiet(line, verbose=options.is_verbose())
+        counts = dry_run(options.db(), found, reporter, chosen)
+    if skipped := reporter.skipped_files():
+        note(skipped)
+    write(DryRunPage(counts), format_)
+    if counts.refused:
+        return Exit.SOURCE
+    return Exit.FINDINGS if counts.need_attention or not counts.sources else Exit.DONE
+
+
+def _given(context: click.Context) -> list[str]:
+    """Return the options that say what is taken, as they are recorded with the import."""
+    given = context.params
+    words = [f"--include={pattern}" for pattern in given["include"]]
+    words += [f"--exclude={pattern}" for pattern in given["exclude"]]
+    words += ["--follow-links"] if given["follow_links"] else []
+    return words + (["--coerce-scalars"] if given["coerce_scalars"] else [])

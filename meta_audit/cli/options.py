@@ -1,26 +1,132 @@
-"""The options that several commands share: one catalogue, so that they read the same everywhere."""
+"""The options that several commands share: one catalogue, so that they read the same everywhere.
+
+`--db`, `--quiet` and `--verbose` may stand before the command or after it. They are kept in the
+context of the whole run, and read back by `db`, `is_quiet` and `is_verbose`.
+"""
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+_DB: Final = "meta_audit.db"
+_QUIET: Final = "meta_audit.quiet"
+_VERBOSE: Final = "meta_audit.verbose"
+
+
+def db() -> str | None:
+    """Return what `--db` was given, before the command or after it."""
+    return click.get_current_context().meta.get(_DB)
+
+
+def is_quiet() -> bool:
+    """Tell whether `--quiet` was given."""
+    return _QUIET in click.get_current_context().meta
+
+
+def is_verbose() -> bool:
+    """Tell whether `--verbose` was given."""
+    return _VERBOSE in click.get_current_context().meta
+
+
+def _keep_db(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    if context.meta.setdefault(_DB, value) != value:
+        raise click.UsageError("--db is given twice, with different values", context)
+
+
+def _keep_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+    _keep_flag(context, _QUIET, given=value)
+
+
+def _keep_verbose(context: click.Context, _: click.Parameter, value: bool) -> None:
+    _keep_flag(context, _VERBOSE, given=value)
+
+
+def _keep_flag(context: click.Context, name: str, *, given: bool) -> None:
+    if given:
+        context.meta[name] = True
+    if {_QUIET, _VERBOSE} <= context.meta.keys():
+        raise click.UsageError("--quiet and --verbose cannot be used together", context)
+
 
 DB = click.option(
     "--db",
     metavar="PATH|URL",
+    expose_value=False,
+    callback=_keep_db,
     help="The store: a path, or postgresql://USER@HOST/DATABASE.  [default: $META_AUDIT_DB, else "
     "a file in the user's data directory, see `meta-audit db path`]",
 )
+_QUIET_OPTION = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_quiet,
+    help="Print no progress and no notes, and no report of work that went well.",
+)
+_VERBOSE_OPTION = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_verbose,
+    help="Also name what is otherwise only counted.",
+)
+
+
+def verbosity(command: _Command) -> _Command:
+    """Give a command or group `--quiet` and `--verbose`."""
+    return _QUIET_OPTION(_VERBOSE_OPTION(command))
+
+
+def common(command: _Command) -> _Command:
+    """Give a command or group `--db`, `--quiet` and `--verbose`."""
+    return DB(verbosity(command))
+
+
+def reads_store(command: _Command) -> _Command:
+    """Give a command the common options, and as `store` the store that they name, to read."""
+    return _with_store(command, "open_to_read")
+
+
+def verifies_store(command: _Command) -> _Command:
+    """Do as `reads_store`, with a store that may be damaged."""
+    return _with_store(command, "open_to_verify")
+
+
+def _with_store(command: _Command, opener: str) -> _Command:
+    @wraps(command)
+    def with_store(**arguments: Any) -> Any:
+        from meta_audit.store import opening
+
+        with closing(getattr(opening, opener)(db())) as store:
+            return command(store=store, **arguments)
+
+    return common(with_store)  # type: ignore[return-value]
+
+
 ALLOW_UNSAFE_SERVER = click.option(
     "--allow-unsafe-server",
     is_flag=True,
-    help="Import although the PostgreSQL server runs with fsync, full_page_writes or "
-    "synchronous_commit off, so that a crash may lose what was acknowledged.",
+    help="Write although the PostgreSQL server runs with fsync, full_page_writes or "
+    "synchronous_commit off: a crash may lose saved work.",
 )
 COERCE_SCALARS = click.option(
     "--coerce-scalars",
     is_flag=True,
     help="Take Meta and label values that are not strings as the text that Bacalhau v1.0.4-v1.3.2 "
-    "stored, with a finding. Without this option the document is rejected, as by v1.4 and later.",
+    "stored, with a finding. Otherwise the document is rejected, as v1.4 and later do.",
 )
 CHECKPOINT_LOG = click.option(
     "--checkpoint-log",
@@ -28,33 +134,53 @@ CHECKPOINT_LOG = click.option(
     help="Append the signed checkpoint to this file.  [default: $META_AUDIT_CHECKPOINT_LOG, "
     "else PATH-OF-THE-STORE.checkpoints]",
 )
+NAMESPACE = click.option("--namespace", metavar="NS", help="Only jobs in this namespace.")
+
+
+def parse_keys(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[Any]:
+    """Read verifier keys. Raises `UsageError`."""
+    if not values:
+        return []
+    from meta_audit.errors import LedgerError, UsageError
+    from meta_audit.ledger.note import VerifierKey
+
+    try:
+        return [VerifierKey.parse(value.strip()) for value in values]
+    except LedgerError as error:
+        raise UsageError(f"--key: {error}", advice="Give it as name+hash+key.") from error
+
+
 KEYS = click.option(
     "--key",
     "keys",
     multiple=True,
     metavar="VKEY",
+    callback=parse_keys,
     help="A verifier key that you trust, as name+hash+key; may be repeated.",
 )
-TEXT_OR_JSON = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Lines for people, or the whole content for programs.",
-)
-FORMAT = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "ndjson", "csv"]),
-    default="text",
-    show_default=True,
-    help="Tables for people, or the whole content for programs.",
+
+
+def format_option(*formats: str, help_: str) -> Callable[[_Command], _Command]:
+    """Return the option `--format`, for text and the other formats that a command can write."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(["text", *formats]),
+        default="text",
+        show_default=True,
+        help=help_,
+    )
+
+
+TEXT_OR_JSON = format_option("json", help_="Text for people, or everything for programs.")
+FORMAT = format_option(
+    "json", "ndjson", "csv", help_="A table for people, or everything for programs."
 )
 LIMIT = click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Most rows to show.",
+    metavar="N",
+    help="Show at most N.",
 )

@@ -1,4 +1,4 @@
-"""What commands write to stdout: bytes, flushed; text laid out for what it goes to."""
+"""Write what a command has to say: results to stdout, notes and errors to stderr."""
 
 from __future__ import annotations
 
@@ -7,20 +7,57 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+import click
 
+from meta_audit.cli import options
+
+if TYPE_CHECKING:
+    from meta_audit.cli import Exit
     from meta_audit.render.layout import Screen
+    from meta_audit.render.page import Page
+
+
+def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
+    """Write a result in a format, and its notes; to stderr where stdout is for other things."""
+    from meta_audit.render.formats import render
+
+    content = render(page, format_, screen())
+    for line in page.notes():
+        note(line)
+    if to_stderr:
+        click.echo(content, err=True, nl=False)
+    else:
+        write_bytes(content)
+
+
+def write_report(page: Page[Any], format_: str, code: Exit) -> Exit:
+    """Write the result of work; with --quiet the text only where there is something to report."""
+    if code or format_ != "text" or not options.is_quiet():
+        write(page, format_)
+    return code
+
+
+def done(line: str) -> None:
+    """Print a line about work that went well, unless --quiet is given. The caller escapes it."""
+    if not options.is_quiet():
+        click.echo(line)
+
+
+def note(line: str) -> None:
+    """Print a line on stderr, unless --quiet is given. The caller escapes it."""
+    if not options.is_quiet():
+        click.echo(line, err=True)
 
 
 def screen() -> Screen:
     """Describe the terminal that stdout is, if it is one. NO_COLOR and TERM=dumb are respected."""
     from meta_audit.render.layout import Screen
 
+    encoding = sys.stdout.encoding or "utf-8"
     if not sys.stdout.isatty():
-        return Screen()
+        return Screen(encoding=encoding)
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return Screen(shutil.get_terminal_size().columns, color=not plain)
+    return Screen(shutil.get_terminal_size().columns, color=not plain, encoding=encoding)
 
 
 def write_bytes(content: bytes) -> None:
@@ -30,31 +67,12 @@ def write_bytes(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_text(text: str) -> None:
-    """Write text that is escaped already; what the encoding of stdout lacks is escaped, too."""
-    write_bytes(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
+def write_file(path: str, content: bytes) -> None:
+    """Write a file that the command line names. Raises `UsageError`."""
+    from meta_audit.errors import UsageError
 
-
-def write_json(value: Any) -> None:
-    """Write a result as one JSON text."""
-    from meta_audit.render.json import to_json
-
-    write_bytes(to_json(value))
-
-
-def write_ndjson(values: Iterable[Any]) -> None:
-    """Write each value as a line of JSON."""
-    from meta_audit.render.json import to_ndjson
-
-    write_bytes(b"".join(to_ndjson(values)))
-
-
-def write_csv(header: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> None:
-    """Write rows as CSV in UTF-8; to a terminal escaped."""
-    from meta_audit.render.csv import to_csv
-    from meta_audit.render.escape import escape_lines
-
-    text = "".join(to_csv(header, rows))
-    if sys.stdout.isatty():
-        text = escape_lines(text.replace("\r\n", "\n"))
-    write_bytes(text.encode())
+    try:
+        with open(path, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -1,14 +1,16 @@
-"""Progress on stderr: a live line on a terminal, only what went wrong elsewhere."""
+"""Progress on stderr: one live line on a terminal; elsewhere nothing but what went wrong."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from meta_audit.cli import options
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -18,84 +20,108 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from meta_audit.errors import SourceError
-    from meta_audit.ingest.result import Summary
+    from meta_audit.ingest.result import Counts
 
 
-class Quiet:
-    """Says what was skipped or refused, a line each."""
+class Line:
+    """Show no progress, but print messages."""
 
-    def skipped(self, uri: str, why: str) -> None:
-        """A file is no document."""
-        self.say(f"Skipped {escape(uri)}: {escape(why)}")
+    is_live = False
 
-    def refused(self, uri: str, error: SourceError) -> None:
-        """A source could not be read."""
-        why = str(error).removeprefix(f"{uri}: ")
-        self.say(f"Refused {escape(uri)}: {escape(why)} ({error.code})")
-        if error.advice:
-            self.say(f"  {escape(error.advice)}")
+    def show(self, text: str, done: float = 0, total: float | None = None) -> None:
+        """Say how far the work is."""
 
-    def read(self, size: int) -> None:
-        """Nothing to say."""
-
-    def wrote(self, summary: Summary) -> None:
-        """Nothing to say."""
-
-    def say(self, line: str) -> None:
-        """Print a line on stderr."""
-        click.echo(line, err=True)
+    def say(self, message: str) -> None:
+        """Print a message, escaped by the caller."""
+        click.echo(message, err=True)
 
 
-class Live(Quiet):
-    """A live line: bytes of total, documents, rate, rejected, time left."""
+class LiveLine(Line):
+    """Show progress in one line that changes: text, bar, time left."""
+
+    is_live = True
 
     def __init__(self, bar: Bar, task: TaskID) -> None:
         self._bar = bar
         self._task = task
 
-    def read(self, size: int) -> None:
-        """So many more bytes were read."""
-        self._bar.advance(self._task, size)
+    def show(self, text: str, done: float = 0, total: float | None = None) -> None:
+        """Show how far the work is."""
+        self._bar.update(self._task, text=text, completed=done, total=total)
 
-    def wrote(self, summary: Summary) -> None:
-        """Show the counts."""
-        elapsed = self._bar.tasks[0].elapsed or 1.0
-        rate = f"{summary.documents / elapsed:,.0f}/s"
-        counts = f"{summary.documents:,} documents, {rate}, {summary.rejected:,} rejected"
-        self._bar.update(self._task, counts=counts)
-
-    def say(self, line: str) -> None:
-        """Print a line above the live one."""
-        self._bar.console.print(line, markup=False, highlight=False)
+    def say(self, message: str) -> None:
+        """Print a message above the live line."""
+        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def make_progress(sources: Sequence[str]) -> Iterator[Quiet]:
-    """A live line on a terminal, else only the bad news."""
-    if not sys.stderr.isatty():
-        yield Quiet()
+def progress(text: str) -> Iterator[Line]:
+    """Open a live line where stderr is a terminal and --quiet is not given."""
+    if options.is_quiet() or not sys.stderr.isatty():
+        yield Line()
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.fields[counts]}", markup=False),
+        TextColumn("{task.fields[text]}", markup=False),
         BarColumn(bar_width=24),
-        DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Live(bar, bar.add_task("ingest", total=_total(sources), counts="reading"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield LiveLine(bar, bar.add_task("", total=None, text=escape(text)))
 
 
-def _total(sources: Sequence[str]) -> int | None:
-    """Bytes of all sources, or None where standard input is one of them."""
+class Quiet:
+    """Report an import: what was refused, and how many files were skipped."""
+
+    def __init__(
+        self, line: Line | None = None, *, verbose: bool = False, total: int | None = None
+    ) -> None:
+        self._line = line or Line()
+        self._verbose = verbose
+        self._total = total
+        self._skipped: Counter[str] = Counter()
+        self._bytes = 0
+
+    def skipped(self, uri: str, why: str) -> None:
+        """Count a file that is no document."""
+        self._skipped[why] += 1
+        if self._verbose:
+            self._line.say(f"Skipped {escape(uri)}: {escape(why)}")
+
+    def refused(self, uri: str, error: SourceError) -> None:
+        """Report a source that could not be read."""
+        why = str(error).removeprefix(f"{uri}: ")
+        self._line.say(f"Refused {escape(uri)}: {escape(why)} ({error.code})")
+        if error.advice:
+            self._line.say(f"  {escape(error.advice)}")
+
+    def read(self, size: int) -> None:
+        """Count bytes that were read."""
+        self._bytes += size
+
+    def wrote(self, counts: Counts) -> None:
+        """Show the counts."""
+        from meta_audit.render.layout import count
+
+        text = f"{count(counts.documents, 'document')}, {counts.rejected:,} rejected"
+        self._line.show(text, self._bytes, self._total)
+
+    def skipped_files(self) -> str:
+        """Return a line that counts the skipped files by kind, or nothing."""
+        from meta_audit.render.layout import count
+
+        kinds = ", ".join(
+            f"{number:,} {escape(why)}" for why, number in self._skipped.most_common()
+        )
+        more = "" if self._verbose else ". --verbose names them"
+        total = count(self._skipped.total(), "file")
+        return f"Skipped {total}: {kinds}{more}." if kinds else ""
+
+
+def total_bytes(sources: Sequence[str]) -> int | None:
+    """Sum up the bytes of all sources, or None where standard input is one of them."""
     if "-" in sources:
         return None
     total = 0

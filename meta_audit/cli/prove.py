@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.output import write_bytes
-from meta_audit.cli.reading import read
-from meta_audit.errors import UsageError
+from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
+    from meta_audit.query.results import Candidates
+    from meta_audit.store.opening import Store
     from meta_audit.store.session import Session
 
 
-@click.command(short_help="Write a proof of a job's record that a stranger can check.")
+@click.command()
 @click.argument("job")
-@click.option("--namespace", metavar="NS", help="Only jobs of this namespace.")
+@options.NAMESPACE
 @click.option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
 @click.option("--output", metavar="FILE", help="Write the proof to this file.")
-@options.DB
+@options.reads_store
 def command(
-    job: str, *, namespace: str | None, every: bool, output: str | None, db: str | None
+    store: Store, job: str, *, namespace: str | None, every: bool, output: str | None
 ) -> Exit:
-    """Prove what the newest document of JOB says, and that the ledger holds it.
+    """Prove that the ledger holds the newest document of JOB.
 
-    The proof is one JSON object: the original document, its ledger entry, the inclusion proof,
-    the signed checkpoint and the verifier key. `meta-audit verify-proof` checks it with no store
-    and no network. It shows that the record is what was ingested, not that what was ingested is
-    true.
+    The proof is one JSON object. It holds the original document, its entry in the ledger, the
+    inclusion proof, the signed checkpoint and the verifier key. `meta-audit verify-proof` checks
+    it without a store or a network. It shows that the record has not changed since it was
+    ingested. It does not show that the record is true.
     """
     from meta_audit.query.identify import identify
     from meta_audit.query.results import Candidates
@@ -43,18 +42,16 @@ def command(
             return found
         return prove(session, (found.job_key, found.activity_key), every=every)
 
-    found = read(db, work)
+    found = store.read(work)
     if isinstance(found, Candidates):
-        from meta_audit.cli.jobs import write_candidates
+        from meta_audit.render.jobs import CandidatesPage
 
-        return write_candidates(found, "text")
+        write(CandidatesPage(found), "text", to_stderr=True)
+        return Exit.FINDINGS
     content = b"[\n" + b",\n".join(found) + b"]\n" if every else found[0]
     if output is None:
         write_bytes(content)
-        return Exit.DONE
-    try:
-        Path(output).write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
-    click.echo(f"Proof written to {escape(output)}", err=True)
+    else:
+        write_file(output, content)
+        note(f"Proof written to {escape(output)}")
     return Exit.DONE

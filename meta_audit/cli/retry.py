@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 
 from meta_audit.cli import options
-from meta_audit.cli.progress import Quiet
-from meta_audit.cli.summaries import finish
+from meta_audit.cli.importing import report
+from meta_audit.cli.progress import Quiet, progress
 
 
 @click.command(name="retry")
 @options.COERCE_SCALARS
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
-@options.DB
 @options.TEXT_OR_JSON
-def retry(
-    *,
-    coerce_scalars: bool,
-    checkpoint_log: str | None,
-    allow_unsafe_server: bool,
-    db: str | None,
-    format_: str,
+@options.common
+def command(
+    *, coerce_scalars: bool, checkpoint_log: str | None, allow_unsafe_server: bool, format_: str
 ) -> int:
-    """Offer every unresolved rejection again, after an upgrade or with other options.
+    """Try every open rejection again.
 
-    What is accepted now is marked as resolved; nothing is removed. Documents that were cut off
-    (`truncated`) or kept only in part (`too_large`) are not offered: their bytes are not whole.
+    Use it after an upgrade, or with --coerce-scalars. A rejection whose document is accepted
+    now is resolved; nothing is removed. Documents of which only a part is kept (`truncated`,
+    `too_large`) are not tried.
     """
+    from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import open_to_write
 
-    store = open_to_write(db, allow_unsafe_server=allow_unsafe_server)
-    try:
-        run = Import(
-            store, Quiet(), jobs=0, coerce_scalars=coerce_scalars, checkpoint_log=checkpoint_log
-        )
+    with (
+        closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
+        progress("trying again") as line,
+    ):
+        run = Import(store, Quiet(line), Options(0, coerce_scalars, checkpoint_log))
         option = ["--coerce-scalars"] if coerce_scalars else []
-        summary = run.retry(["rejections", "retry", *option])
-    finally:
-        store.close()
-    return finish(run, summary, store, format_)
+        result = run.retry(["rejections", "retry", *option])
+    return report(result, store, format_)

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.output import screen, write_json, write_text
-from meta_audit.cli.reading import read
+from meta_audit.cli.output import write
+
+if TYPE_CHECKING:
+    from meta_audit.store.opening import Store
 
 
-@click.command(short_help="Who sent a job, and how do we know?")
+@click.command()
 @click.argument("job")
-@click.option("--namespace", metavar="NS", help="Only jobs of this namespace.")
-@options.DB
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="A page for people, or the whole content for programs.",
-)
-def command(job: str, namespace: str | None, db: str | None, format_: str) -> Exit:
-    """Show who sent a job, how we know, its metadata, its states and nodes, and the evidence.
+@options.NAMESPACE
+@options.TEXT_OR_JSON
+@options.reads_store
+def command(store: Store, job: str, namespace: str | None, format_: str) -> Exit:
+    """Show who sent a job, and how we know.
 
-    JOB is an ID, the beginning of one (also without its j-), or a name. Where several jobs fit,
+    JOB is an ID, the beginning of one (the j- may be left out), or a name. If several jobs fit,
     they are listed and the exit code is 1.
+
+    The page shows who sent and who accepted the job, its metadata, its states and nodes, the
+    documents that say so, and what an auditor should look at.
     """
     from meta_audit.query.results import Candidates
     from meta_audit.query.trace import trace
 
-    found = read(db, lambda session: trace(session, job, namespace))
+    found = store.read(lambda session: trace(session, job, namespace))
     if isinstance(found, Candidates):
-        from meta_audit.cli.jobs import write_candidates
+        from meta_audit.render.jobs import CandidatesPage
 
-        return write_candidates(found, format_)
-    if format_ == "json":
-        write_json(found)
-    else:
-        from meta_audit.render.trace import trace_page
+        write(CandidatesPage(found), format_)
+        return Exit.FINDINGS
+    from meta_audit.render.trace import TracePage
 
-        write_text(trace_page(found, screen()))
+    write(TracePage(found), format_)
     return Exit.DONE

@@ -6,13 +6,38 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from meta_audit.model import KEPT_OF_TOO_LARGE, MAX_DOCUMENT_BYTES, Document, Format, Rejection
 
 BLOCK_BYTES: Final = 1 << 18
 """Bytes read at once. Cutting 1 MiB into lines takes twice as long per line: the block and its
 lines then fall out of the processor's cache."""
 
+BATCH_RECORDS: Final = 8_192
+"""Most records of one batch."""
+ITEM_OVERHEAD: Final = 256
+"""Bytes of memory that a record costs beside its content, at most."""
+
 Item: TypeAlias = Document | Rejection
+
+
+class Partial(Struct, frozen=True):
+    """Say that a source holds pages after which more would follow (`NextToken`)."""
+
+    pages: int
+    line: int
+    """Line of the first such page."""
+    where: str
+    """Field path of the token in the first such page, as `History.NextToken`."""
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        if self.pages == 1:
+            return f"the page at line {self.line} says that more follow ({self.where})"
+        return (
+            f"{self.pages} pages say that more follow, the first at line {self.line} ({self.where})"
+        )
 
 
 class BadEnding(Exception):  # noqa: N818 - a signal inside this package, no error for a person
@@ -30,11 +55,20 @@ class BadEnding(Exception):  # noqa: N818 - a signal inside this package, no err
 
 
 class Blocks:
-    """Non-empty blocks of decompressed content, with one place to put back what was looked at."""
+    """Non-empty blocks of content, with one place to put back what was looked at.
 
-    def __init__(self, source: Iterable[bytes]) -> None:
+    An empty block of `source` is a pause: nothing came for a while. With `is_live` the source
+    may have to wait for its sender, and no record should be held back meanwhile.
+    """
+
+    def __init__(self, source: Iterable[bytes], *, is_live: bool = False) -> None:
         self._source = iter(source)
         self._returned = b""
+        self.is_live = is_live
+        self.is_paused = False
+        """Tell whether `peek` returned less because the sender paused."""
+        self.partial: Partial | None = None
+        """The pages cut so far that say of themselves that more follow."""
         self.damage: BadEnding | None = None
         """Set once the blocks are exhausted, when they ended too early."""
 
@@ -42,6 +76,21 @@ class Blocks:
         return self
 
     def __next__(self) -> bytes:
+        while not (block := self._block_or_pause()):
+            pass
+        return block
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the blocks, and nothing (`b""`) at each pause."""
+        while True:
+            try:
+                block = self._block_or_pause()
+            except StopIteration:
+                return
+            yield block
+
+    def _block_or_pause(self) -> bytes:
+        """Return the next block, or nothing at a pause. Raises `StopIteration` at the end."""
         if self._returned:
             block, self._returned = self._returned, b""
             return block
@@ -51,19 +100,34 @@ class Blocks:
             self.damage = damage
             raise StopIteration from None
 
+    def note_partial(self, line: int, where: str, pages: int = 1) -> None:
+        """Note a page that says that more follow."""
+        first = self.partial or Partial(0, line, where)
+        self.partial = Partial(first.pages + pages, first.line, first.where)
+
     @property
     def cut(self) -> bool:
-        """Whether the blocks ended in the middle of the content (known when exhausted)."""
+        """Tell whether the content ended in its middle. Known when the blocks are exhausted."""
         return self.damage is not None and self.damage.reason == "truncated"
 
-    def peek(self, size: int) -> bytes:
-        """Return at least `size` bytes from here, or all there are, without consuming them."""
-        parts, have = [], 0
-        for block in self:
+    def peek(self, size: int, *, to_pause: bool = False) -> bytes:
+        """Return at least `size` bytes from here, or all there are, without consuming them.
+
+        With `to_pause`, be content with what has come when the sender pauses.
+        """
+        parts: list[bytes] = []
+        have = 0
+        self.is_paused = False
+        while have < size:
+            try:
+                block = self._block_or_pause()
+            except StopIteration:
+                break
+            if not block and have and to_pause:
+                self.is_paused = True
+                break
             parts.append(block)
             have += len(block)
-            if have >= size:
-                break
         self._returned = b"".join(parts)
         return self._returned
 

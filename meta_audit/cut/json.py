@@ -12,11 +12,13 @@ from typing import Final
 
 import msgspec
 
-from meta_audit.cut.blocks import BLOCK_BYTES, Blocks, Item, Record
-from meta_audit.cut.pages import is_page
+from meta_audit.cut.blocks import BLOCK_BYTES, ITEM_OVERHEAD, Blocks, Item, Record
+from meta_audit.cut.notices import BYTE_ORDER_MARK, MAX_NOTICE_BYTES, is_notice
+from meta_audit.cut.pages import NEXT_TOKEN, inner_token, is_page, may_hold_token
 from meta_audit.model import LIST_FIELDS, MAX_DOCUMENT_BYTES, Document, Rejection
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*").match
+_BETWEEN: Final = re.compile(rb"(?:[ \t\n\r,]|\xef\xbb\xbf)*").match
 _TOKEN: Final = re.compile(rb'[^ \t\n\r,:\[\]{}"]*').match
 # `_FLAT` passes whole strings and everything that is no bracket; `_OUTSIDE` also containers that
 # hold no others, `_INSIDE` goes on within a string. They run over windows, because the matcher
@@ -29,32 +31,23 @@ _INSIDE: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*', re.DOTALL).match
 _WINDOW: Final = 1 << 16
 
 _QUOTE, _COMMA, _COLON = b'",:'
+_MARK_START: Final = BYTE_ORDER_MARK[0]
 _OPEN_ARRAY, _CLOSE_ARRAY, _OPEN_OBJECT, _CLOSE_OBJECT = b"[]{}"
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NO_VALUE: Final = frozenset(b",:]}")
+_VALUE_STARTS: Final = frozenset(b'{["')
+_NO_TOKENS: Final = frozenset({b'""', b"null", b"0"})
 _NO_TOKEN: Final = frozenset(b'"[{')
-_ITEM_OVERHEAD: Final = 256
-"""Bytes of memory that a record costs beside its content, at most."""
 
 
 def split_json(blocks: Blocks) -> Iterator[list[Item]]:
     """Yield the records of JSON values, in lists of about a block.
 
-    A top-level array, and the lists of a page (`wrappers.is_page`), are cut into their
+    A top-level array, and the lists of a page (`pages.is_page`), are cut into their
     elements, each with exactly its own bytes; any other value is one document. Several values
     may follow each other, as `jq` prints them. Where the structure around the elements is
     broken, the records before are yielded and the rest is one rejection.
     """
-    items: list[Item] = []
-    size = 0
-    for item in JsonSplitter(blocks).items():
-        items.append(item)
-        size += len(item.content) + _ITEM_OVERHEAD
-        if size >= BLOCK_BYTES:
-            yield items
-            items, size = [], 0
-    if items:
-        yield items
+    return JsonSplitter(blocks).batches()
 
 
 def end_of_value(data: bytes, pos: int = 0) -> int:
@@ -125,35 +118,61 @@ class JsonSplitter:
         self._data = b""
         self._pos = 0
         """What stands before it in `_data` is done with; `_line` is the line it is on."""
+        self._ahead = (0, 0)
+        """Where in `_data` the value begins and ends that `_has_next` found."""
+
+    def batches(self) -> Iterator[list[Item]]:
+        """Yield every record, in lists of about a block."""
+        batch: list[Item] = []
+        size = 0
+        for item in self.items():
+            batch.append(item)
+            size += len(item.content) + ITEM_OVERHEAD
+            if size >= BLOCK_BYTES or (self._blocks.is_live and not self._has_next()):
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
 
     def items(self) -> Iterator[Item]:
         """Yield every record."""
-        mark = self._take_byte_order_mark()
-        byte = self._next()
-        if mark and byte != _OPEN_ARRAY and not (byte == _OPEN_OBJECT and is_page(self._fields())):
-            # Around a list it does no harm; in a document it stays, for decode to refuse it.
-            yield self._rest(mark).finish()
-        elif byte < 0 and not self._blocks.cut:
+        byte = self._next_value()
+        if byte < 0 and not self._blocks.cut:
             yield self._broken("empty", "nothing but white space")
         elif byte in _NO_VALUE:
             yield self._broken("json.syntax", f"{chr(byte)!r} where a value should begin")
         elif byte >= 0 and (yield from self._top(byte)):
             yield from self._more_values()
 
-    def _take_byte_order_mark(self) -> bytes:
-        while len(self._data) < 3 and _BYTE_ORDER_MARK.startswith(self._data):
-            if not self._grow():
+    def _has_next(self) -> bool:
+        """Tell whether another whole value is at hand without reading on."""
+        pos = _BETWEEN(self._data, self._pos).end()  # type: ignore[union-attr]
+        if pos == len(self._data):
+            return False
+        end = end_of_value(self._data, pos)
+        self._ahead = (pos, end)
+        return end >= 0
+
+    def _next_value(self) -> int:
+        """Skip white space and notices. Return the byte at hand, or -1 at the end."""
+        byte = self._next()
+        while byte >= 0 and byte not in _VALUE_STARTS:
+            while b"\n" not in self._data[self._pos : self._pos + MAX_NOTICE_BYTES] and (
+                len(self._data) - self._pos < MAX_NOTICE_BYTES and self._grow()
+            ):
+                pass
+            notice = is_notice(self._data, self._pos)
+            if notice is None:
                 break
-        if not self._data.startswith(_BYTE_ORDER_MARK):
-            return b""
-        self._to(len(_BYTE_ORDER_MARK))
-        return _BYTE_ORDER_MARK
+            self._to(notice.end())
+            byte = self._next()
+        return byte
 
     def _more_values(self) -> Iterator[Item]:
         """Yield the values after the first one, each set off by white space."""
         while self._pos < len(self._data) or self._grow():
             before = self._data[self._pos]
-            byte = self._next()
+            byte = self._next_value()
             if byte < 0:
                 return
             if before == byte or byte not in (_OPEN_OBJECT, _OPEN_ARRAY):
@@ -173,6 +192,10 @@ class JsonSplitter:
     def _record(self) -> Generator[Item, None, bool]:
         item = self._value()
         self.ordinal += 1
+        if may_hold_token(item.content) and isinstance(item, Document):
+            where = inner_token(item.content)
+            if where:
+                self._blocks.note_partial(item.line, where)
         yield item
         return not (isinstance(item, Rejection) and item.reason == "truncated")
 
@@ -251,6 +274,9 @@ class JsonSplitter:
                 record = Record(self.ordinal, item.line, "json")
                 record.add(item.content)
                 item = record.rejection("json.syntax", f"the page's field {name!r}: {error}")
+            else:
+                if name.lower() in NEXT_TOKEN and item.content not in _NO_TOKENS:
+                    self._blocks.note_partial(item.line, name)
         if isinstance(item, Rejection):
             self.ordinal += 1
             yield item
@@ -261,6 +287,11 @@ class JsonSplitter:
         """Take the value at hand."""
         record: Record | None = None
         is_token = self._data[self._pos] not in _NO_TOKEN
+        start, end = self._ahead
+        if start == self._pos < end <= start + MAX_DOCUMENT_BYTES and not is_token:
+            document = Document(self._data[start:end], self.ordinal, self._line, "json")
+            self._to(end)
+            return document
         pos, depth, quoted = _start(self._data, self._pos)
         while True:
             if is_token:
@@ -345,12 +376,19 @@ class JsonSplitter:
             pos = self._pos + at
 
     def _next(self) -> int:
-        """Skip white space. Return the byte at hand, or -1 at the end of the source."""
+        """Skip white space and byte order marks. Return the byte at hand, or -1 at the end."""
         while True:
             self._to(_SPACE(self._data, self._pos).end())  # type: ignore[union-attr]
             if self._pos < len(self._data):
-                return self._data[self._pos]
-            if not self._grow():
+                byte = self._data[self._pos]
+                if byte != _MARK_START:
+                    return byte
+                head = self._data[self._pos : self._pos + 3]
+                if head == BYTE_ORDER_MARK:
+                    self._to(self._pos + 3)
+                elif not BYTE_ORDER_MARK.startswith(head) or not self._grow():
+                    return byte
+            elif not self._grow():
                 return -1
 
     def _to(self, pos: int) -> None:
@@ -365,6 +403,7 @@ class JsonSplitter:
             return False
         self._data = self._data[self._pos :] + block
         self._pos = 0
+        self._ahead = (0, 0)
         return True
 
     def _rest(self, before: bytes = b"") -> Record:

@@ -1,4 +1,4 @@
-"""Where the elements of a YAML list of jobs stand, found from libyaml's tokens.
+"""Find the elements of a YAML list of jobs by libyaml's tokens.
 
 Tokens, not events: they carry the place of every `-`, and bad syntax within one element leaves
 its neighbours alone. Nothing is constructed, and the depth is bounded.
@@ -6,13 +6,13 @@ its neighbours alone. Nothing is constructed, and the depth is bounded.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-from meta_audit.cut.pages import JOB_FIELDS
-from meta_audit.model import LIST_FIELDS, MAX_DEPTH
+from meta_audit.cut.pages import JOB_FIELDS, NEXT_TOKEN, may_hold_token
+from meta_audit.model import LIST_FIELDS, MAX_DEPTH, MAX_NODES
 
 Spans: TypeAlias = list[tuple[int, int]]
 Types: TypeAlias = tuple[type[yaml.Token], ...]
@@ -24,6 +24,7 @@ _STARTS: Final = (
     yaml.FlowMappingStartToken,
 )
 _ENDS: Final = (yaml.BlockEndToken, yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
+_MAPPINGS: Final = (yaml.BlockMappingStartToken, yaml.FlowMappingStartToken)
 _PREAMBLE: Final = (yaml.StreamStartToken, yaml.DirectiveToken, yaml.DocumentStartToken)
 _BLOCK_LIST_ENDS: Final = (yaml.BlockEntryToken, yaml.BlockEndToken, yaml.KeyToken)
 _FLOW_LIST_ENDS: Final = (yaml.FlowEntryToken, yaml.FlowSequenceEndToken)
@@ -32,23 +33,30 @@ _FLOW_VALUE_ENDS: Final = (yaml.FlowEntryToken, yaml.FlowMappingEndToken)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 
+class Elements(NamedTuple):
+    """The elements of a list or page of records."""
+
+    spans: Spans
+    """Byte ranges, in order."""
+    next_token: str
+    """Name of the field that says that more follow, or empty."""
+
+
 class _NoListError(Exception):
     """The document is no list of records, or none that can be cut."""
 
 
-def find_elements(content: bytes, *, cut: bool = False) -> Spans | None:
-    """Return the byte ranges of the elements of a list or page of records, in order.
+def find_elements(content: bytes, *, cut: bool = False) -> Elements | None:
+    """Return the elements of a list or page of records.
 
-    None when the document is neither, or cannot be cut into parts that stand alone. With
-    `cut` the end of the document is missing: the elements found before it are returned, the
-    last of which may be incomplete.
+    None when the document is neither, has more than `MAX_NODES`, or cannot be cut into parts
+    that stand alone. With `cut` the end of the document is missing: the elements found before
+    it are returned, the last of which may be incomplete.
     """
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return None
-    bom = text.startswith("\ufeff")
-    text = text[bom:]
     finder = _Finder(text)
     try:
         finder.document()
@@ -58,13 +66,47 @@ def find_elements(content: bytes, *, cut: bool = False) -> Spans | None:
         if not cut:
             return None
     spans: Spans = []
-    at, offset = 0, 3 * bom
+    at = offset = 0
     for start, end in finder.spans:
         begin = offset + len(text[at:start].encode())
         offset = begin + len(text[start:end].encode())
         at = end
         spans.append((begin, offset))
-    return spans
+    return Elements(spans, finder.next_token)
+
+
+def is_yaml(content: bytes) -> bool:
+    """Tell whether content is one YAML document, not too deep."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return False
+    events: Any = CParser(text)
+    depth = documents = 0
+    try:
+        while (event := events.get_event()) is not None:
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            documents += isinstance(event, yaml.DocumentStartEvent)
+            if depth > MAX_DEPTH:
+                return False
+    except (yaml.YAMLError, RecursionError):
+        return False
+    return documents == 1
+
+
+def find_inner_token(content: bytes) -> str:
+    """Return the path of a field in one record that says that more of a list follows.
+
+    As `History.NextToken` of a job that was described with its history; empty if there is none.
+    """
+    if not may_hold_token(content):
+        return ""
+    finder = _Finder(content.decode("utf-8", "replace"))
+    try:
+        return finder.inner_token()
+    except (_NoListError, yaml.YAMLError, RecursionError):
+        return ""
 
 
 class _Finder:
@@ -72,6 +114,7 @@ class _Finder:
 
     def __init__(self, text: str) -> None:
         self.spans: Spans = []
+        self.next_token = ""
         self._text = text
         self._tokens: Any = CParser(text)  # its stubs lack the token methods
 
@@ -93,16 +136,52 @@ class _Finder:
             raise _NoListError
         self._expect(yaml.StreamEndToken)
 
+    def inner_token(self) -> str:
+        """Return the path of a `NEXT_TOKEN` that is not empty, on the first or second level."""
+        while self._at(*_PREAMBLE):
+            self._take()
+        return self._token_in_mapping(1)
+
+    def _token_in_mapping(self, level: int) -> str:
+        is_flow = self._at(yaml.FlowMappingStartToken)
+        ends = _FLOW_VALUE_ENDS if is_flow else _BLOCK_VALUE_ENDS
+        self._expect(yaml.BlockMappingStartToken, yaml.FlowMappingStartToken)
+        while self._at(yaml.KeyToken):
+            self._take()
+            name = self._expect(yaml.ScalarToken).value
+            self._expect(yaml.ValueToken)
+            if name.lower() in NEXT_TOKEN and self._is_token():
+                return str(name)
+            if level == 1 and name.lower() in LIST_FIELDS and self._at(*_MAPPINGS):
+                inner = self._token_in_mapping(2)
+                if inner:
+                    return f"{name}.{inner}"
+            else:
+                self._value(ends)
+            if self._at(yaml.FlowEntryToken):
+                self._take()
+        self._expect(*_ENDS)
+        return ""
+
+    def _is_token(self) -> bool:
+        if not self._at(yaml.ScalarToken):
+            return False
+        token = self._peek()
+        return not (token.value in _NULLS if token.plain else token.value == "")
+
     def _page(self, ends: Types) -> None:
         """Find the elements of the lists in a mapping."""
         self._take()
         lists: set[str] = set()
         while self._at(yaml.KeyToken):
             self._take()
-            name = self._expect(yaml.ScalarToken).value.lower()
+            field = self._expect(yaml.ScalarToken).value
+            name = field.lower()
             self._expect(yaml.ValueToken)
             if name in JOB_FIELDS or name in lists:
                 raise _NoListError
+            if name in NEXT_TOKEN and self._is_token():
+                self.next_token = field
             if name in LIST_FIELDS and self._list(ends):
                 lists.add(name)
             else:
@@ -133,7 +212,7 @@ class _Finder:
     def _block_list(self) -> None:
         while self._at(yaml.BlockEntryToken):
             start = self._line_start(self._take())
-            self.spans.append((start, len(self._text)))
+            self._begin(start)
             self._value(_BLOCK_LIST_ENDS, own_anchors=True)
             self.spans[-1] = (start, self._line_start(self._peek(), last=True))
 
@@ -141,7 +220,7 @@ class _Finder:
         self._take()
         while not self._at(yaml.FlowSequenceEndToken):
             start = self._peek().start_mark.index
-            self.spans.append((start, len(self._text)))
+            self._begin(start)
             end = self._value(_FLOW_LIST_ENDS, own_anchors=True)
             if end is None:
                 raise _NoListError
@@ -149,6 +228,11 @@ class _Finder:
             if self._at(yaml.FlowEntryToken):
                 self._take()
         self._take()
+
+    def _begin(self, start: int) -> None:
+        if len(self.spans) >= MAX_NODES:
+            raise _NoListError
+        self.spans.append((start, len(self._text)))
 
     def _line_start(self, token: Any, *, last: bool = False) -> int:
         """Return where the token's line begins; nothing but indentation may stand before it."""

@@ -1,4 +1,4 @@
-"""What can be read off a JSON text without decoding it: nesting, escapes, duplicate keys."""
+"""Inspect a JSON text without decoding it: nesting, escapes, duplicate keys."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Final
 from meta_audit.errors import RejectedError
 from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_DUPLICATES, MAX_NODES
 
-_SHOWN: Final = 60
+_SHOWN: Final = 80
 _TEMPLATE_HINT: Final = (
     "; this looks like a Go template that is not rendered: ingest what "
     "`bacalhau job run --dry-run --template-vars KEY=VALUE FILE` prints"

@@ -55,7 +55,7 @@ class _Found:
 
 
 class _Anchor:
-    """What an alias stands for, and what writing it out costs."""
+    """Keep the node that an alias stands for, and the cost of writing it out."""
 
     __slots__ = ("complete", "found", "height", "nodes", "size", "value")
 

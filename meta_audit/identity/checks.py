@@ -1,4 +1,4 @@
-"""The three checks that attributions rest on: requester, client, signed submission.
+"""Check requesters, clients and signed submissions: attributions rest on it.
 
 Verdicts are `model.Verdict`. A check proves that an ID and a key belong together; only a
 signature proves that somebody held the key.

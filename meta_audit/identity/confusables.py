@@ -22,6 +22,9 @@ MAX_FOLDED_CHARS: Final = 256
 """Beginning of a key that is folded: Python's normalisation is quadratic in combining marks
 (3 s for 60,000 of them)."""
 
+_MOST_FOLDINGS: Final = 8
+"""A letter may look like one that looks like a third: two or three foldings are enough."""
+
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), in groups.
 _FORMAT: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
@@ -104,12 +107,21 @@ def skeleton(key: str) -> str:
     if key.isascii() and key.isprintable():
         return key.casefold()
     head, rest = key[:MAX_FOLDED_CHARS], key[MAX_FOLDED_CHARS:]
+    for _ in range(_MOST_FOLDINGS):
+        folded = _fold(head)
+        if folded == head:
+            break
+        head = folded
+    return head + rest.casefold()
+
+
+def _fold(text: str) -> str:
     # The table goes first for what normalises to another shape (lunate sigma), then for what
     # decomposes to a look-alike and its marks, last for what folds to one.
     table = _to_lookalike()
-    head = unicodedata.normalize("NFKD", head.translate(table)).translate(table)
-    head = UNSEEN.sub("", head).casefold().translate(table)
-    return unicodedata.normalize("NFKC", head) + rest.casefold()
+    text = unicodedata.normalize("NFKD", text.translate(table)).translate(table)
+    text = UNSEEN.sub("", text).casefold().translate(table)
+    return unicodedata.normalize("NFKC", text)
 
 
 def is_reserved(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Public keys as documents carry them: base64, libp2p's container, and fingerprints.
+"""Read public keys as documents carry them: base64, libp2p's container, fingerprints.
 
 Nothing here needs the `cryptography` library; whether the key inside the container is one
 is for `meta_audit.identity.key_loading` to say.

@@ -1,6 +1,6 @@
 """Decode and parse documents, and flatten them to the columns of a `Batch`.
 
-This runs in other processes where there are some: documents and batches travel as MessagePack,
+Other processes run this where there are some. Documents and batches travel as MessagePack,
 which takes a third of the time of pickling.
 """
 
@@ -14,6 +14,7 @@ from msgspec import Struct, msgpack
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
+from meta_audit.ingest.options import DEFAULT_LIMITS
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import Attribution, Document, JobRecord, Rejection
@@ -39,7 +40,7 @@ class Offered(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Numbering(dict):  # type: ignore[type-arg]
-    """Gives every new key the next number, from 0."""
+    """Give every new key the next number, from 0."""
 
     def __missing__(self, key: object) -> int:
         self[key] = number = len(self)
@@ -47,18 +48,25 @@ class Numbering(dict):  # type: ignore[type-arg]
 
 
 def sha256_of(document: Document | Rejection) -> bytes:
-    """SHA-256 of a document's bytes; a rejection brings its own."""
+    """Return the SHA-256 of a document's bytes; a rejection brings its own."""
     if isinstance(document, Rejection):
         return document.sha256
     return sha256(document.content).digest()
 
 
-def build(offered: Sequence[Offered], dictionary: bytes, *, coerce_scalars: bool) -> Batch:
+def build(
+    offered: Sequence[Offered],
+    dictionary: bytes = b"",
+    *,
+    coerce_scalars: bool = False,
+    training_bytes: int = DEFAULT_LIMITS.training_bytes,
+) -> Batch:
     """Decode, parse and flatten documents.
 
-    Without a dictionary one is trained, if the documents are worth it.
+    Without a dictionary one is trained, if there are `training_bytes` of documents.
     """
-    builder = _Builder(dictionary or train([o.document.content for o in offered]))
+    contents = [o.document.content for o in offered]
+    builder = _BatchBuilder(dictionary or train(contents, training_bytes))
     for place, offer in enumerate(offered):
         document = offer.document
         if isinstance(document, Rejection):
@@ -75,18 +83,18 @@ def build(offered: Sequence[Offered], dictionary: bytes, *, coerce_scalars: bool
 
 
 def pack(offered: Sequence[Offered]) -> bytes:
-    """Documents, ready to be sent to another process."""
+    """Encode documents to be sent to another process."""
     return msgpack.encode(offered)
 
 
 def build_packed(packed: bytes, dictionary: bytes, *, coerce_scalars: bool) -> bytes:
-    """`build` for another process: takes what `pack` gives, and gives what `unpack` takes."""
+    """Build a batch in another process: take what `pack` gives, and give what `unpack` takes."""
     offered = msgpack.decode(packed, type=list[Offered])
     return msgpack.encode(build(offered, dictionary, coerce_scalars=coerce_scalars))
 
 
 def unpack(packed: bytes) -> Batch:
-    """A batch that came from another process."""
+    """Decode a batch that came from another process."""
     return msgpack.decode(packed, type=Batch)
 
 
@@ -112,8 +120,8 @@ class _Attributed(NamedTuple):
     """The pairs of the job's own Meta that gave them."""
 
 
-class _Builder:
-    """Fills a batch."""
+class _BatchBuilder:
+    """Fill a batch."""
 
     def __init__(self, dictionary: bytes) -> None:
         self._batch = Batch(dictionary, Accepted())
@@ -176,7 +184,7 @@ class _Builder:
         )
 
     def _attributed(self, attributions: tuple[Attribution, ...]) -> _Attributed:
-        """Number of a set of attributions, and the pairs that gave them.
+        """Number a set of attributions, and list the pairs that gave them.
 
         Few sets recur from job to job, and parse gives the same object for them.
         """
@@ -197,7 +205,7 @@ class _Builder:
         return known
 
     def _add_meta(self, number: int, record: JobRecord, term: Callable[[str], int]) -> None:
-        """Meta of the job and its tasks. Pairs that attribution sets find are not searchable."""
+        """Add Meta of the job and its tasks. Pairs that gave an attribution are not searchable."""
         batch, pair = self._batch, self._pairs.__getitem__
         pairs = list(map(pair, record.meta.items()))
         attributed = self._attributed(record.attributions).pairs

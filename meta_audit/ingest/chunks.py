@@ -1,4 +1,4 @@
-"""Cuts the documents of all sources into chunks: what one transaction takes in.
+"""Cut the documents of all sources into chunks: each is the content of one transaction.
 
 A chunk spans sources, so that a directory of a million small files costs no million
 transactions; and a source spans chunks, so that a file of any size needs little memory.
@@ -6,154 +6,290 @@ transactions; and a source spans chunks, so that a file of any size needs little
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
-from meta_audit.record.runs import KnownSource, SourceLog
-from meta_audit.sources import Found, Skipped, Source, Unreadable
+from meta_audit.model import Rejection
+from meta_audit.record.source_log import (
+    RecordCompleted,
+    SourceBegan,
+    SourceEnded,
+    SourceRead,
+)
+from meta_audit.sources import (
+    Found,
+    Item,
+    Prefix,
+    Skipped,
+    Source,
+    Unreadable,
+    digest,
+    find_grown,
+    may_grow,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-CHUNK_DOCUMENTS: Final = 8_000
-FIRST_CHUNK_DOCUMENTS: Final = 3_000
-"""Enough to train a dictionary with; until then nothing can be built in other processes."""
-CHUNK_BYTES: Final = 16_000_000
+    from meta_audit.ingest.options import Limits
+    from meta_audit.ingest.signals import Stopper
+    from meta_audit.record.known import Known, KnownSource, Torn
+    from meta_audit.record.source_log import SourceEvent
+
 SAMPLE: Final = 12
 """Documents of a block that are looked up to see whether the block is worth it."""
-CHUNK_LOG: Final = 60_000
-"""Most notes on sources: of a directory of files that are all known, there is nothing else."""
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Documents to take in, and what else is to be recorded with them."""
+    """Documents to take in, and what happened to their sources."""
 
-    is_first: bool = False
     offered: list[Offered] = field(default_factory=list)
     size: int = 0
-    known: int = 0
-    """Documents left out because the store has their bytes."""
-    log: list[Callable[[SourceLog], None]] = field(default_factory=list)
-    sources: int = 0
-    refused: int = 0
+    """Bytes of the documents."""
+    events: list[SourceEvent] = field(default_factory=list)
     skipped: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it is time to write it."""
-        most = min(CHUNK_DOCUMENTS, FIRST_CHUNK_DOCUMENTS) if self.is_first else CHUNK_DOCUMENTS
-        return len(self.offered) >= most or self.size >= CHUNK_BYTES or len(self.log) >= CHUNK_LOG
+    is_full: bool = False
+    """More of the same may follow."""
+    is_urgent: bool = False
+    """Write it, and all before it, now: it cannot be read again."""
+    dismissed: tuple[int, ...] = ()
+    """Rejections that somebody dismisses, all for one `reason`."""
+    reason: str = ""
+    cut_off: str = ""
+    """The source that a signal cut off, and that cannot be read again."""
 
 
 class Reporter(Protocol):
-    """Is told what happens to sources."""
+    """Hear what happens to sources."""
 
     def skipped(self, uri: str, why: str) -> None:
-        """A file is no document."""
+        """Report a file that is no document."""
 
     def refused(self, uri: str, error: SourceError) -> None:
-        """A source could not be read."""
+        """Report a source that could not be read."""
 
     def read(self, size: int) -> None:
-        """So many more bytes were read."""
+        """Report that so many more bytes were read."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A source that is being read."""
+
+    number: int
+    source: Source
+    torn: list[Torn]
+    """Records that were torn when the source was read before."""
+    _last: Item | None = None
+    _read: int = 0
+
+    def offer(self, documents: list[Item]) -> list[Offered]:
+        """Return documents as this source offers them."""
+        self._last = documents[-1]
+        uri = self.source.uri
+        return [Offered(d, sha256_of(d), self.number, uri) for d in documents]
+
+    def advance(self) -> int:
+        """Count the bytes read since the last call."""
+        before, self._read = self._read, self.source.bytes_read
+        return self._read - before
+
+    def end(self) -> SourceEnded:
+        """Say how it ended: by what came last, and by what the source says of itself."""
+        source, last = self.source, self._last
+        status, message = "complete", ""
+        if isinstance(last, Rejection) and last.reason == "truncated":
+            status, message = "truncated", last.message
+        elif source.partial:
+            status, message = "partial", str(source.partial)
+        return SourceEnded(self.number, status, message, source.bytes_read, source.sha256)
 
 
 class Chunker:
-    """Reads sources one after the other and yields chunks."""
+    """Read sources one after the other and cut them into chunks."""
 
-    def __init__(
-        self,
-        known_documents: Callable[[Sequence[bytes]], set[bytes]],
-        known_source: Callable[[Source], KnownSource | None],
-        reporter: Reporter,
-    ) -> None:
-        self._known_documents = known_documents
-        self._known_source = known_source
+    def __init__(self, known: Known, reporter: Reporter, limits: Limits, stopper: Stopper) -> None:
+        self._known = known
         self._reporter = reporter
-        self._chunk = Chunk(is_first=True)
+        self._limits = limits
+        self._stopper = stopper
+        self._most = min(limits.chunk_documents, limits.first_chunk_documents)
+        self._chunk = Chunk()
         self._count = 0
 
     def chunks(self, found: Iterable[Found]) -> Iterator[Chunk]:
-        """Chunks of all sources; the last one may be small, or hold no document at all."""
+        """Yield the chunks of all sources; the last one may hold no document at all."""
         for source in found:
             if isinstance(source, Skipped):
                 self._chunk.skipped += 1
                 self._reporter.skipped(source.uri, source.why)
             elif isinstance(source, Unreadable):
-                self._begin(source.uri)
-                self._refuse(
-                    source.uri, SourceError(source.code, source.message, advice=source.advice)
-                )
+                error = SourceError(source.code, source.message, advice=source.advice)
+                self._refuse(self._begin(source.uri), source.uri, error)
             else:
                 yield from self._read(source)
-            if self._chunk.is_full:
-                yield self.rest()
+            if self._is_full():
+                yield self._full()
         yield self._chunk
 
-    def rest(self) -> Chunk:
-        """What was read and not yet yielded, when reading is given up."""
+    def _is_full(self) -> bool:
+        chunk, limits = self._chunk, self._limits
+        return (
+            len(chunk.offered) >= self._most
+            or chunk.size >= limits.chunk_bytes
+            or len(chunk.events) >= limits.chunk_events
+        )
+
+    def _full(self) -> Chunk:
         chunk, self._chunk = self._chunk, Chunk()
+        chunk.is_full = True
+        self._most = self._limits.chunk_documents
+        return chunk
+
+    def _urgent(self) -> Chunk:
+        chunk, self._chunk = self._chunk, Chunk()
+        chunk.is_urgent = True
         return chunk
 
     def _begin(self, uri: str) -> int:
         self._count += 1
-        number = self._count
-        self._chunk.sources += 1
-        self._chunk.log.append(lambda log: log.begin(number, uri))
-        return number
+        self._chunk.events.append(SourceBegan(self._count, uri))
+        return self._count
 
-    def _refuse(self, uri: str, error: SourceError) -> None:
-        number, message = self._count, f"{error.code}: {error}"
-        self._chunk.refused += 1
-        self._chunk.log.append(lambda log: log.end(number, "refused", message, 0, b""))
+    def _refuse(self, number: int, uri: str, error: SourceError) -> None:
+        self._chunk.events.append(SourceEnded(number, "refused", f"{error.code}: {error}"))
         self._reporter.refused(uri, error)
 
     def _read(self, source: Source) -> Iterator[Chunk]:
         number = self._begin(source.uri)
-        read = 0
         try:
-            known = self._known_source(source)
+            torn = self._known.torn(source.uri)
+            known = None if torn else self._known_source(source)
             if known:
-                self._end(number, "known", known.size, known.sha256, known.documents)
-                self._chunk.known += known.documents
-                self._reporter.read(known.size)
+                self._pass_over(number, known)
                 return
-            for documents in source.batches():
-                offered = [Offered(d, sha256_of(d), number, source.uri) for d in documents]
-                fresh = self._without_known(offered)
-                self._chunk.offered += fresh
-                self._chunk.size += sum([len(o.document.content) for o in fresh])
-                self._end_count(number, len(offered))
-                self._reporter.read(source.bytes_read - read)
-                read = source.bytes_read
-                if self._chunk.is_full:
-                    yield self.rest()
+            source = self._new_part(number, source, torn)
+            reading = Reading(number, source, torn)
+            if source.stamp is None:
+                with self._stopper.holding():
+                    yield from self._read_live(reading)
+            else:
+                for documents in source.batches():
+                    self._take(reading, documents)
+                    if self._is_full():
+                        yield self._full()
+                self._chunk.events.append(reading.end())
         except SourceError as error:
-            self._refuse(source.uri, error)
+            self._refuse(number, source.uri, error)
+
+    def _read_live(self, reading: Reading) -> Iterator[Chunk]:
+        """Read what cannot be read again: write it at short intervals, and before a signal stops.
+
+        Signals wait: what is being cut when one comes would be lost.
+        """
+        source, seconds = reading.source, self._limits.commit_seconds
+        source.is_stopping = self._stopper.is_stopping
+        batches = source.batches()
+        written, is_waiting = time.monotonic(), True
+        while True:
+            if self._is_full():
+                yield self._full()
+                written, is_waiting = time.monotonic(), True
+            elif time.monotonic() - written >= seconds and (is_waiting or self._chunk.events):
+                yield self._urgent()
+                written, is_waiting = time.monotonic(), False
+            if not source.wait(seconds / 4) and not source.is_stopping():
+                continue
+            documents = next(batches, None)
+            if documents is None:
+                break
+            self._take(reading, _whole(documents) if source.is_stopping() else documents)
+        if source.is_stopping():
+            chunk = self._urgent()
+            chunk.cut_off = source.uri
+            yield chunk
+        else:
+            self._chunk.events.append(reading.end())
+
+    def _take(self, reading: Reading, documents: list[Item]) -> None:
+        """Add the documents of a batch that the store does not have."""
+        if not documents:
             return
-        self._end(number, "complete", source.bytes_read, source.sha256, 0)
+        offered = reading.offer(documents)
+        self._chunk.events += _completed(reading.torn, offered)
+        fresh = self._without_known(offered)
+        self._chunk.offered += fresh
+        self._chunk.size += sum([len(o.document.content) for o in fresh])
+        known = len(offered) - len(fresh)
+        self._chunk.events.append(SourceRead(reading.number, len(offered), known))
+        self._reporter.read(reading.advance())
 
-    def _end_count(self, number: int, documents: int) -> None:
-        self._chunk.log.append(lambda log: log.count(number, documents))
+    def _pass_over(self, number: int, known: KnownSource) -> None:
+        documents = known.documents
+        self._chunk.events += (
+            SourceRead(number, documents, documents),
+            SourceEnded(number, "known", "", known.size, known.sha256),
+        )
+        self._reporter.read(known.size)
 
-    def _end(self, number: int, status: str, size: int, sha256: bytes, documents: int) -> None:
-        def end(log: SourceLog) -> None:
-            log.count(number, documents)
-            log.end(number, status, "", size, sha256)
+    def _new_part(self, number: int, source: Source, torn: list[Torn]) -> Source:
+        """Return the new part of a file of lines that has grown since it was read; else it all."""
+        limits, stamp = self._limits, source.stamp
+        if stamp is None or stamp.size < limits.resume_bytes or not may_grow(source):
+            return source
+        before = self._known.newest_reading(source.uri)
+        if before is None:
+            return source
+        size, documents = 0, before.documents
+        if before.is_torn:
+            ends = [one.content for one in torn if one.ordinal == documents]  # the newest first
+            if not ends:
+                return source
+            size, documents = len(ends[0]), documents - 1
+        prefix = Prefix(before.size, before.sha256, size, documents)
+        grown = find_grown(source, prefix, limits.block_bytes)
+        if grown is None:
+            return source
+        self._chunk.events.append(SourceRead(number, documents, documents))
+        return grown
 
-        self._chunk.log.append(end)
+    def _known_source(self, source: Source) -> KnownSource | None:
+        """Return an earlier complete reading of the same bytes that rejected nothing."""
+        stamp = source.stamp
+        if stamp is None or not self._known.has_source_of_size(stamp.size):
+            return None
+        return self._known.source(digest(stamp.path), stamp.size)
 
     def _without_known(self, offered: list[Offered]) -> list[Offered]:
         """Leave out what the store has; where a sample is new, the writer finds the rest."""
         digests = [o.sha256 for o in offered]
-        if len(digests) > SAMPLE and not self._known_documents(digests[:: len(digests) // SAMPLE]):
+        sample = digests[:: max(len(digests) // SAMPLE, 1)]
+        if len(digests) > SAMPLE and not self._known.documents(sample):
             return offered
-        known = self._known_documents(digests)
-        if not known:
-            return offered
-        fresh = [o for o in offered if o.sha256 not in known]
-        self._chunk.known += len(offered) - len(fresh)
-        return fresh
+        known = self._known.documents(digests)
+        return [o for o in offered if o.sha256 not in known] if known else offered
+
+
+def _whole(documents: list[Item]) -> list[Item]:
+    """Leave out a last record that may be torn, as its sender was cut off."""
+    last = documents[-1]
+    is_torn = isinstance(last, Rejection) and last.reason in ("truncated", "empty")
+    return documents[:-1] if is_torn or last.format == "yaml" else documents
+
+
+def _completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:
+    """Find the records that were torn before and are whole now: same place, same beginning."""
+    for rejection_id, ordinal, content in torn:
+        for offer in offered:
+            document = offer.document
+            if (
+                document.ordinal == ordinal
+                and len(document.content) > len(content)
+                and document.content.startswith(content)
+                and not (isinstance(document, Rejection) and document.reason == "truncated")
+            ):
+                yield RecordCompleted(offer.source, rejection_id, offer.sha256)

@@ -27,7 +27,7 @@ FORMAT: Final = "meta-audit/proof/1"
 
 Verdict = Literal["verified", "consistent", "failed"]
 Outcome = tuple[Status, str]
-"""How a step went, and its detail; a step that fails raises `LedgerError` instead."""
+"""Status and detail of a step; a step that fails raises `LedgerError` instead."""
 Readings = Callable[[bytes], Iterable[JobRecord]]
 """Gives the records that a document can be read as (`meta_audit.parse.readings`)."""
 
@@ -52,7 +52,7 @@ class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(Struct, frozen=True):
-    """How the verification went.
+    """The result of a verification.
 
     `verified`: everything holds under the trusted key. `consistent`: everything holds, but no
     trusted key was given, and anyone can make such a bundle with a key of their own. `failed`:
@@ -62,7 +62,7 @@ class Result(Struct, frozen=True):
     verdict: Verdict
     steps: tuple[Step, ...]
     entry: Entry | None
-    """What the entry says; None when it could not be read."""
+    """The decoded entry; None when it could not be read."""
     checkpoint: Checkpoint | None
 
 

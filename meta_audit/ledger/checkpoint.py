@@ -7,8 +7,9 @@ The specification is https://c2sp.org/tlog-checkpoint. Everything malformed rais
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from msgspec import Struct
 
@@ -26,6 +27,8 @@ from meta_audit.ledger.note import (
 
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _MAX_SIZE: Final = 2**63 - 1
+_DASH: Final = "\u2014 ".encode()
+"""Begins a line with a signature."""
 
 
 class Checkpoint(Struct, frozen=True):
@@ -91,18 +94,65 @@ def open_checkpoint(
     return checkpoint, signers
 
 
-def split_checkpoints(text: str) -> tuple[str, ...]:
-    """Take apart a file of signed checkpoints, each followed by an empty line, in file order.
+def file_bytes(content: bytes) -> bytes:
+    """Return a file of checkpoints as UTF-8 with plain line ends, as an editor or shell saved it.
 
-    The last empty line may be missing. The notes are not read yet.
+    Byte order marks go, also those within: files may have been joined. Raises `LedgerError` for
+    UTF-16 that is broken.
     """
-    parts = text.rstrip("\n").split("\n\n") if text.strip("\n") else []
-    if len(parts) % 2:
-        raise LedgerError(
-            f"the file of checkpoints ends inside checkpoint {len(parts) // 2 + 1}",
-            advice="complete or remove its last lines",
-        )
-    return tuple(
-        f"{head}\n\n{signatures}\n"
-        for head, signatures in zip(parts[::2], parts[1::2], strict=True)
-    )
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        try:
+            content = content.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise LedgerError(f"the file of checkpoints is broken UTF-16: {error}") from error
+    return content.replace(BOM_UTF8, b"").replace(b"\r\n", b"\n")
+
+
+def note_parts(content: bytes) -> list[bytes]:
+    """Cut a file of checkpoints where each begins; the last part may be incomplete.
+
+    A checkpoint is its text, an empty line, and signatures. Empty lines before the next one
+    may be missing, and are left out here.
+    """
+    parts: list[bytes] = []
+    part = b""
+    state: Literal["between", "text", "separator", "signatures"] = "between"
+    for line in content.splitlines(keepends=True):
+        is_empty = line == b"\n"
+        if state == "signatures" and not line.startswith(_DASH):
+            parts.append(part)
+            part, state = b"", "between"
+        if state == "between":
+            if is_empty:
+                continue
+            state = "text"
+        elif state == "text" and is_empty:
+            state = "separator"
+        elif state == "separator":
+            state = "signatures"
+        part += line
+    return [*parts, part] if part else parts
+
+
+def split_checkpoints(text: str) -> tuple[str, ...]:
+    """Return the signed checkpoints in a file, in its order. They are not read yet.
+
+    Raises `LedgerError` where the file ends within one.
+    """
+    notes = [part.decode() for part in note_parts(text.encode())]
+    for number, note in enumerate(notes, 1):
+        if "\n\n" not in note.rstrip("\n"):
+            raise LedgerError(
+                f"the file of checkpoints ends inside checkpoint {number}",
+                advice="complete or remove its last lines",
+            )
+    return tuple(note if note.endswith("\n") else f"{note}\n" for note in notes)
+
+
+def note_texts(content: bytes) -> frozenset[str]:
+    """Return the text of each checkpoint in a file. Raises `LedgerError`."""
+    try:
+        notes = split_checkpoints(file_bytes(content).decode())
+    except UnicodeDecodeError as error:
+        raise LedgerError(f"the file of checkpoints is not UTF-8: {error}") from error
+    return frozenset(Note.parse(note).text for note in notes)

@@ -1,4 +1,4 @@
-"""What a checkpoint covers beside the tree: who ran which import, and what came from where.
+"""Cover who ran which import, and what came from where, by checkpoints.
 
 Entries say nothing of runs, so that the tree does not depend on how often an import was
 killed. The rows about runs are covered by the extension line of each checkpoint: a digest over
@@ -22,7 +22,7 @@ from meta_audit.errors import LedgerError
 
 _LINE: Final = re.compile(
     r"custody import=(\d+) imports=(\d+) sources=(\d+) results=(\d+) dictionaries=(\d+)"
-    r" sha256:([0-9a-f]{64})"
+    r"(?: dismissals=([1-9]\d*))? sha256:([0-9a-f]{64})"
 )
 _encode = msgpack.Encoder().encode
 
@@ -35,6 +35,8 @@ class Extent(Struct, frozen=True, order=True):
     results: int = 0
     """Of sources (source_results)."""
     dictionaries: int = 0
+    dismissals: int = 0
+    """Of rejections (rejection_dismissals)."""
 
 
 class Custody(Struct, frozen=True):
@@ -49,9 +51,11 @@ class Custody(Struct, frozen=True):
 
     def __str__(self) -> str:
         e = self.extent
+        dismissals = f" dismissals={e.dismissals}" if e.dismissals else ""
         return (
             f"custody import={self.import_id} imports={e.imports} sources={e.sources}"
-            f" results={e.results} dictionaries={e.dictionaries} sha256:{self.digest.hex()}"
+            f" results={e.results} dictionaries={e.dictionaries}{dismissals}"
+            f" sha256:{self.digest.hex()}"
         )
 
     @classmethod
@@ -60,8 +64,9 @@ class Custody(Struct, frozen=True):
         match = _LINE.fullmatch(extensions[0]) if len(extensions) == 1 else None
         if match is None:
             raise LedgerError("the checkpoint has no custody line, or lines beside it")
-        import_id, *numbers = map(int, match.groups()[:-1])
-        custody = cls(import_id, Extent(*numbers), bytes.fromhex(match[6]))
+        *numbers, digest = match.groups(default="0")
+        import_id, *extent = map(int, numbers)
+        custody = cls(import_id, Extent(*extent), bytes.fromhex(digest))
         if str(custody) != extensions[0]:
             raise LedgerError("the checkpoint's custody line is not in its canonical form")
         return custody

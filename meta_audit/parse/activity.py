@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit import execution_state
+from meta_audit.decode.text import quote
 from meta_audit.execution_state import FROM_V1_5_2, TO_V1_5_1
 from meta_audit.model import Event, Execution, Finding
 from meta_audit.parse import states, times
 from meta_audit.parse.current import read_state
-from meta_audit.parse.fields import Level, items, mapping, shown, text, wrong_type
+from meta_audit.parse.fields import Level, items, mapping, text, wrong_type
 
 if TYPE_CHECKING:
     from meta_audit.execution_state import Enum
@@ -229,7 +230,7 @@ def _own(
         fields = level.fold(_mapping(value, label))
         other = text(fields, "JobID", label)
         if other and other != job_id:
-            detail = f"{label} of job {shown(other)} in the document of {shown(job_id)}"
+            detail = f"{label} of job {quote(other)} in the document of {quote(job_id)}"
             findings.append(Finding("activity.other_job", detail))
         else:
             own.append(fields)

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from meta_audit.decode.text import quote
 from meta_audit.identity.checks import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.identity.client import is_client_id
 from meta_audit.identity.confusables import RESERVED_PREFIX
 from meta_audit.model import Attribution, Finding
-from meta_audit.parse.fields import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -173,7 +173,7 @@ def attribute(named: Iterable[tuple[Rule, str]]) -> Result:
         if check.verdict == "mismatch":
             findings.append(_mismatch("requester", value))
     if key is not None and not of_key.fingerprint:
-        findings.append(Finding("identity.undecodable_key", f"requester's key {shown(key)}"))
+        findings.append(Finding("identity.undecodable_key", f"requester's key {quote(key)}"))
     attributions = []
     for rule, value in named:
         check = checks[value] if rule.role == "requester" else of_key
@@ -203,7 +203,7 @@ def of_submission(
         check = check_client(client, key)
         verified = _verify(raw, signature, key, findings)
         if check.verdict == "undecodable":
-            findings.append(Finding("identity.undecodable_key", f"client's key {shown(key)}"))
+            findings.append(Finding("identity.undecodable_key", f"client's key {quote(key)}"))
         elif check.verdict == "mismatch" and client:
             findings.append(_mismatch("client", client))
     attributions = []
@@ -244,7 +244,7 @@ def _verify(raw: bytes | None, signature: str, key: str, findings: list[Finding]
         detail = "the payload is not what the holder of client_public_key signed"
         findings.append(Finding("signature.invalid", detail))
     elif verdict == "undecodable":
-        detail = f"signature {shown(signature)} with key {shown(key)}"
+        detail = f"signature {quote(signature)} with key {quote(key)}"
         findings.append(Finding("signature.unverifiable", detail))
     return verdict == "valid"
 
@@ -257,9 +257,9 @@ def _conflicts(named: Iterable[tuple[Rule, str]]) -> Iterable[Finding]:
         if said != value:
             yield Finding(
                 "identity.conflict",
-                f"{rule.role}: {known.basis} says {shown(said)}, {rule.basis} {shown(value)}",
+                f"{rule.role}: {known.basis} says {quote(said)}, {rule.basis} {quote(value)}",
             )
 
 
 def _mismatch(role: str, value: str) -> Finding:
-    return Finding("identity.mismatch", f"{role} {shown(value)} is not the ID of its public key")
+    return Finding("identity.mismatch", f"{role} {quote(value)} is not the ID of its public key")

@@ -1,4 +1,4 @@
-"""The usual job document, read and checked in one step of C.
+"""Read and check the usual job document in one step of C.
 
 Nearly every document of v1.0.4 and later comes out of Bacalhau's JSON writer: names exact,
 types right, no nulls. These structs describe precisely that; `convert` refuses whatever is

@@ -1,4 +1,4 @@
-"""Parse one document: what is true of every kind, before and after its kind is known."""
+"""Parse one document: the rules that hold for every kind of document."""
 
 from __future__ import annotations
 
@@ -7,37 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from meta_audit.decode.text import show_path
+from meta_audit.decode.text import quote, show_path
 from meta_audit.errors import RejectedError
 from meta_audit.execution_state import is_unknown
-from meta_audit.model import MAX_NAME, Decoded, Finding
-from meta_audit.nul import NUL, escape_nul
-from meta_audit.parse import yaml_road
-from meta_audit.parse.fields import squash
-from meta_audit.parse.metadata import note, note_templates
+from meta_audit.model import Decoded, Finding
+from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
+from meta_audit.parse import duplicates, yaml_road
+from meta_audit.parse.attribution import as_claimed
+from meta_audit.parse.metadata import MOST_FINDINGS, few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
 if TYPE_CHECKING:
-    from meta_audit.model import Duplicate, JobRecord
+    from meta_audit.model import JobRecord
 
 _ESCAPED: Final = re.compile(
     rb"\\(?:0|x00|u0000|U00000000|u[fF]{4}|U0000[fF]{4})"  # as JSON and YAML write them
 )
-_RAW: Final = (b"\0", b"\xef\xbf\xbf", b"\xff\xff")
-"""NUL, and U+FFFF in UTF-8 and UTF-16."""
-
-_NEVER_TWICE: Final = frozenset(
-    (
-        *("id", "jobid", "executionid", "computereference", "nodeid", "clientid", "namespace"),
-        *("requesternodeid", "requesterpublickey", "sourcenodeid", "senderpublickey"),
-        *("signature", "clientpublickey", "jobcreatepayload", "jobcancelpayload"),
-        *("payload", "data", "job", "spec", "metadata", "requester", "status", "tasks"),
-        *("meta", "labels", "annotations"),
-    )
-)
-"""Folded names that must not stand twice: IDs, identities, and what holds them."""
-_TEXT_MAPS: Final = frozenset(("meta", "labels"))
-_FREE: Final = frozenset(("params", "env"))
 
 
 def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> JobRecord:
@@ -47,9 +32,16 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
     signature is over bytes, not over values. `coerce_scalars` takes Meta values and labels that
     are not text as Bacalhau v1.0.4 - v1.3.2 stored them. Raises `RejectedError` (`not_a_job`,
     `field.type`, `case_collision`, `duplicate_key`, `number.range`, `meta.not_string`,
-    `label.not_string`, `field.too_long`).
+    `label.not_string`).
     """
     decoded = value if isinstance(value, Decoded) else Decoded(value)
+    try:
+        return _parse(decoded, content, coerce_scalars)
+    except RecursionError:  # of a value that no decoder gave
+        raise RejectedError("too_deep", "nested too deeply to be read") from None
+
+
+def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
     tree: Any = decoded.value
     findings: list[Finding] = []
     if _may_hold_nul(content):
@@ -57,24 +49,45 @@ def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> Job
         tree = _escaped(tree, (), places)
         note(findings, "text.nul", places)
     if decoded.duplicates:
-        note(findings, "field.duplicate", _duplicates(decoded.duplicates))
+        note(findings, "field.duplicate", duplicates.places(decoded.duplicates))
     if decoded.format == "yaml":
         tree = yaml_road.convert(tree, findings)
-    record = record_of(tree, content, coerce=coerce_scalars)
+    record = _record(tree, content, coerce, findings)
     if b"{{" in content:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
-    for field, length in (("ID", len(record.job_id)), ("Namespace", len(record.namespace))):
-        if length > MAX_NAME:
-            message = f"{field} of the job has {length} characters; at most {MAX_NAME} are taken"
-            raise RejectedError("field.too_long", message)
-    return replace(record, findings=(*record.findings, *findings)) if findings else record
+    if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
+        record = _shortened(record, findings)
+    if not findings and len(record.findings) <= MOST_FINDINGS:
+        return record
+    if any(finding.code == "field.duplicate" for finding in findings):  # Bacalhau writes none.
+        record = replace(record, attributions=as_claimed(record.attributions))
+    return replace(record, findings=few([*record.findings, *findings]))
+
+
+def _record(
+    tree: Any,
+    content: bytes,
+    coerce: bool,
+    findings: list[Finding],
+) -> JobRecord:
+    try:
+        return record_of(tree, content, coerce=coerce)
+    except RejectedError as error:
+        if error.reason != "case_collision":
+            raise
+    places: list[str] = []
+    tree = duplicates.last_of_each(tree, (), places)
+    note(findings, "field.duplicate", places)
+    return record_of(tree, content, coerce=coerce)
 
 
 def _may_hold_nul(content: bytes) -> bool:
     """Tell cheaply if a document can hold NUL or U+FFFF."""
-    if any(form in content for form in _RAW):
+    if b"\0" in content or b"\xff" in content:  # UTF-16 has both in nearly every document.
+        return True
+    if b"\xef" in content and b"\xef\xbf\xbf" in content:
         return True
     return b"\\" in content and _ESCAPED.search(content) is not None
 
@@ -98,37 +111,21 @@ def _escaped(value: Any, path: tuple[str | int, ...], places: list[str]) -> Any:
     return out
 
 
-def _duplicates(duplicates: tuple[Duplicate, ...]) -> list[str]:
-    """Return the places of keys that stand twice. Raises `RejectedError` (`duplicate_key`)."""
-    places = []
-    for duplicate in duplicates:
-        place = f"{show_path(duplicate.path)} stands twice"
-        if _is_decisive(duplicate.path):
-            raise RejectedError(
-                "duplicate_key",
-                f"the key {place}; Bacalhau would silently keep the last of them",
-                line=duplicate.line,
-            )
-        places.append(f"{place}, again in line {duplicate.line}")
-    return places
-
-
-def _is_decisive(path: tuple[str | int, ...]) -> bool:
-    """Tell if a key names the job or somebody, or is in Meta or labels."""
-    names = [squash(name).replace("_", "") for name in path if isinstance(name, str)]
-    for name in names[:-1]:
-        if name in _FREE:
-            return False
-        if name in _TEXT_MAPS:
-            return True
-    return names[-1] in _NEVER_TWICE
+def _shortened(record: JobRecord, findings: list[Finding]) -> JobRecord:
+    """Return a record whose ID and namespace an index takes."""
+    for field, name in (("ID", record.job_id), ("Namespace", record.namespace)):
+        if len(name) > MAX_NAME:
+            findings.append(Finding("field.shortened", f"{field}: {len(name):,} characters"))
+    return replace(
+        record, job_id=shorten_name(record.job_id), namespace=shorten_name(record.namespace)
+    )
 
 
 def _note_states(record: JobRecord, findings: list[Finding]) -> None:
     """Note states that are numbers without a known meaning."""
     found = [f"job: {record.state}"] if is_unknown(record.state) else []
     for execution in record.executions:
-        named = f"execution {execution.execution_id[:80]}"
+        named = f"execution {quote(execution.execution_id)}"
         both = (execution.state, execution.desired_state)
         found += [f"{named}: {state}" for state in both if is_unknown(state)]
     for event in record.events:

@@ -1,4 +1,4 @@
-"""Field names and types as Go's `encoding/json` takes them.
+"""Read field names and types as Go's `encoding/json` takes them.
 
 Bacalhau decodes every document into Go structs: a name matches its field exactly, or else
 without regard to case (`encoding/json`, `foldName`: simple folding, in which U+017F is an `s`
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 
+from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
 from meta_audit.model import Scalar
 
@@ -24,18 +25,11 @@ Fields = dict[str, Any]
 
 MAX_INT64: Final = 2**63 - 1
 MIN_INT64: Final = -(2**63)
-_SHOWN: Final = 80
-"""Characters of a document's text that a message or finding repeats."""
 
 
 def squash(name: str) -> str:
     """Fold a field name as Go does; equal results are one field."""
     return name.lower().replace("\u017f", "s")
-
-
-def shown(text: str) -> str:
-    """Quote text of the document for a message: cut, and with control characters escaped."""
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
 
 
 class Level:
@@ -135,7 +129,7 @@ class Level:
     def _collide(self, one: str, other: str) -> NoReturn:
         raise RejectedError(
             "case_collision",
-            f"{self.label}: {shown(one)} and {shown(other)} are the same field to Bacalhau, which "
+            f"{self.label}: {quote(one)} and {quote(other)} are the same field to Bacalhau, which "
             f"matches field names without regard to case and would keep only one of them",
         )
 
@@ -143,18 +137,18 @@ class Level:
 def kind_of(value: Any) -> str:
     """Name the type of a decoded value, and show a scalar, for a message."""
     if isinstance(value, Scalar):
-        return f"the literal {shown(value.text)}"
+        return f"the literal {quote(value.text)}"
     if isinstance(value, str):
         if value == "None":
             return "the text 'None' (Python prints None where JSON has null)"
-        return f"the text {shown(value)}"
+        return f"the text {quote(value)}"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     if value is None:
         return "null"
-    return f"the literal {shown(literal(value))}"
+    return f"the literal {quote(literal(value))}"
 
 
 def literal(value: Any) -> str:

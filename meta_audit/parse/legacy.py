@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from meta_audit.decode.text import quote
 from meta_audit.model import Finding, JobRecord, Task
 from meta_audit.parse import states, times
 from meta_audit.parse.activity import local_events, shard_states, v0_events
@@ -25,7 +26,7 @@ from meta_audit.parse.attribution import (
     attribute,
     of_submission,
 )
-from meta_audit.parse.fields import Level, integer, items, mapping, shown, text
+from meta_audit.parse.fields import Level, integer, items, mapping, text
 from meta_audit.parse.metadata import (
     annotation_labels,
     look,
@@ -107,7 +108,7 @@ It sorts before every other layout, and so gives way to the same job from the AP
 
 
 class Sent(Struct, frozen=True):
-    """What a client sent around a job (`JobCreatePayload`), and its signature."""
+    """Hold what a client sent around a job (`JobCreatePayload`), and its signature."""
 
     client: str
     signed: tuple[str, str] | None
@@ -117,7 +118,7 @@ class Sent(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True):
-    """The event of the requester that accepted a job, with what it says beside the job."""
+    """Hold the event of the requester that accepted a job, and what it says of the job."""
 
     job_id: str
     requester: str
@@ -183,7 +184,7 @@ def parse_job(
         around = {"ClientID": sent.client, "client_public_key": key, "signature": signature}
         client = sent.client or client
         findings += (
-            Finding("reserved.unsubmitted", f"{rule.basis} {shown(value)}")
+            Finding("reserved.unsubmitted", f"{rule.basis} {quote(value)}")
             for rule, value in named
             if rule.role == "requester"
         )

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.decode.scalars import stored_text
+from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
 from meta_audit.identity.confusables import (
     has_invisible,
@@ -19,7 +20,7 @@ from meta_audit.identity.confusables import (
     skeleton,
 )
 from meta_audit.model import Finding
-from meta_audit.parse.fields import kind_of, literal, shown, wrong_type
+from meta_audit.parse.fields import kind_of, literal, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +32,8 @@ _CACHED_REPORTS: Final = 4_096
 _CACHED_CHARS: Final = 4_096
 """Longest set of keys, in characters, whose report is remembered."""
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]+\}\}")
-_MOST_FINDINGS: Final = 20
-"""Most findings of one code for one Meta; the last one counts the rest."""
+MOST_FINDINGS: Final = 20
+"""Most findings of one code for one Meta or document; the last one counts the rest."""
 
 
 def strings(
@@ -54,17 +55,17 @@ def strings(
             out[key] = item
         elif item is None:
             out[key] = ""
-            nulls.append(f"{where}: key {shown(key)}")
+            nulls.append(f"{where}: key {quote(key)}")
         elif coerce and not isinstance(item, dict | list):
             out[key] = stored_text(item)
             written = literal(item)
-            said = f" for {shown(written)}" if written != out[key] else ""
-            coerced.append(f"{where}: key {shown(key)}: {shown(out[key])}{said}")
+            said = f" for {quote(written)}" if written != out[key] else ""
+            coerced.append(f"{where}: key {quote(key)}: {quote(out[key])}{said}")
         else:
-            message = f"{where}: the value of key {shown(key)} must be text, not {kind_of(item)}"
+            message = f"{where}: the value of key {quote(key)} must be text, not {kind_of(item)}"
             if not isinstance(item, dict | list):
                 message += (
-                    f"; Bacalhau v1.0.4 - v1.3.2 stored {shown(stored_text(item))}, later versions"
+                    f"; Bacalhau v1.0.4 - v1.3.2 stored {quote(stored_text(item))}, later versions"
                     " refuse it; put it in quotes, or take it as stored with --coerce-scalars"
                 )
             raise RejectedError(reason, message)
@@ -87,20 +88,20 @@ def annotation_labels(
 
 
 class KeyReport:
-    """What the keys of one Meta say, whatever their values. Shown keys are quoted."""
+    """Report on the keys of one Meta, whatever their values. Shown keys are quoted."""
 
     __slots__ = ("confusables", "invisible", "lookalikes", "odd", "reserved")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.reserved = tuple(key for key in keys if is_reserved(key))
-        self.lookalikes = tuple(shown(key) for key in keys if imitates_reserved(key))
-        self.invisible = tuple(shown(key) for key in keys if has_invisible(key))
+        self.lookalikes = tuple(quote(key) for key in keys if imitates_reserved(key))
+        self.invisible = tuple(quote(key) for key in keys if has_invisible(key))
         seen: dict[str, str] = {}
         twins = []
         for key in keys:
             other = seen.setdefault(skeleton(key), key)
             if other is not key:
-                twins.append(f"{shown(other)} and {shown(key)}")
+                twins.append(f"{quote(other)} and {quote(key)}")
         self.confusables = tuple(twins)
         self.odd = bool(self.lookalikes or self.invisible or self.confusables)
 
@@ -138,9 +139,9 @@ def look(
     note(findings, "meta.confusable_key", (f"{where}: keys {k}" for k in report.confusables))
     note(findings, "meta.invisible", (f"{where}: key {k}" for k in report.invisible))
     if reserved is not None:
-        note(findings, reserved, (f"{where}: key {shown(key)}" for key in report.reserved))
+        note(findings, reserved, (f"{where}: key {quote(key)}" for key in report.reserved))
     if not plain and has_invisible(" ".join(meta.values())):
-        odd = (f"{where}: value of key {shown(k)}" for k, v in meta.items() if has_invisible(v))
+        odd = (f"{where}: value of key {quote(k)}" for k, v in meta.items() if has_invisible(v))
         note(findings, "meta.invisible", odd)
     return report
 
@@ -148,19 +149,19 @@ def look(
 def look_at_labels(labels: dict[str, str], findings: list[Finding], *, plain: bool = False) -> None:
     """Note what an auditor should look at in labels. `plain` as for `look`."""
     if not plain and labels:
-        odd = (f"label {shown(k)}" for k, v in labels.items() if has_invisible(f"{k} {v}"))
+        odd = (f"label {quote(k)}" for k, v in labels.items() if has_invisible(f"{k} {v}"))
         note(findings, "meta.invisible", odd)
 
 
 def note_templates(record: JobRecord, findings: list[Finding]) -> None:
     """Note the texts of a job that hold a template which nobody rendered."""
     places = [("Name", record.name), ("Namespace", record.namespace)]
-    places += [(f"label {shown(k)}", f"{k} {v}") for k, v in record.labels.items()]
+    places += [(f"label {quote(k)}", f"{k} {v}") for k, v in record.labels.items()]
     metas = [(None, record.meta), *((task.name, task.meta) for task in record.tasks)]
     for task, meta in metas:
-        places += [(f"{place(task)}: key {shown(k)}", f"{k} {v}") for k, v in meta.items()]
+        places += [(f"{place(task)}: key {quote(k)}", f"{k} {v}") for k, v in meta.items()]
     places += [("task name", task.name) for task in record.tasks]
-    found = (f"{where}: {m[0][:80]}" for where, text in places if (m := _TEMPLATE.search(text)))
+    found = (f"{where}: {quote(m[0])}" for where, text in places if (m := _TEMPLATE.search(text)))
     note(findings, "template.unrendered", found)
 
 
@@ -168,18 +169,18 @@ def note_snake_case(findings: list[Finding], *structs: tuple[Level, Any]) -> boo
     """Note field names in snake case, and tell if there are any."""
     found = [level.snake_case(fields) for level, fields in structs if isinstance(fields, dict)]
     names = [name for names in found for name in names]
-    note(findings, "field.snake_case", [", ".join(map(shown, names[:8]))] if names else [])
+    note(findings, "field.snake_case", [", ".join(map(quote, names[:8]))] if names else [])
     return bool(names)
 
 
 def states_id(origin: Origin, job_id: str) -> list[Finding]:
     """Return the finding that a spec or submission states an ID, if it does."""
-    return [Finding("spec.states_id", f"{origin} with the ID {shown(job_id)}")] if job_id else []
+    return [Finding("spec.states_id", f"{origin} with the ID {quote(job_id)}")] if job_id else []
 
 
 def place(task: str | None) -> str:
     """Name a Meta in messages: of the job, or of a task by its name."""
-    return "job Meta" if task is None else f"task {shown(task)} Meta"
+    return "job Meta" if task is None else f"task {quote(task)} Meta"
 
 
 def is_plain(encoded: bytes) -> bool:
@@ -191,11 +192,24 @@ def is_plain(encoded: bytes) -> bool:
     return encoded.isascii() and b"\\" not in encoded and b"\x7f" not in encoded
 
 
+def few(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return the findings of a document, at most `MOST_FINDINGS` of each code."""
+    by_code: dict[str, list[str]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding.detail)
+    if all(len(details) <= MOST_FINDINGS for details in by_code.values()):
+        return tuple(findings)
+    kept: list[Finding] = []
+    for code, details in by_code.items():
+        note(kept, code, details)
+    return tuple(kept)
+
+
 def note(findings: list[Finding], code: str, details: Iterable[str]) -> None:
-    """Add a finding for each detail, up to `_MOST_FINDINGS`; the last one counts the rest."""
+    """Add a finding for each detail, up to `MOST_FINDINGS`; the last one counts the rest."""
     found = list(details)
-    if len(found) > _MOST_FINDINGS:
-        rest = len(found) - _MOST_FINDINGS
-        found = found[:_MOST_FINDINGS]
+    if len(found) > MOST_FINDINGS:
+        rest = len(found) - MOST_FINDINGS
+        found = found[:MOST_FINDINGS]
         found[-1] += f", and {rest} more"
     findings += (Finding(code, detail) for detail in found)

@@ -1,12 +1,13 @@
-"""What a document that is not a job looks like, and what to feed instead."""
+"""Say what a document that is not a job looks like, and what to feed instead."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
 from meta_audit.model import LIST_FIELDS
-from meta_audit.parse.fields import kind_of, shown, squash
+from meta_audit.parse.fields import kind_of, squash
 
 if TYPE_CHECKING:
     from meta_audit.parse.fields import Fields
@@ -22,6 +23,11 @@ _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
         ("jobcancelpayload signature", f"a signed request to cancel a job; {_EXPORT}"),
         ("jobid evaluationid", f"the response to a submission; {_EXPORT}"),
         ("evaluationid", f"the response to stopping a job; {_EXPORT}"),
+        ("error message", "an error that the API of a server answered; it tells of no job"),
+        ("status message requestid", "an error that the API of a server answered"),
+        ("nodes nexttoken", "a page of nodes; feed jobs"),
+        ("info membership connection", "a node; feed jobs"),
+        ("gitversion gitcommit", "the version of a server; feed its jobs"),
         ("id publickey addresses", "the identity of an IPFS node (`ipfs id`); feed its jobs"),
         ("id clientid", "the output of `bacalhau id`; feed the jobs of this client"),
         ("results", f"the list of a job's results; {_EXPORT}"),
@@ -76,5 +82,5 @@ def _describe_list(value: list[Any]) -> str:
 
 
 def _names(value: Fields) -> str:
-    names = ", ".join(shown(name) for name in list(value)[:_NAMED])
+    names = ", ".join(quote(name) for name in list(value)[:_NAMED])
     return f"{names} and {len(value) - _NAMED} more" if len(value) > _NAMED else names

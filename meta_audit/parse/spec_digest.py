@@ -1,4 +1,4 @@
-"""`spec_sha256`: which version of a job a document shows. A contract, with a number.
+"""Compute `spec_sha256`, which identifies a version of a job. A contract, with a number.
 
 The digest is SHA-256 over the JSON (UTF-8, nothing escaped that JSON does not require, no white
 space, the names of every object in ascending order) of the list

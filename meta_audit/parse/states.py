@@ -1,4 +1,4 @@
-"""Names of states and events, where Bacalhau wrote their numbers.
+"""Name states and events where Bacalhau wrote their numbers.
 
 Job states travel as text, execution states as numbers, and one number means different states
 in different versions. A number is named when the enums that may apply and have it agree on its

@@ -9,9 +9,10 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from meta_audit.decode.text import quote
 from meta_audit.errors import RejectedError
 from meta_audit.model import Finding
-from meta_audit.parse.fields import MAX_INT64, MIN_INT64, integer, shown, wrong_type
+from meta_audit.parse.fields import MAX_INT64, MIN_INT64, integer, wrong_type
 
 if TYPE_CHECKING:
     from meta_audit.parse.fields import Fields
@@ -93,7 +94,7 @@ def moment(fields: Fields, name: str, label: str) -> int | None:
         return nanoseconds(value)
     except OverflowError:
         raise RejectedError(
-            "number.range", f"{label}.{name}: {shown(value)} is not between 1678 and 2261"
+            "number.range", f"{label}.{name}: {quote(value)} is not between 1678 and 2261"
         ) from None
     except ValueError:
         raise wrong_type(f"{label}.{name}", "a time as RFC 3339 text", value) from None

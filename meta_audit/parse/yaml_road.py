@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from meta_audit.decode.scalars import stored_text, whole
+from meta_audit.decode.text import quote
 from meta_audit.model import Finding, Scalar
-from meta_audit.parse.fields import literal, shown, squash
+from meta_audit.parse.fields import literal, squash
 
 _TEXTS: Final = frozenset(("id", "name", "namespace"))
 _INTEGERS: Final = frozenset(
@@ -50,5 +51,5 @@ def _field(name: str, item: Any, findings: list[Finding]) -> Any:
 
 
 def _note(findings: list[Finding], name: str, item: Any, read: str) -> None:
-    detail = f"{name}: {literal(item)[:80]} is read as {shown(read)}"
+    detail = f"{name}: {literal(item)[:80]} is read as {quote(read)}"
     findings.append(Finding("field.converted", detail))

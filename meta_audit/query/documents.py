@@ -1,4 +1,4 @@
-"""The kept original bytes, by hash or by job; checked against their hash before they go out."""
+"""The kept original bytes, by hash or by job, checked against their hash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import zstandard
 
 from meta_audit.errors import NotFoundError, StoreError
 from meta_audit.query.identify import identify
-from meta_audit.query.results import Candidates, KeptDocument
+from meta_audit.query.rejections import one_rejection
+from meta_audit.query.results import REJECTION_FORMAT, Candidates, KeptDocument, RejectionDetail
+from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.store.frames import decompress
 
 if TYPE_CHECKING:
@@ -40,11 +42,7 @@ _BY_HASH: Final = (
     f"{_DOCUMENT} substr(d.sha256, 1, {_INDEXED_BYTES}) = substr(?, 1, {_INDEXED_BYTES})"
     " AND d.sha256 = ?"
 )
-_NEWEST: Final = f"""{_DOCUMENT} d.document_id = (
-    SELECT document_id FROM observations WHERE job_key IN (?, ?)
-    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
-        revision DESC, document_id DESC
-    LIMIT 1)"""  # noqa: S608
+_BY_NUMBER: Final = f"{_DOCUMENT} d.document_id = ?"
 _REJECTED: Final = """
     SELECT sha256, size, content, reason FROM rejections WHERE sha256 = ?
     ORDER BY length(content) DESC, rejection_id LIMIT 1"""
@@ -69,15 +67,16 @@ def kept_document(
         job = identify(session, what, namespace)
     except NotFoundError as error:
         if not hashes:
-            hint = "; of a hash, 8 digits are needed" if _SHORT_HASH.fullmatch(what) else ""
-            raise NotFoundError(f"{error}{hint}", advice=error.advice) from error
+            raise _no_document(what, error) from error
     if len(hashes) > 1 or (hashes and job):
         raise _ambiguous(what, hashes, with_job=job is not None)
     if job is None:
         return _by_hash(session, hashes[0])
     if isinstance(job, Candidates):
         return job
-    return _accepted(session.query(_NEWEST, job.job_key, job.activity_key)[0])
+    keys = job.job_key, job.activity_key
+    _, newest = session.query(f"{NEWEST_DOCUMENTS} LIMIT 1", *keys, job.job_key)[0]
+    return _accepted(session.query(_BY_NUMBER, newest)[0])
 
 
 def rejected_document(session: Session, rejection_id: int) -> KeptDocument:
@@ -89,6 +88,13 @@ def rejected_document(session: Session, rejection_id: int) -> KeptDocument:
             advice="`meta-audit rejections list --all` lists them.",
         )
     return _rejected(found[0])
+
+
+def rejection_detail(session: Session, rejection_id: int) -> RejectionDetail:
+    """Return a rejection with its kept bytes. Raises `NotFoundError`, `StoreError`."""
+    rejection = one_rejection(session, rejection_id)
+    content = rejected_document(session, rejection_id).content
+    return RejectionDetail(REJECTION_FORMAT, rejection, content)
 
 
 def _hashes(session: Session, beginning: str) -> list[bytes]:
@@ -134,8 +140,20 @@ def _damaged(digest: bytes, why: str) -> StoreError:
     )
 
 
+def _no_document(what: str, error: NotFoundError) -> NotFoundError:
+    """Add to an error about a job that there is no document of this hash either."""
+    if _SHORT_HASH.fullmatch(what):
+        return NotFoundError(f"{error}. A SHA-256 needs 8 digits or more", advice=error.advice)
+    if _HASH.fullmatch(what):
+        return NotFoundError(
+            f"no document has the SHA-256 {what}, and {error}", advice=error.advice
+        )
+    return error
+
+
 def _ambiguous(what: str, hashes: list[bytes], *, with_job: bool) -> NotFoundError:
     shown = [digest.hex() for digest in hashes[:SHOWN]]
+    shown += ["more of them"] if len(hashes) > SHOWN else []
     also = " and a job" if with_job else ""
     return NotFoundError(
         f"{what} fits several: documents {', '.join(shown)}{also}",

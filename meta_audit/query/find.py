@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from meta_audit.nul import escape_nul
+from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import FIND_FORMAT, Found
 from meta_audit.query.texts import exact, storable
+from meta_audit.query.unknown import check_search
 from meta_audit.schema.text_digest import digest, pair_digest
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class _Lead(NamedTuple):
 
 
 class _Criterion(NamedTuple):
-    """What a job must have: how to check one, and how to list those that do."""
+    """Describe what a job must have: how to check one, and how to list those that do."""
 
     check: str
     parameters: tuple[Any, ...]
@@ -75,10 +76,12 @@ def find(session: Session, search: Search, limit: int) -> Found:
     """Return the newest jobs that match, at most `limit`.
 
     They are ordered by the latest create time that a matching version states, so that a smaller
-    limit gives the beginning of the same list.
+    limit gives the beginning of the same list. Raises `NotFoundError` where the search names a
+    key, an ID or a namespace that is unknown.
     """
     criteria = _criteria(session, search)
     if criteria is None:
+        check_search(session, search)
         return Found(FIND_FORMAT, (), more=False)
     led_by = _rarest(session, criteria)
     checks = [c for c in criteria if c is not led_by]
@@ -86,6 +89,8 @@ def find(session: Session, search: Search, limit: int) -> Found:
     for lead in led_by.leads:
         for place in _newest(_driver(session, lead, checks), limit + 1):
             newest[place[1]] = max(place, newest.get(place[1], place))
+    if not newest:
+        check_search(session, search)
     keys = [key for _, key in sorted(newest.values(), reverse=True)]
     return exact(Found(FIND_FORMAT, summaries(session, keys[:limit]), more=len(keys) > limit))
 
@@ -132,7 +137,7 @@ def _attributed(session: Session, who: list[tuple[str, str, str]]) -> _Criterion
 
 def _in_namespace(session: Session, name: str, *, alone: bool) -> _Criterion | None:
     """Jobs have no index by namespace: it leads only where nothing else does."""
-    number = _number(session, _TERM, digest(escape_nul(name)))
+    number = _number(session, _TERM, digest(shorten_name(escape_nul(name))))
     if number is None:
         return None
     where = "d.job_key IN (SELECT job_key FROM jobs WHERE namespace_id = ?)"

@@ -1,4 +1,4 @@
-"""Which job is meant: an ID, the beginning of one, or a name.
+"""Find the job that a text means: an ID, the beginning of one, or a name.
 
 An exact ID wins. Otherwise everything that fits is a candidate, so that a job named like
 another's short ID can never pass for it.
@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import DamagedStoreError, NotFoundError, UsageError
-from meta_audit.nul import escape_nul
+from meta_audit.model import ORIGIN_RANK
+from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
 from meta_audit.query.texts import LAST, exact, storable
+from meta_audit.query.unknown import other_meaning
+from meta_audit.schema.newest import RANK
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -28,10 +31,11 @@ JOB_PREFIX: Final = "j-"
 SPEC_PREFIX: Final = "sha256:"
 """Of IDs since v1.0.4; people leave it out."""
 
-_SEEN: Final = """
-    SELECT j.job_key, j.job_id, n.term,
-        EXISTS (SELECT 1 FROM job_versions s WHERE s.job_key = j.job_key)
-    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""
+_SEEN: Final = f"""
+    SELECT j.job_key, j.job_id, n.term, (
+        SELECT max({RANK}) FROM job_versions v JOIN terms origin ON origin.term_id = v.origin_id
+        WHERE v.job_key = j.job_key)
+    FROM jobs j JOIN terms n ON n.term_id = j.namespace_id"""  # noqa: S608
 _BY_KEY: Final = "SELECT job_id FROM jobs WHERE job_key = ?"
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
 # By the bytes: so SQLite compares, and PostgreSQL where the column has COLLATE "C".
@@ -50,15 +54,16 @@ class Identified(NamedTuple):
     job_id: str
     namespace: str
     activity_key: int
-    """Job under which executions and events of this ID stand that came without a namespace;
-    else `job_key`."""
+    """Job under which documents of this ID stand that came without a namespace: executions,
+    events, or what the legacy API says of it; else `job_key`."""
 
 
 class _Row(NamedTuple):
     job_key: int
     job_id: str
     namespace: str
-    has_version: int
+    rank: int | None
+    """Of its best version (`model.ORIGIN_RANK`); None for executions or events alone."""
 
 
 def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
@@ -69,17 +74,25 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
     if not job:
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
     if not storable(job):
-        raise _not_found(job, namespace, ())
-    text = escape_nul(job)
+        raise _not_found(session, job, namespace, ())
+    text = shorten_name(escape_nul(job))
     found = _with_id(session, text)
+    at_least = False
     if not found:
-        found = _jobs(_beginning(session, text) + _named(session, text))
-    fitting = [row for row in found if namespace is None or row.namespace == escape_nul(namespace)]
+        listed = [*_beginning(session, text), _named(session, escape_nul(job))]
+        at_least = any(len(some) >= COUNTED for some in listed)
+        found = [row for some in listed for row in some]
+    if namespace is None:
+        fitting = _jobs(found)
+    else:
+        wanted = shorten_name(escape_nul(namespace))
+        fitting = list({row.job_key: row for row in found if row.namespace == wanted}.values())
     if not fitting:
-        raise _not_found(job, namespace, found)
+        raise _not_found(session, job, namespace, found)
     if len(fitting) > 1:
         shown = summaries(session, [row.job_key for row in fitting[:SHOWN]])
-        return exact(Candidates(CANDIDATES_FORMAT, job, shown, len(fitting) - len(shown)))
+        more = len(fitting) - len(shown)
+        return exact(Candidates(CANDIDATES_FORMAT, job, shown, more, at_least))
     (meant,) = fitting
     _check(session, meant)
     return _with_activity(session, meant)
@@ -97,18 +110,17 @@ def _check(session: Session, meant: _Row) -> None:
 
 
 def _with_id(session: Session, job_id: str) -> list[_Row]:
-    return _jobs(_Row(*row) for row in session.query(_EXACT, job_id))
+    return [_Row(*row) for row in session.query(_EXACT, job_id)]
 
 
-def _beginning(session: Session, text: str) -> list[_Row]:
+def _beginning(session: Session, text: str) -> list[list[_Row]]:
     prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
     beginnings = [prefix + text for prefix in prefixes]
     return [
-        _Row(*row)
+        [_Row(*row) for row in session.query(_BEGINNING, beginning, beginning + LAST)]
         for beginning in beginnings
-        for row in session.query(_BEGINNING, beginning, beginning + LAST)
     ]
 
 
@@ -117,33 +129,44 @@ def _named(session: Session, name: str) -> list[_Row]:
 
 
 def _jobs(found: Iterable[_Row]) -> list[_Row]:
-    """Leave out what is no job of its own: activity without a namespace, where its ID is known."""
-    distinct = {row.job_key: row for row in found}
-    known = {row.job_id for row in distinct.values() if row.has_version or row.namespace}
-    return [
-        row
-        for row in distinct.values()
-        if row.has_version or row.namespace or row.job_id not in known
+    """Return the jobs among rows, of which several may tell of one job.
+
+    What an orchestrator says of an ID goes before a spec that states the same ID: else anyone
+    could make a job ambiguous. What came without a namespace belongs to the job that has one.
+    """
+    by_id: dict[str, dict[int, _Row]] = {}
+    for row in found:
+        by_id.setdefault(row.job_id, {})[row.job_key] = row
+    return [row for rows in by_id.values() for row in _of_one_id(list(rows.values()))]
+
+
+def _of_one_id(rows: list[_Row]) -> list[_Row]:
+    best = [row for row in rows if row.rank == ORIGIN_RANK["orchestrator"]] or [
+        row for row in rows if row.rank is not None or row.namespace
     ]
+    return [row for row in best if row.namespace] or best or rows
 
 
 def _with_activity(session: Session, meant: _Row) -> Identified:
     activity_key = meant.job_key
-    for row in map(_Row._make, session.query(_EXACT, meant.job_id)):
-        if not row.namespace and not row.has_version:
+    for row in _with_id(session, meant.job_id):
+        if not row.namespace and meant.namespace and (row.rank or 0) <= (meant.rank or 0):
             activity_key = row.job_key
     return Identified(meant.job_key, meant.job_id, meant.namespace, activity_key)
 
 
-def _not_found(job: str, namespace: str | None, elsewhere: Iterable[_Row]) -> NotFoundError:
-    if namespace is None:
-        return NotFoundError(
-            f"no job has the ID or name {job}, or an ID that begins so",
-            advice="`meta-audit find` lists jobs; what could not be taken in is listed by "
-            "`meta-audit rejections list`.",
-        )
+def _not_found(
+    session: Session, job: str, namespace: str | None, elsewhere: Iterable[_Row]
+) -> NotFoundError:
     others = sorted({row.namespace for row in elsewhere})
+    if others:
+        shown = ", ".join(others[:SHOWN])
+        return NotFoundError(
+            f"no job {job} in the namespace {namespace}", advice=f"There is one in: {shown}"
+        )
     return NotFoundError(
-        f"no job {job} in the namespace {namespace}",
-        advice=f"There is one in: {', '.join(others[:SHOWN])}" if others else "",
+        f"no job matches {job} by ID, beginning of an ID, or name",
+        advice=other_meaning(session, job)
+        or "`meta-audit find` lists jobs; `meta-audit rejections list` lists documents that could"
+        " not be taken.",
     )

@@ -1,4 +1,4 @@
-"""What queries give back: frozen values, in the shape of the JSON output (docs/output.md).
+"""Results of queries: frozen values, in the shape of the JSON output (docs/output.md).
 
 Times are RFC 3339 in UTC with nanoseconds, None where not known. `entry_index` is the
 document's index in the ledger. Text is exact; only `meta_audit.render` escapes it.
@@ -50,7 +50,9 @@ class Candidates(Struct, frozen=True):
     query: str
     candidates: tuple[JobSummary, ...]
     more: int
-    """How many are not listed; at least so many where it is high."""
+    """How many are not listed."""
+    at_least: bool
+    """Whether there may be more than `more`: counting stops at a limit."""
 
 
 class TracedJob(Struct, frozen=True):
@@ -166,7 +168,7 @@ class TracedEvent(Struct, frozen=True):
 
 
 class Position(Struct, frozen=True):
-    """Where in a source a document stands, both from 1."""
+    """The place of a document in a source, both from 1."""
 
     document: int
     line: int
@@ -187,7 +189,7 @@ class Evidence(Struct, frozen=True):
 
 
 class TracedFinding(Struct, frozen=True):
-    """What an auditor should look at."""
+    """Something that an auditor should look at."""
 
     code: str
     severity: str
@@ -255,6 +257,11 @@ class RejectionSummary(Struct, frozen=True):
     observed_at: str | None
     resolved_by: int | None
     """The import that accepted the same bytes later."""
+    dismissed_by: int | None
+    """The run of `rejections dismiss` that put it aside."""
+    dismissed_because: str | None
+    dismissed_actor: str | None
+    """User and host."""
 
 
 class Rejections(Struct, frozen=True):

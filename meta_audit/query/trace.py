@@ -6,8 +6,8 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meta_audit.catalogue import FINDINGS
+from meta_audit.execution_state import resolve
 from meta_audit.identity.same_job import Birth, is_two_jobs
-from meta_audit.model import ORIGIN_RANK
 from meta_audit.query.attributions import Row, best, in_order
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.results import (
@@ -27,6 +27,7 @@ from meta_audit.query.results import (
     Version,
 )
 from meta_audit.query.texts import exact, rfc3339
+from meta_audit.schema.newest import NEWEST_JOINS, NEWEST_ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,16 +36,16 @@ if TYPE_CHECKING:
 
 _Told = TypeVar("_Told")
 
-_OBSERVATIONS: Final = """
-    SELECT o.document_id, o.version_no, state.term, message.term, o.revision, o.modified_at,
-        o.ordinal, o.line, d.sha256, d.size, s.uri, s.import_id, m.started_at
-    FROM observations o
+_OBSERVATIONS: Final = f"""
+    SELECT o.document_id, CASE o.job_key WHEN ? THEN o.version_no ELSE 0 END, state.term,
+        message.term, o.revision, o.modified_at, o.ordinal, o.line, d.sha256, d.size, s.uri,
+        s.import_id, m.started_at
+    FROM observations o {NEWEST_JOINS}
     JOIN terms state ON state.term_id = o.state_id
     JOIN terms message ON message.term_id = o.message_id
-    JOIN documents d ON d.document_id = o.document_id
     JOIN sources s ON s.source_id = o.source_id
     JOIN imports m ON m.import_id = s.import_id
-    WHERE o.job_key IN (?, ?) ORDER BY o.document_id"""
+    WHERE o.job_key IN (?, ?) ORDER BY {NEWEST_ORDER}"""  # noqa: S608
 _VERSIONS: Final = """
     SELECT v.version_no, v.version, v.spec_sha256, origin.term, layout.term, name.term,
         type.term, v.priority, v.count, v.created_at
@@ -103,7 +104,7 @@ def trace(session: Session, job: str, namespace: str | None = None) -> Trace | C
     """Trace the job with this ID, beginning of an ID, or name.
 
     Meta, labels, tasks and attributions are those of the newest version: the one that was seen
-    in the newest state (`_newest`). Executions and events that came without a
+    in the newest state (`schema.newest`). Executions and events that came without a
     namespace count as this job's. Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     meant = identify(session, job, namespace)
@@ -115,7 +116,7 @@ def trace(session: Session, job: str, namespace: str | None = None) -> Trace | C
 def _read(session: Session, job: Identified) -> Trace:
     key, both = job.job_key, (job.job_key, job.activity_key)
     observed, versions, attributed, executions, events, findings, checkpoints = session.together(
-        (_OBSERVATIONS, *both),
+        (_OBSERVATIONS, key, *both),
         (_VERSIONS, key),
         (_ATTRIBUTIONS, key),
         (_EXECUTIONS, *both),
@@ -124,7 +125,7 @@ def _read(session: Session, job: Identified) -> Trace:
         (_CHECKPOINT,),
     )
     seen = [_Seen(*row) for row in observed]
-    newest = _newest(seen, versions)
+    newest = next((one for one in seen if one.version_no), None)
     number = newest.version_no if newest else 0
     of_newest = key, number
     tasked, meta, labels = session.together(
@@ -135,6 +136,7 @@ def _read(session: Session, job: Identified) -> Trace:
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(Row(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
+    layout = next((row[4] for row in versions if row[0] == number), "")
     trace = Trace(
         format=TRACE_FORMAT,
         job=_job(job, newest, versions),
@@ -144,31 +146,20 @@ def _read(session: Session, job: Identified) -> Trace:
         labels=dict(sorted(tuple(row) for row in labels)),
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
         observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
-        executions=_told(TracedExecution, executions, hashes, (5, 6)),
+        executions=_told(TracedExecution, _named(executions, layout), hashes, (5, 6)),
         events=_told(TracedEvent, events, hashes, (0,)),
-        evidence=tuple(s.evidence() for s in seen),
+        evidence=tuple(s.evidence() for s in sorted(seen, key=lambda s: s.document_id)),
         checkpoint=_checkpoint(checkpoints, max(hashes)),
         findings=_two_jobs(versions, who, seen) + _told(TracedFinding, findings, hashes, ()),
     )
     return exact(trace)
 
 
-def _newest(seen: Sequence[_Seen], versions: Sequence[Any]) -> _Seen | None:
-    """Return the sight of the newest state, as the view `v_jobs` has it.
-
-    A spec never hides what an orchestrator says. Ties of time are broken by content, so that the
-    order of arrival does not count.
-    """
-    form = {
-        row[0]: (ORIGIN_RANK.get(row[3], 0), not row[4].startswith("legacy")) for row in versions
-    }
-    spec = {row[0]: bytes(row[2]) for row in versions}
-
-    def order(one: _Seen) -> tuple[Any, ...]:
-        rank, is_full = form[one.version_no]
-        return rank, one.modified_at or 0, one.revision, is_full, spec[one.version_no], one.sha256
-
-    return max((one for one in seen if one.version_no in form), key=order, default=None)
+def _named(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
+    """Name states that were numbers, by the layout of the job."""
+    return [
+        (*row[:3], resolve(row[3], layout), resolve(row[4], layout), *row[5:]) for row in executions
+    ]
 
 
 def _two_jobs(

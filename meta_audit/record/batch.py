@@ -18,7 +18,7 @@ Rule = tuple[str, str, str, str]
 
 
 class Accepted(Struct, array_like=True):
-    """The columns of what is one per accepted document, with the batch's numbers."""
+    """The columns with one value per accepted document. IDs are the batch's own."""
 
     place: Sequence[int] = ()
     """Place in the batch, rejected documents counted too."""
@@ -62,7 +62,7 @@ class Rejected(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(Struct, array_like=True):
-    """What a run of documents brings. Rows begin with the place of a document in `accepted`."""
+    """The rows of some documents. Each row begins with the place of its document in `accepted`."""
 
     dictionary: bytes
     accepted: Accepted
@@ -70,13 +70,13 @@ class Batch(Struct, array_like=True):
     tasks: list[int] = []
     """Flat rows: document, task number, terms of name, engine and publisher."""
     levels: list[int] = []
-    """Flat rows: document, task number (0: the job), how many of `meta` are its pairs."""
+    """Flat rows: document, task number (0: the job), number of its pairs in `meta`."""
     meta: list[int] = []
     """Pairs, in the order of `levels`."""
     searches: list[int] = []
-    """Flat rows: document, how many of `searchable` are its pairs."""
+    """Flat rows: document, number of its pairs in `searchable`."""
     searchable: list[int] = []
-    """Pairs that `pair_jobs` shall find, in the order of `searches`."""
+    """Pairs that enter `pair_jobs`, in the order of `searches`."""
     labels: list[int] = []
     """Flat rows: document, pair."""
     executions: list[tuple[Any, ...]] = []

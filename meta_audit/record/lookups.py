@@ -1,4 +1,4 @@
-"""The numbers of pairs, identities and rules: looked up in bulk, remembered, added."""
+"""Look up the IDs of pairs, identities, terms and rules in bulk; add and remember new ones."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ if TYPE_CHECKING:
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
 REMEMBERED: Final = 100_000
-"""Values remembered of each kind; then all are forgotten and looked up again."""
+"""Most values remembered of each kind; above that, all are forgotten and looked up again."""
 
 
-class Dictionaries:
-    """Maps values to the store's numbers, within one writer's transactions."""
+class Lookups:
+    """Map values to store IDs, within one writer's transactions."""
 
-    def __init__(self, bulk: Session) -> None:
-        self._bulk = bulk
+    def __init__(self, session: Session, remembered: int = REMEMBERED) -> None:
+        self._session = session
+        self._remembered = remembered
         self._pairs: dict[Any, int] = {}
         self._keys: dict[Any, int] = {}
         self._identities: dict[Any, int] = {}
         self._terms: dict[Any, int] = {}
         self._rules: dict[Any, int] = {}
         self._sets: dict[Any, int] = {(): 0}
+        self._last: dict[str, int] = {}
+        """The last ID given, by table."""
 
     def forget(self) -> None:
-        """Drop what is remembered: after a rollback it may not be true."""
+        """Forget all IDs: after a rollback they may not be true."""
         for known in (self._pairs, self._keys, self._identities, self._terms, self._rules):
             known.clear()
+        self._last.clear()
         self._sets = {(): 0}
 
     def pairs(self, pairs: Sequence[Pair]) -> list[int]:
-        """Numbers of the pairs, in their order."""
+        """Return the IDs of pairs, in their order."""
         known = self._pairs
         missing = self._missing(known, pairs)
         if missing:
@@ -57,17 +61,17 @@ class Dictionaries:
         return [known[pair] for pair in pairs]
 
     def identities(self, values: Sequence[str]) -> list[int]:
-        """Numbers of the identities, in their order."""
+        """Return the IDs of identities, in their order."""
         return self._texts(
             self._identities, values, "identities", ("identity_id", "digest", "value")
         )
 
     def terms(self, values: Sequence[str]) -> list[int]:
-        """Numbers of the terms, in their order."""
+        """Return the IDs of terms, in their order."""
         return self._texts(self._terms, values, "terms", ("term_id", "digest", "term"))
 
     def attribution_sets(self, sets: Sequence[Members]) -> list[int]:
-        """Numbers of the sets of (rule_id, identity_id), in their order; 0 for the empty set."""
+        """Return the IDs of sets of (rule_id, identity_id), in their order; 0 for the empty set."""
         known = self._sets
         missing = self._missing(known, sets)
         known[()] = 0
@@ -82,22 +86,22 @@ class Dictionaries:
             )
             values = [(known[members], *pair) for members in new for pair in members]
             columns = ("set_id", "rule_id", "identity_id")
-            self._bulk.insert("attribution_members", columns, rows(values))
+            self._session.insert("attribution_members", columns, rows(values))
         return [known[members] for members in sets]
 
     def rules(self, rules: Sequence[Rule]) -> list[int]:
-        """Numbers of the attribution rules, in their order."""
+        """Return the IDs of attribution rules, in their order."""
         known = self._rules
         if not all(rule in known for rule in rules):
             sql = "SELECT role, basis, trust, verdict, rule_id FROM attribution_rules"
-            known.update({row[:4]: row[4] for row in self._bulk.query(sql)})
+            known.update({row[:4]: row[4] for row in self._session.query(sql)})
             new = []
             for rule in rules:
                 if rule not in known:
                     known[rule] = len(known) + 1
                     new.append((known[rule], *rule))
             columns = ("rule_id", "role", "basis", "trust", "verdict")
-            self._bulk.insert("attribution_rules", columns, rows(new))
+            self._session.insert("attribution_rules", columns, rows(new))
         return [known[rule] for rule in rules]
 
     def _texts(
@@ -110,7 +114,7 @@ class Dictionaries:
         return [known[value] for value in values]
 
     def _missing(self, known: dict[Any, int], values: Sequence[Any]) -> list[Any]:
-        if len(known) > REMEMBERED:
+        if len(known) > self._remembered:
             known.clear()
         return [value for value in values if value not in known]
 
@@ -122,18 +126,20 @@ class Dictionaries:
         columns: tuple[str, ...],
         rest: Callable[[Any], tuple[object, ...]],
     ) -> list[Any]:
-        """Find values by digest, insert those that are new with the next numbers; the new ones."""
+        """Find values by digest, insert those that are new with the next IDs, and return these."""
         number = columns[0]
-        last = self._bulk.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
+        last = self._session.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
+        last = max(last, self._last.get(table, 0))
         if last:
             digests = sorted(by_digest)
             sql = f"SELECT digest, {number} FROM {table} WHERE digest AMONG KEYS"  # noqa: S608
-            for found, known_number in self._bulk.among(sql, digests):
+            for found, known_number in self._session.among(sql, digests):
                 known[by_digest.pop(found)] = known_number
         new = []
         for new_digest, value in sorted(by_digest.items()):
             last += 1
             known[value] = last
             new.append((last, new_digest, *rest(value)))
-        self._bulk.insert(table, columns, rows(new))
+        self._last[table] = last
+        self._session.insert(table, columns, rows(new))
         return list(by_digest.values())

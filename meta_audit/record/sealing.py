@@ -13,8 +13,8 @@ from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.custody import Custody, Extent, SourcesDigest
 from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.note import Note, SigningKey
-from meta_audit.record import columns
 from meta_audit.schema.signed_rows import custody, extent
+from meta_audit.schema.tables import columns
 from meta_audit.store.session import row
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Sealed(NamedTuple):
 class Sealer:
     """Makes the checkpoint of one import."""
 
-    def __init__(self, bulk: Session, key: SigningKey) -> None:
-        self._bulk = bulk
+    def __init__(self, session: Session, key: SigningKey) -> None:
+        self._session = session
         self._key = key
         self._since = -1
         """The checkpoint that the tree went on from."""
@@ -52,7 +52,7 @@ class Sealer:
 
     def advance(self) -> None:
         """Take in the entries that were added since the last checkpoint."""
-        rows = self._bulk.query(_LAST)
+        rows = self._session.query(_LAST)
         last, size, frontier, note = rows[0] if rows else (0, 0, b"", "")
         if last != self._since or not self._has_last():
             self._since, self._last = last, None
@@ -63,14 +63,14 @@ class Sealer:
                 checkpoint = Checkpoint.parse(Note.parse(note).text)
                 self._origin = checkpoint.origin
                 self._before = Custody.parse(checkpoint.extensions).extent
-        while entries := self._bulk.query(_ENTRIES, self._tree.size):
+        while entries := self._session.query(_ENTRIES, self._tree.size):
             self._tree.extend([bytes(leaf) for leaf, _ in entries])
             self._sources.extend([source for _, source in entries])
             self._last = (self._tree.size - 1, bytes(entries[-1][0]))
 
     def seal(self, import_id: int) -> Sealed:
         """Sign and keep the checkpoint, within the transaction that ends the import."""
-        query = self._bulk.query
+        query = self._session.query
         self.advance()
         line = custody(
             query, import_id, self._before, extent(query), self._sources.row(self._first)
@@ -80,19 +80,19 @@ class Sealer:
         note = checkpoint.sign(key)
         size, frontier = self._tree.size, self._tree.frontier
         values = row(self._since + 1, import_id, size, frontier, note)
-        self._bulk.insert("checkpoints", columns.CHECKPOINTS, values)
+        self._session.insert("checkpoints", columns("checkpoints"), values)
         return Sealed(checkpoint, note, self._introduce(str(key.verifier), import_id))
 
     def _has_last(self) -> bool:
-        """Whether the store has it still: a standby that took over may lack the newest entries."""
+        """Tell whether the store still has it: a standby that took over may lack it."""
         sql = "SELECT 1 FROM ledger_entries WHERE entry_index = ? AND leaf_hash = ?"
-        return self._last is None or bool(self._bulk.query(sql, *self._last))
+        return self._last is None or bool(self._session.query(sql, *self._last))
 
     def _introduce(self, verifier: str, import_id: int) -> str:
         """Keep the public key where it is new."""
-        known = self._bulk.query("SELECT verifier, key_no FROM ledger_keys")
+        known = self._session.query("SELECT verifier, key_no FROM ledger_keys")
         if verifier in dict(known):
             return ""
         values = row(len(known) + 1, verifier, import_id)
-        self._bulk.insert("ledger_keys", columns.LEDGER_KEYS, values)
+        self._session.insert("ledger_keys", columns("ledger_keys"), values)
         return verifier

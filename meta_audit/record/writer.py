@@ -1,9 +1,9 @@
-"""Writes a batch: one transaction, one writer at a time, no query per row.
+"""Write a batch: one transaction, one writer at a time, no query per row.
 
 Order of work, all under the write lock:
 1. leave out documents whose bytes the store has;
-2. number terms, pairs, identities; then ledger index, job and version of every document;
-3. insert, table by table, rows in the order of the tables' keys.
+2. find or give IDs: terms, pairs, identities, ledger index, job and version of each document;
+3. insert rows table by table, in the order of their keys.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.record import columns
-from meta_audit.record.lookups import Dictionaries
-from meta_audit.record.versions import Placer, StoreNumbers
+from meta_audit.record.dismissals import dismiss
+from meta_audit.record.known import Known
+from meta_audit.record.lookups import Lookups
+from meta_audit.record.versions import Matcher, StoreIds
+from meta_audit.schema.tables import columns
 from meta_audit.store.session import row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
-    from meta_audit.record.runs import SourceLog
+    from meta_audit.record.source_log import SourceLog
+    from meta_audit.record.versions import Job
     from meta_audit.store.session import Session, Values
 
 NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
 """Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
+_REJECTED: Final = """
+    SELECT r.sha256, r.reason, s.uri FROM rejections r
+    JOIN sources s ON s.source_id = r.source_id WHERE r.sha256 AMONG KEYS"""
 _RESOLVED: Final = """
     SELECT r.rejection_id, s.import_id
     FROM rejections r
@@ -41,104 +47,126 @@ _RESOLVED: Final = """
 
 @dataclass(slots=True)
 class Written:
-    """What a batch changed."""
+    """Count what a batch changed."""
 
     changes: Counter[str] = field(default_factory=Counter)
     """Documents: `new`, `changed`, `unchanged`."""
     rejected: list[Rejected] = field(default_factory=list)
-    """What was rejected, and not accepted before."""
+    """Documents that were rejected, not accepted before, and not rejected before as they are."""
+    known_rejected: list[Rejected] = field(default_factory=list)
+    """Documents that were rejected before, from a source of the same name, for that reason."""
+    sources: Counter[str] = field(default_factory=Counter)
+    """Sources that ended, by status; `repeated` those that were read before."""
+    dismissed: int = 0
     jobs: int = 0
     meta_pairs: int = 0
     findings: Counter[str] = field(default_factory=Counter)
 
     @property
     def rejected_of_sources(self) -> Counter[int]:
-        """How many documents of each source were rejected."""
-        return Counter(document.source for document in self.rejected)
+        """Count the rejected documents of each source."""
+        return Counter(d.source for d in chain(self.rejected, self.known_rejected))
 
 
 class _New(NamedTuple):
-    """What of a batch the store does not have."""
+    """The documents of a batch that the store does not have."""
 
     accepted: list[int]
     """Numbers of documents."""
     rejected: list[Rejected]
-    """Those whose bytes and reason are new."""
-    all_rejected: list[Rejected]
+    """Those whose bytes and reason are new for the name of their source."""
+    known_rejected: list[Rejected]
     ledger_index: dict[int, int]
     """Of each place in the batch, in its order."""
     source_ids: dict[int, int]
 
 
 class Writer:
-    """Writes batches through one connection."""
+    """Write batches through one connection."""
 
-    def __init__(self, bulk: Session) -> None:
-        self._bulk = bulk
-        self._dictionaries = Dictionaries(bulk)
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known = Known(session)
+        self._lookups = Lookups(session)
         self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
 
-    def known(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these SHA-256 are documents of the store."""
-        if not digests or not self._next("documents", "document_id"):
-            return set()
-        sql = "SELECT sha256 FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS"
-        return {row[0] for row in self._bulk.among(sql, sorted([d[:8] for d in digests]))}
-
     def newest_dictionary(self) -> bytes:
-        """The zstd dictionary to compress with; empty where there is none yet."""
+        """Return the zstd dictionary to compress with; empty where there is none yet."""
         sql = "SELECT content FROM compression_dictionaries ORDER BY dictionary_id DESC LIMIT 1"
-        rows = self._bulk.query(sql)
+        rows = self._session.query(sql)
         return bytes(rows[0][0]) if rows else b""
 
-    def write(self, batch: Batch, sources: SourceLog) -> Written:
-        """Write a batch and what became of its sources: whole, or not at all."""
+    def write(
+        self,
+        batch: Batch,
+        sources: SourceLog,
+        dismissed: Sequence[int] = (),
+        reason: str = "",
+    ) -> Written:
+        """Write a batch, the results of its sources and dismissals completely, or not at all."""
 
         def work() -> Written:
-            sources.number(self._bulk)
             written = self._write(batch, sources)
-            sources.write(self._bulk, written.rejected_of_sources)
+            if dismissed:
+                number = dismiss(self._session, sources.import_id, dismissed, reason)
+                written.dismissed = number
+            written.sources = sources.write_results(self._session, written.rejected_of_sources)
             return written
 
-        written = self._bulk.transaction(work, undo=self._forget)
+        def undo() -> None:
+            self._forget()
+            sources.undo()
+
+        written = self._session.transaction(work, undo=undo)
         sources.settle(written.rejected_of_sources)
         return written
 
     def _forget(self) -> None:
-        self._dictionaries.forget()
+        self._lookups.forget()
         self._compression = dict(NO_DICTIONARY)
 
     def _write(self, batch: Batch, sources: SourceLog) -> Written:
         accepted = batch.accepted
-        new = self._new(batch, sources.ids)
-        numbers = StoreNumbers(batch, self._dictionaries)
-        placer = Placer(self._bulk, accepted, numbers)
+        new = self._new(batch, sources)
+        ids = StoreIds(batch, self._lookups)
+        remembered = self._remembered()
+        matcher = Matcher(self._session, accepted, ids, remembered)
         next_key = self._next("jobs", "job_key")
-        if next_key:
-            placer.recall(new.accepted)
+        if next_key or remembered:
+            matcher.recall(new.accepted)
         self._insert_documents(batch, new)
-        placer.place(new.accepted, next_key or 1)
-        written = Written(placer.changes, new.all_rejected, placer.jobs_added)
-        known = len(batch) - len(new.accepted) - len(new.all_rejected)
-        written.changes["unchanged"] += known
+        matcher.match(new.accepted, next_key or 1)
+        written = Written(matcher.changes, new.rejected, new.known_rejected)
+        written.jobs = matcher.jobs_added
+        rejected = len(new.rejected) + len(new.known_rejected)
+        written.changes["unchanged"] += len(batch) - len(new.accepted) - rejected
 
-        self._bulk.insert("jobs", columns.JOBS, placer.new_jobs)
-        self._insert_versions(batch, placer, numbers, written)
-        self._insert_observations(accepted, placer, numbers, new)
-        self._insert_activity(batch, placer, new, numbers.identities, written)
+        self._insert("jobs", matcher.new_jobs)
+        self._insert_versions(batch, matcher, ids, written)
+        self._insert_observations(accepted, matcher, ids, new)
+        self._insert_activity(batch, matcher, new, ids.identities, written)
         self._insert_rejections(new)
         self._insert_leaves(accepted, new)
+        self._resolve_torn(sources)
         self._resolve(
             [accepted.sha256[n] for n in new.accepted]
             + [document.rejection.sha256 for document in new.rejected]
         )
+        self._done(batch, new.accepted, matcher)
         return written
 
-    def _new(self, batch: Batch, source_ids: dict[int, int]) -> _New:
+    def _remembered(self) -> dict[tuple[str, int], Job]:
+        """Return jobs that are not in the store, though an earlier batch brought them."""
+        return {}
+
+    def _done(self, batch: Batch, accepted: list[int], matcher: Matcher) -> None:
+        """Remember what the store will not have."""
+
+    def _new(self, batch: Batch, sources: SourceLog) -> _New:
         """Leave out what was accepted before, in the store or earlier in the batch."""
         accepted = batch.accepted
         rejections = [r.rejection.sha256 for r in batch.rejected]
-        known = self.known([*accepted.sha256, *rejections])
+        known = self._known.documents([*accepted.sha256, *rejections])
         first: dict[bytes, int] = {}
         for number, digest in enumerate(accepted.sha256):
             if digest not in known:
@@ -149,27 +177,46 @@ class Writer:
             if digest not in known
             and (digest not in first or accepted.place[first[digest]] > r.place)
         ]
-        fresh = self._fresh_rejections(rejected)
+        fresh, known_rejected = self._sort_rejections(rejected, sources)
+        sources.add_rows(
+            self._session, {accepted.source[n] for n in first.values()} | {r.source for r in fresh}
+        )
         places = [accepted.place[n] for n in first.values()] + [r.place for r in fresh]
         start = self._next("ledger_entries", "entry_index")
         index = {place: number for number, place in enumerate(sorted(places), start)}
-        return _New(list(first.values()), fresh, rejected, index, source_ids)
+        return _New(list(first.values()), fresh, known_rejected, index, sources.ids)
 
     def _next(self, table: str, column: str) -> int:
-        """The number after the last one; 0 for an empty table."""
+        """Return the number after the last one; 0 for an empty table."""
         sql = f"SELECT coalesce(max({column}) + 1, 0) FROM {table}"  # noqa: S608 - own names
-        return int(self._bulk.query(sql)[0][0])
+        return int(self._session.query(sql)[0][0])
 
-    def _fresh_rejections(self, rejected: list[Rejected]) -> list[Rejected]:
-        sql = "SELECT sha256, reason FROM rejections WHERE sha256 AMONG KEYS"
+    def _insert(self, table: str, values: Values) -> None:
+        self._session.insert(table, columns(table), values)
+
+    def _rejected_before(
+        self,
+        rejected: list[Rejected],
+        sources: SourceLog,  # noqa: ARG002 - for what is remembered in its place
+    ) -> set[tuple[bytes, str, str]]:
+        """Return digest, reason and source of the rejections that the store has of these bytes."""
         digests = sorted({r.rejection.sha256 for r in rejected})
-        known = {(sha256, reason) for sha256, reason in self._bulk.among(sql, digests)}
-        fresh: dict[tuple[bytes, str], Rejected] = {}
+        found = self._session.among(_REJECTED, digests)
+        return {(bytes(sha256), reason, uri) for sha256, reason, uri in found}
+
+    def _sort_rejections(
+        self, rejected: list[Rejected], sources: SourceLog
+    ) -> tuple[list[Rejected], list[Rejected]]:
+        """Tell the rejections that are new from those that a source of that name had before."""
+        known = self._rejected_before(rejected, sources)
+        fresh: list[Rejected] = []
+        before: list[Rejected] = []
         for document in rejected:
-            key = (document.rejection.sha256, document.rejection.reason)
-            if key not in known:
-                fresh.setdefault(key, document)
-        return list(fresh.values())
+            uri = sources.uri(document.source)
+            key = (document.rejection.sha256, document.rejection.reason, uri)
+            (before if key in known else fresh).append(document)
+            known.add(key)
+        return fresh, before
 
     def _insert_documents(self, batch: Batch, new: _New) -> None:
         if not new.accepted:
@@ -183,62 +230,62 @@ class Writer:
             [dictionary_id] * len(new.accepted),
             [a.content[n] for n in new.accepted],
         ]
-        self._bulk.insert("documents", columns.DOCUMENTS, values)
+        self._insert("documents", values)
 
     def _compression_id(self, dictionary: bytes) -> int:
         known = self._compression
         if dictionary not in known:
             sql = "SELECT content, dictionary_id FROM compression_dictionaries"
-            known.update({bytes(content): number for content, number in self._bulk.query(sql)})
+            known.update({bytes(content): number for content, number in self._session.query(sql)})
         if dictionary not in known:
             known[dictionary] = len(known)
             values = row(known[dictionary], dictionary)
-            self._bulk.insert("compression_dictionaries", columns.COMPRESSION_DICTIONARIES, values)
+            self._insert("compression_dictionaries", values)
         return known[dictionary]
 
     def _insert_versions(
-        self, batch: Batch, placer: Placer, numbers: StoreNumbers, written: Written
+        self, batch: Batch, matcher: Matcher, ids: StoreIds, written: Written
     ) -> None:
-        new = placer.new_versions
-        keys, version_nos = placer.job_key, placer.version_no
+        new = matcher.new_versions
+        keys, version_nos = matcher.job_key, matcher.version_no
         of_versions = [keys[n] for n in new], [version_nos[n] for n in new]
-        versions = [*of_versions, *numbers.versions(batch.accepted, new)]
-        self._bulk.insert("job_versions", columns.JOB_VERSIONS, versions)
+        versions = [*of_versions, *ids.versions(batch.accepted, new)]
+        self._insert("job_versions", versions)
 
         chosen = _Chosen(new, len(batch.accepted))
         of, task_no, *names = chosen.rows(batch.tasks, 5)
-        terms = [[numbers.terms[term] for term in column] for column in names]
+        terms = [[ids.terms[term] for term in column] for column in names]
         tasks = [[keys[n] for n in of], [version_nos[n] for n in of], task_no, *terms]
-        self._bulk.insert("tasks", columns.TASKS, tasks)
+        self._insert("tasks", tasks)
 
         of, task_no, counts, pairs = chosen.lists(batch.levels, 3, batch.meta)
-        pairs = [numbers.pairs[pair] for pair in pairs]
+        pairs = [ids.pairs[pair] for pair in pairs]
         levels = [keys[n] for n in of], [version_nos[n] for n in of], task_no
         meta = [*(_repeated(column, counts) for column in levels), pairs]
-        self._bulk.insert("meta_entries", columns.META_ENTRIES, meta)
+        self._insert("meta_entries", meta)
         written.meta_pairs = len(pairs)
 
         of, pairs = chosen.rows(batch.labels, 2)
         labels = [keys[n] for n in of], [version_nos[n] for n in of]
-        pairs = [numbers.pairs[pair] for pair in pairs]
-        self._bulk.insert("label_entries", columns.LABEL_ENTRIES, [*labels, pairs])
+        pairs = [ids.pairs[pair] for pair in pairs]
+        self._insert("label_entries", [*labels, pairs])
 
         first = [n for n in new if version_nos[n] == 1]
-        pair_jobs = self._pair_jobs(batch, first, placer, numbers.pairs)
-        self._bulk.insert("pair_jobs", columns.PAIR_JOBS, pair_jobs)
+        pair_jobs = self._pair_jobs(batch, first, matcher, ids.pairs)
+        self._insert("pair_jobs", pair_jobs)
         if len(first) < len(new):  # an earlier version of the job may have brought the same pair
             later = [n for n in new if version_nos[n] > 1]
-            pair_jobs = self._pair_jobs(batch, later, placer, numbers.pairs)
-            self._bulk.insert_missing("pair_jobs", columns.PAIR_JOBS, pair_jobs)
+            pair_jobs = self._pair_jobs(batch, later, matcher, ids.pairs)
+            self._session.insert_missing("pair_jobs", columns("pair_jobs"), pair_jobs)
 
     def _pair_jobs(
-        self, batch: Batch, new: list[int], placer: Placer, pair_ids: list[int]
+        self, batch: Batch, new: list[int], matcher: Matcher, pair_ids: list[int]
     ) -> Values:
-        """Columns of the reverse index, sorted: it is the one table that grows in its middle.
+        """Return the columns of the reverse index, sorted: this table alone grows in its middle.
 
         A row is sorted as one integer: the pair, and the rank of the job by time.
         """
-        created_at, keys = batch.accepted.created_at, placer.job_key
+        created_at, keys = batch.accepted.created_at, matcher.job_key
         times = sorted([((created_at[n] or 0) // NS_PER_HOUR, keys[n], n) for n in new])
         ranks = [0] * len(batch.accepted)
         for rank, (_, _, n) in enumerate(times):
@@ -260,42 +307,40 @@ class Writer:
             [key for _, key, _ in in_order],
         ]
 
-    def _insert_observations(
-        self, a: Accepted, placer: Placer, numbers: StoreNumbers, new: _New
-    ) -> None:
-        keys = placer.job_key
+    def _insert_observations(self, a: Accepted, matcher: Matcher, ids: StoreIds, new: _New) -> None:
+        keys = matcher.job_key
         by_job = sorted(new.accepted, key=keys.__getitem__)
         values = [
             [keys[n] for n in by_job],
             [new.ledger_index[a.place[n]] for n in by_job],
-            *numbers.observations(a, by_job, placer.version_no),
+            *ids.observations(a, by_job, matcher.version_no),
             [new.source_ids[a.source[n]] for n in by_job],
             [a.ordinal[n] for n in by_job],
             [a.line[n] for n in by_job],
         ]
-        self._bulk.insert("observations", columns.OBSERVATIONS, values)
+        self._insert("observations", values)
 
     def _insert_activity(
-        self, batch: Batch, placer: Placer, new: _New, identities: list[int], written: Written
+        self, batch: Batch, matcher: Matcher, new: _New, identities: list[int], written: Written
     ) -> None:
         def at(n: int) -> tuple[int, int]:
-            return placer.job_key[n], new.ledger_index[batch.accepted.place[n]]
+            return matcher.job_key[n], new.ledger_index[batch.accepted.place[n]]
 
         executions = [
             (*at(n), position, execution_id, identities[node], *rest)
             for n, position, execution_id, node, *rest in batch.executions
-            if placer.job_key[n]
+            if matcher.job_key[n]
         ]
         events = [
             (*at(n), position, time, kind, execution_id, identities[node], *rest)
             for n, position, time, kind, execution_id, node, *rest in batch.events
-            if placer.job_key[n]
+            if matcher.job_key[n]
         ]
-        findings = [(*at(n), *finding) for n, *finding in batch.findings if placer.job_key[n]]
+        findings = [(*at(n), *finding) for n, *finding in batch.findings if matcher.job_key[n]]
         written.findings.update(str(code) for _, _, _, code, *_ in findings)
-        self._bulk.insert("executions", columns.EXECUTIONS, rows(executions))
-        self._bulk.insert("job_events", columns.JOB_EVENTS, rows(events))
-        self._bulk.insert("findings", columns.FINDINGS, rows(findings))
+        self._insert("executions", rows(executions))
+        self._insert("job_events", rows(events))
+        self._insert("findings", rows(findings))
 
     def _insert_rejections(self, new: _New) -> None:
         values = []
@@ -309,7 +354,7 @@ class Writer:
             )
             what = r.reason, r.message, r.format, r.sha256, r.size, document.content
             values.append((*at, *what))
-        self._bulk.insert("rejections", columns.REJECTIONS, rows(values))
+        self._insert("rejections", rows(values))
 
     def _insert_leaves(self, a: Accepted, new: _New) -> None:
         leaves = [(a.place[n], a.leaf_hash[n], a.source[n]) for n in new.accepted]
@@ -318,21 +363,46 @@ class Writer:
             (new.ledger_index[place], leaf, new.source_ids[source])
             for place, leaf, source in sorted(leaves)
         ]
-        self._bulk.insert("ledger_entries", columns.LEDGER_ENTRIES, rows(entries))
+        self._insert("ledger_entries", rows(entries))
 
     def _resolve(self, digests: list[bytes]) -> None:
-        """Mark rejections whose very bytes were accepted, now or before.
-
-        So that the table follows from the others and `verify` can compute it again.
-        """
-        if not digests or not self._bulk.query("SELECT 1 FROM rejections LIMIT 1"):
+        """Resolve rejections whose very bytes were accepted, now or before."""
+        if not digests or not self._session.query("SELECT 1 FROM rejections LIMIT 1"):
             return
-        resolved = list(self._bulk.among(_RESOLVED, sorted(set(digests))))
-        self._bulk.insert("rejection_resolutions", columns.REJECTION_RESOLUTIONS, rows(resolved))
+        found = self._session.among(_RESOLVED, sorted(set(digests)))
+        resolved = [(rejection, import_id, None) for rejection, import_id in found]
+        self._insert("rejection_resolutions", rows(resolved))
+
+    def _resolve_torn(self, sources: SourceLog) -> None:
+        """Resolve records that were torn, and came in whole from a source of the same name."""
+        if not sources.completed:
+            return
+        whole = sorted({record.sha256 for record in sources.completed})
+        entries: dict[bytes, int] = {}
+        for sql, keys in (
+            ("SELECT sha256, rejection_id FROM rejections WHERE sha256 AMONG KEYS", whole),
+            (
+                "SELECT sha256, document_id FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS",
+                sorted({digest[:8] for digest in whole}),
+            ),
+        ):
+            entries.update(
+                {bytes(sha256): index for sha256, index in self._session.among(sql, keys)}
+            )
+        sql = "SELECT rejection_id FROM rejection_resolutions WHERE rejection_id AMONG KEYS"
+        torn = {record.rejection_id: record.sha256 for record in sources.completed}
+        for (rejection_id,) in self._session.among(sql, sorted(torn)):
+            del torn[rejection_id]
+        resolved = [
+            (rejection_id, sources.import_id, entries[sha256])
+            for rejection_id, sha256 in torn.items()
+            if sha256 in entries
+        ]
+        self._insert("rejection_resolutions", rows(resolved))
 
 
 class _Chosen:
-    """Picks the rows of some documents out of a batch's flat rows."""
+    """Pick the rows of some documents out of a batch's flat rows."""
 
     def __init__(self, numbers: list[int], total: int) -> None:
         self._is_all = len(numbers) == total
@@ -341,7 +411,7 @@ class _Chosen:
             self._is_chosen[n] = True
 
     def rows(self, flat: list[int], width: int) -> list[list[int]]:
-        """Columns; the first one holds the numbers of the documents."""
+        """Return columns; the first one holds the numbers of the documents."""
         by_column = [flat[n::width] for n in range(width)]
         if self._is_all:
             return by_column
@@ -349,7 +419,7 @@ class _Chosen:
         return [list(compress(column, chosen)) for column in by_column]
 
     def lists(self, flat: list[int], width: int, listed: list[int]) -> list[list[int]]:
-        """Columns, the last one the lengths of lists, and these lists one after the other."""
+        """Return columns, the last one the lengths of lists, and these lists joined."""
         if not self._is_all:
             chosen = [self._is_chosen[n] for n in flat[::width]]
             listed = list(compress(listed, _repeated(chosen, flat[width - 1 :: width])))
@@ -357,5 +427,5 @@ class _Chosen:
 
 
 def _repeated(values: Iterable[int], counts: Iterable[int]) -> list[int]:
-    """Each value so many times."""
+    """Repeat each value as often as its count says."""
     return list(chain.from_iterable(map(repeat, values, counts)))

@@ -1,8 +1,8 @@
-r"""Text of strangers on its way to a terminal.
+r"""Make text of strangers safe for a terminal.
 
-What a terminal would obey, or a reader could not see, is written as Python writes it in a
-literal: `\x1b`, `\n`, `\u202e`, `\U000e0041`. What is printable stays, the backslash too, so
-that this is for eyes and not for reading back; `--format json` is exact.
+Characters that a terminal would obey, or that a reader could not see, are written as in a
+Python literal: `\x1b`, `\n`, `\u202e`, `\U000e0041`. Printable characters stay, the backslash
+too, so the text cannot be read back; `--format json` is exact.
 
 Escaped: C0 and C1 controls, DEL; bidirectional and other format characters (Cf); line and
 paragraph separators (Zl, Zp) and spaces other than U+0020 (Zs); surrogates, private and
@@ -31,7 +31,7 @@ def _visible(char: str) -> str:
 
 
 class _Escapes:
-    """For `str.translate`: it asks for each code point."""
+    """Map code points, for `str.translate`."""
 
     def __getitem__(self, code: int) -> str | int:
         char = chr(code)
@@ -44,7 +44,7 @@ _ESCAPES: Final = _Escapes()
 
 
 def is_safe(text: str) -> bool:
-    """Whether a terminal shows the text as it is, on one line."""
+    """Tell whether a terminal shows the text as it is, on one line."""
     return text.isprintable() and (text.isascii() or not _IS_UNSEEN(text))
 
 

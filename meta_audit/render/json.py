@@ -13,11 +13,12 @@ import msgspec
 from meta_audit.render.escape import is_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from meta_audit.render.layout import Screen
+    from meta_audit.render.page import Page
 
 
 class _JsonEscapes:
-    """For `str.translate`. Line feeds are the formatter's own: JSON has none in its strings."""
+    """Map code points, for `str.translate`. Only the formatter writes line feeds."""
 
     def __getitem__(self, code: int) -> str | int:
         char = chr(code)
@@ -32,15 +33,15 @@ class _JsonEscapes:
 _ESCAPES: Final = _JsonEscapes()
 
 
-def to_json(value: Any) -> bytes:
-    """Return a Struct or builtin value as an indented JSON text and a line feed."""
-    return _safe(msgspec.json.format(msgspec.json.encode(value), indent=2)) + b"\n"
+def render(page: Page[Any], screen: Screen) -> bytes:  # noqa: ARG001 - as every renderer
+    """Return the whole content of a page as one JSON text."""
+    return to_json(page.value(), indent=page.indent)
 
 
-def to_ndjson(values: Iterable[Any]) -> Iterable[bytes]:
-    """Yield each value as one line of JSON."""
-    for value in values:
-        yield _safe(msgspec.json.encode(value)) + b"\n"
+def to_json(value: Any, *, indent: int = 2) -> bytes:
+    """Return a Struct or builtin value as a JSON text and a line feed; on one line for 0."""
+    encoded = msgspec.json.encode(value)
+    return _safe(msgspec.json.format(encoded, indent=indent) if indent else encoded) + b"\n"
 
 
 def _safe(encoded: bytes) -> bytes:

@@ -1,16 +1,27 @@
-"""A trace as a page that a person reads at a glance: who, how we know, what, when, where."""
+"""A trace as a page: who sent the job, how we know, what, when, where."""
 
 from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from meta_audit.render.layout import ELLIPSIS, Screen, cells, fields, padded, shown
+from meta_audit.query.results import Trace
+from meta_audit.render.layout import (
+    ELLIPSIS,
+    Screen,
+    cells,
+    count,
+    fields,
+    padded,
+    short_time,
+    shown,
+)
+from meta_audit.render.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meta_audit.query.results import Trace, TracedAttribution, TracedExecution, TracedFinding
+    from meta_audit.query.results import TracedAttribution, TracedExecution, TracedFinding
 
 SHOWN: Final = 20
 """Newest rows of a history that are shown."""
@@ -42,19 +53,26 @@ ROLE: Final = {
     "client_instance": "client instance",
 }
 ORIGIN: Final = {
-    "orchestrator": "a document that an orchestrator gave out",
-    "submission": "what a client sent, before any orchestrator accepted it",
-    "spec": "a spec that was never submitted: it proves nothing about anyone",
-    "event": "an event of the network (v0.x) that carried the job",
-    "activity": "executions or events alone: no document of the job itself was seen",
+    "orchestrator": "orchestrator document",
+    "submission": "submission by a client; no orchestrator had accepted it yet",
+    "spec": "spec that was never submitted: it proves nothing about anyone",
+    "event": "network event (v0.x) that carried the job",
+    "activity": "executions or events only: no document of the job itself was seen",
 }
 _STYLE: Final = {"critical": "red", "warning": "yellow", "info": "dim"}
 
 _Row = TypeVar("_Row")
 
 
-def trace_page(trace: Trace, screen: Screen) -> str:
-    """Lay out a trace. Every value in it is escaped here; long ones are cut."""
+class TracePage(Page[Trace]):
+    """Show all that the store knows of one job."""
+
+    def text(self, screen: Screen) -> str:
+        """Return the page. Long values are cut."""
+        return _page(self.result, screen)
+
+
+def _page(trace: Trace, screen: Screen) -> str:
     critical = [f for f in trace.findings if f.severity == "critical"]
     other = [f for f in trace.findings if f.severity != "critical"]
     sections = [
@@ -72,7 +90,9 @@ def trace_page(trace: Trace, screen: Screen) -> str:
     ]
     lines = [line for section in sections if section for line in (*section, "")]
     if any(ELLIPSIS in line for line in lines):
-        lines.append(screen.styled(f"{ELLIPSIS} marks what was cut: --format json has all.", "dim"))
+        lines.append(
+            screen.styled(f"{ELLIPSIS} marks cut values: --format json has all of them.", "dim")
+        )
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -80,15 +100,10 @@ def _section(title: str, lines: Sequence[str], screen: Screen) -> list[str]:
     return [screen.styled(title, "bold"), *lines] if lines else []
 
 
-def _time(time: str | None) -> str:
-    """To the second, for eyes."""
-    return f"{time[:10]} {time[11:19]}Z" if time else "time unknown"
-
-
 def _newest(rows: Sequence[_Row], most: int = SHOWN) -> tuple[Sequence[_Row], list[str]]:
-    """Return the last rows, and a line that says how many stand before them."""
+    """Return the last rows, and a line that counts those before them."""
     left = len(rows) - most
-    return rows[-most:], [f"  {ELLIPSIS} {left:,} before these"] if left > 0 else []
+    return rows[-most:], [f"  {ELLIPSIS} {left:,} earlier"] if left > 0 else []
 
 
 def _distinct(rows: Iterable[_Row]) -> list[_Row]:
@@ -98,19 +113,21 @@ def _distinct(rows: Iterable[_Row]) -> list[_Row]:
 def _job(trace: Trace, screen: Screen) -> list[str]:
     job = trace.job
     title = f"Job {shown(job.job_id, None)}"
-    about = [("told by", ORIGIN.get(job.origin, job.origin))]
+    about = [("source", ORIGIN.get(job.origin, job.origin))]
     if job.version_no:
         message = f": {job.state_message}" if job.state_message else ""
-        since = f", {_time(job.modified_at)}" if job.modified_at else ""
-        several = f", {len(trace.versions)} versions seen" if len(trace.versions) > 1 else ""
+        since = f", {short_time(job.modified_at)}" if job.modified_at else ""
+        several = (
+            f", {count(len(trace.versions), 'version')} seen" if len(trace.versions) > 1 else ""
+        )
         about = [
             ("name", job.name),
             ("namespace", job.namespace),
             ("state", job.state and f"{job.state}{since}{message}"),
             ("type", job.type),
-            ("created", _time(job.created_at) if job.created_at else ""),
+            ("created", short_time(job.created_at) if job.created_at else ""),
             ("version", f"{job.version}{several}"),
-            ("layout", f"as Bacalhau {job.layout} wrote it first"),
+            ("format", f"since Bacalhau {job.layout}"),
             *about,
         ]
     return _section(
@@ -120,7 +137,7 @@ def _job(trace: Trace, screen: Screen) -> list[str]:
 
 def _who(attributions: Sequence[TracedAttribution], screen: Screen) -> list[str]:
     if not attributions:
-        return ["  not known: nothing that was seen attributes this job to anyone"]
+        return ["  not known: no document names anyone for this job"]
     column = max(len(ROLE.get(a.role, a.role)) for a in attributions)
     indent = " " * (column + 4)
     room = None if screen.width is None else screen.width - len(indent)
@@ -169,11 +186,11 @@ def _versions(trace: Trace, screen: Screen) -> list[str]:
         newest = ", newest" if v.version_no == trace.job.version_no else ""
         who = f", requester {v.requester}, client {v.client}" if changed else ""
         spec = f"spec sha256:{v.spec_sha256[:12]}"
-        text = f"version {v.version}, created {_time(v.created_at)}, {spec}{newest}{who}"
+        text = f"version {v.version}, created {short_time(v.created_at)}, {spec}{newest}{who}"
         pairs.append((f"{v.version_no}", text))
     page = lines + fields(pairs, screen)
     if len({v.version for v in trace.versions}) < len(trace.versions):
-        page.append("  Different specs under one Version of Bacalhau: compare their documents.")
+        page.append("  Specs differ under the same Bacalhau Version: compare their documents.")
     return page
 
 
@@ -189,21 +206,27 @@ def _states(trace: Trace, screen: Screen) -> list[str]:
     for time, state, version_no, revision, message in rows:
         of = f", version {version_no} here" if several else ""
         why = f": {message}" if message else ""
-        pairs.append((_time(time), f"{state or 'not told'} (revision {revision}{of}){why}"))
+        pairs.append(
+            (short_time(time), f"{state or 'state unknown'} (revision {revision}{of}){why}")
+        )
     return lines + fields(pairs, screen)
 
 
 def _nodes(executions: Sequence[TracedExecution], screen: Screen) -> list[str]:
-    """Each execution as it was told last."""
+    """Return each execution as it was reported last."""
     last = {e.execution_id: e for e in executions}
     rows, lines = _newest(sorted(last.values(), key=lambda e: (e.created_at or "", e.node)))
     pairs = []
     for e in rows:
         wanted = f", wanted {e.desired_state}" if e.desired_state else ""
-        when = f", {_time(e.modified_at or e.created_at)}" if e.modified_at or e.created_at else ""
+        when = (
+            f", {short_time(e.modified_at or e.created_at)}"
+            if e.modified_at or e.created_at
+            else ""
+        )
         why = f": {e.message}" if e.message else ""
-        state = e.state or "state not told"
-        pairs.append((e.node or "node not told", f"{state}{wanted}{when}, {e.execution_id}{why}"))
+        state = e.state or "state unknown"
+        pairs.append((e.node or "node unknown", f"{state}{wanted}{when}, {e.execution_id}{why}"))
     return lines + fields(pairs, screen, widest=64)
 
 
@@ -217,7 +240,7 @@ def _events(trace: Trace, screen: Screen) -> list[str]:
         at = f" on {node}" if node else ""
         of = f", {execution_id}" if execution_id else ""
         why = f": {message}" if message else ""
-        pairs.append((_time(time), f"{' '.join(filter(None, (kind, state)))}{at}{of}{why}"))
+        pairs.append((short_time(time), f"{' '.join(filter(None, (kind, state)))}{at}{of}{why}"))
     return lines + fields(pairs, screen)
 
 
@@ -226,16 +249,16 @@ def _evidence(trace: Trace, screen: Screen) -> list[str]:
     for e in rows:
         lines.append(f"  {e.document_sha256}")
         where = f", document {e.position.document}, line {e.position.line}"
-        import_ = f"import {e.import_id}, {_time(e.observed_at)}; ledger entry {e.entry_index}"
+        import_ = f"import {e.import_id}, {short_time(e.observed_at)}; ledger entry {e.entry_index}"
         what = "" if e.version_no or trace.job.origin == "activity" else "; executions or events"
         room = None if screen.width is None else screen.width - 6 - len(where)
         lines.append(f"      {shown(e.source, room)}{where}")
-        lines.append(f"      {import_}; {e.size:,} bytes{what}")
+        lines.append(f"      {import_}; {count(e.size, 'byte')}{what}")
     checkpoint = trace.checkpoint
     if checkpoint and checkpoint.covers:
         lines.append(f"  covered by checkpoint {checkpoint.number}, {checkpoint.root[:23]}...")
     else:
-        lines.append("  not covered by a checkpoint yet: its import is running, or was killed")
+        lines.append("  not covered by a checkpoint yet: its import is running or was killed")
     return lines
 
 

@@ -18,10 +18,17 @@ _EXTENT: Final = """
     SELECT (SELECT coalesce(max(import_id), 0) FROM imports),
         (SELECT coalesce(max(source_id), 0) FROM sources),
         (SELECT coalesce(max(result_no), 0) FROM source_results),
-        (SELECT coalesce(max(dictionary_id), 0) FROM compression_dictionaries)"""
+        (SELECT coalesce(max(dictionary_id), 0) FROM compression_dictionaries),
+        (SELECT coalesce(max(dismissal_no), 0) FROM rejection_dismissals)"""
 _RESULT: Final = """
-    SELECT import_id, finished_at, status, sources, documents, "new", changed, unchanged, rejected
+    SELECT import_id, finished_at, status, sources, documents, "new", changed, unchanged, rejected,
+        known_rejected, known_sources
     FROM import_results WHERE import_id = ?"""
+_FIRST_RESULT: Final = 9
+"""Columns that a result always had. Those after them are signed where one is not 0."""
+_TORN: Final = """
+    SELECT rejection_id, import_id, entry_index FROM rejection_resolutions
+    WHERE import_id = ? AND entry_index IS NOT NULL ORDER BY rejection_id"""
 _NUMBERED: Final = (
     (
         "import",
@@ -42,6 +49,12 @@ _NUMBERED: Final = (
         "SELECT dictionary_id, content FROM compression_dictionaries",
         "dictionary_id",
         "dictionaries",
+    ),
+    (
+        "dismissal",
+        "SELECT dismissal_no, rejection_id, import_id, reason FROM rejection_dismissals",
+        "dismissal_no",
+        "dismissals",
     ),
 )
 """Kind, rows, the column that numbers them, field of `Extent`."""
@@ -73,10 +86,12 @@ def custody(
     """
     digest = CustodyDigest()
     for row in query(_RESULT, import_id):
-        digest.add("import result", row)
+        digest.add("import result", row if any(row[_FIRST_RESULT:]) else row[:_FIRST_RESULT])
     for kind, sql, number, field in _NUMBERED:
         for row in _rows(query, sql, number, getattr(before, field), getattr(after, field)):
             digest.add(kind, [bytes(v) if isinstance(v, memoryview) else v for v in row])
+    for row in query(_TORN, import_id):
+        digest.add("resolution", row)
     digest.add("entries", sources)
     return Custody(import_id, after, digest.digest())
 

@@ -11,6 +11,7 @@ Migrations are frozen copies; a test compares a migrated store with this module.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -77,8 +78,8 @@ _TERM = " (terms.term_id)"
 
 imports = _table(
     "imports",
-    "One run of ingest or retry: who, when, with what. Without a row in import_results it "
-    "is running, or was killed.",
+    "One run of ingest, retry or dismiss: who, when, with what. Without a row in import_results "
+    "it is running, or was killed.",
     _key("import_id", "number of the import, from 1"),
     _int("started_at", "when it began, ns"),
     _text("actor", "user@host that ran it"),
@@ -97,7 +98,9 @@ import_results = _table(
     _int("new", "documents that brought a new job"),
     _int("changed", "documents that brought a new version or state of a known job"),
     _int("unchanged", "documents that brought nothing new"),
-    _int("rejected", "documents rejected"),
+    _int("rejected", "documents rejected that are new to look at"),
+    _int("known_rejected", "documents rejected before in the same way"),
+    _int("known_sources", "sources read before, which have no row of their own here"),
     clustered=False,
 )
 sources = _table(
@@ -114,8 +117,8 @@ source_results = _table(
     "How the reading of a source ended.",
     _key("result_no", "number of the result, from 1 in order of arrival"),
     _ref("source_id", "sources.source_id", "the source"),
-    _text("status", "complete, known (its bytes were taken before) or refused"),
-    _text("message", "why it was refused, else empty"),
+    _text("status", "complete, known (its bytes were taken before), truncated, partial or refused"),
+    _text("message", "why it was refused, or is not complete; else empty"),
     _int("size", "bytes read, as stored (compressed)"),
     _blob("sha256", "SHA-256 of those bytes; empty when refused"),
     _int("documents", "documents it offered"),
@@ -340,14 +343,30 @@ rejections = _table(
     _blob("sha256", "SHA-256 of the whole document"),
     _int("size", "bytes of the whole document"),
     _blob("content", "its bytes as one zstd frame; of one too large, the beginning"),
-    sa.UniqueConstraint("sha256", "reason"),
+    sa.UniqueConstraint("sha256", "reason", "source_id"),
     clustered=False,
 )
 rejection_resolutions = _table(
     "rejection_resolutions",
-    "Rejections whose bytes were accepted later.",
+    "Rejections that were made good: their bytes, or the whole of a torn record, came in.",
     _ref("rejection_id", "rejections.rejection_id", "the rejection", key=True),
     _ref("import_id", "imports.import_id", "the import that accepted it"),
+    _int(
+        "entry_index",
+        "of a torn record: the entry that begins with its bytes; NULL where a document has the "
+        "same bytes",
+        null=True,
+    ),
+    clustered=False,
+)
+rejection_dismissals = _table(
+    "rejection_dismissals",
+    "Rejections that somebody has looked at and put aside: by which run, and why.",
+    _key("dismissal_no", "number of the dismissal, from 1"),
+    _ref("rejection_id", "rejections.rejection_id", "the rejection"),
+    _ref("import_id", "imports.import_id", "the run that dismissed it: by whom"),
+    _text("reason", "why, as it was given"),
+    sa.UniqueConstraint("rejection_id"),
     clustered=False,
 )
 ledger_entries = _table(
@@ -388,3 +407,9 @@ schema_comments = _table(
 
 FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name != "schema_comments")
 """Tables whose rows are never updated or deleted."""
+
+
+@lru_cache
+def columns(table: str) -> tuple[str, ...]:
+    """Return the names of a table's columns, in their order."""
+    return tuple(metadata.tables[table].columns.keys())

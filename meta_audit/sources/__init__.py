@@ -4,10 +4,28 @@
 blocks and one document, whatever the size of the source.
 """
 
-from meta_audit.cut.blocks import Item
+from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.file import Source
-from meta_audit.sources.regular_file import digest
-from meta_audit.sources.walk import Found, Skipped, Unreadable, find
+from meta_audit.sources.files import File, digest
+from meta_audit.sources.grown import Prefix, find_grown, may_grow
+from meta_audit.sources.interface import Found, Skipped, Source, Stamp, Unreadable
+from meta_audit.sources.standard_input import StandardInput
+from meta_audit.sources.walk import find
 
-__all__ = ["Budget", "Found", "Item", "Skipped", "Source", "Unreadable", "digest", "find"]
+__all__ = [
+    "Budget",
+    "File",
+    "Found",
+    "Item",
+    "Partial",
+    "Prefix",
+    "Skipped",
+    "Source",
+    "Stamp",
+    "StandardInput",
+    "Unreadable",
+    "digest",
+    "find",
+    "find_grown",
+    "may_grow",
+]

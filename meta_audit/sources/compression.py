@@ -18,6 +18,8 @@ FREE_OUTPUT_BYTES: Final = 64 << 20
 """Output up to which the ratio is not looked at: harmless, and small files may compress well."""
 MAX_WINDOW_BYTES: Final = 64 << 20
 """Largest zstd window: memory that a frame's header may ask for (`zstd --long=26`)."""
+MAX_EMPTY_MEMBERS: Final = 1_000
+"""Most gzip members or zstd frames in a row that hold nothing: each costs time."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 # A frame, or a skippable one as seekable and parallel writers put first (RFC 8878, 3.1).
@@ -26,7 +28,7 @@ _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
 class Budget(NamedTuple):
-    """How far one compressed source may expand."""
+    """Limit the expansion of one compressed source."""
 
     output_bytes: int = MAX_OUTPUT_BYTES
     ratio: int = MAX_RATIO
@@ -50,7 +52,7 @@ class Budget(NamedTuple):
 
 
 class _Decoder(Protocol):
-    """What `zlib.decompressobj()` and `ZstdDecompressor().decompressobj()` have in common."""
+    """Decompress bytes as they come, as zlib's and zstandard's `decompressobj()` do."""
 
     def decompress(self, data: bytes, /) -> bytes: ...
     @property
@@ -88,11 +90,12 @@ def _zstd() -> _Codec:
     # Imported here: most sources are plain, and start-up must not pay for it.
     import zstandard  # noqa: PLC0415
 
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
     return _Codec(
         name="zstd",
         magic=_ZSTD_MAGIC,
         begins=_ZSTD_FRAME.match,
-        open=lambda: zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj(),
+        open=decompressor.decompressobj,
         copy=lambda _: None,
         error=zstandard.ZstdError,
         slice=1024,
@@ -106,18 +109,18 @@ def codec_of(head: bytes) -> _Codec | None:
     return _zstd() if _ZSTD_FRAME.match(head) else None
 
 
-def open_blocks(raw: Iterable[bytes], budget: Budget) -> Blocks:
+def open_blocks(raw: Iterable[bytes], budget: Budget, *, is_live: bool = False) -> Blocks:
     """Return the content of `raw`, decompressed if it is compressed.
 
     Raises `SourceError`, here or while the blocks are read: `archive.broken` for compressed
     data of which nothing can be read, `archive.budget` for a bomb and for compression within
     compression. BadEnding later on ends the blocks and sets `Blocks.damage`.
     """
-    blocks = Blocks(block for block in raw if block)
+    blocks = Blocks(raw, is_live=is_live)
     codec = codec_of(blocks.peek(4))
     if codec is None:
         return blocks
-    plain = Blocks(_joined(_decompress(blocks, codec, budget)))
+    plain = Blocks(_joined(_decompress(blocks, codec, budget)), is_live=is_live)
     if codec_of(plain.peek(4)) is not None:
         raise SourceError(
             "archive.budget",
@@ -130,7 +133,7 @@ def open_blocks(raw: Iterable[bytes], budget: Budget) -> Blocks:
 
 
 def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join small pieces to blocks; pass a `BadEnding` on after the last block."""
+    """Join small pieces to blocks; pass pauses on, and a `BadEnding` after the last block."""
     parts: list[bytes] = []
     size = 0
     damage = None
@@ -138,9 +141,11 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             parts.append(piece)
             size += len(piece)
-            if size >= BLOCK_BYTES:
+            if size >= BLOCK_BYTES or not piece:
                 yield b"".join(parts)
                 parts, size = [], 0
+            if not piece:
+                yield b""
     except BadEnding as caught:
         damage = caught
     if size:
@@ -149,15 +154,22 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise damage
 
 
-def _decompress(raw: Iterable[bytes], codec: _Codec, budget: Budget) -> Iterator[bytes]:
-    """Yield the content of all members or frames; raise `BadEnding` after the last good byte."""
+def _decompress(raw: Blocks, codec: _Codec, budget: Budget) -> Iterator[bytes]:
+    """Yield the content of all members or frames; raise `BadEnding` after the last good byte.
+
+    Pauses are passed on.
+    """
     decoder: _Decoder | None = None
-    consumed = produced = 0
+    consumed = produced = empty = 0
     slices = (
-        block[at : at + codec.slice] for block in raw for at in range(0, len(block), codec.slice)
+        block[at : at + codec.slice]
+        for block in raw.pieces()
+        for at in range(0, len(block) or 1, codec.slice)
     )
     data = b""
     for piece in slices:
+        if not piece:
+            yield b""
         consumed += len(piece)
         data += piece
         while data:
@@ -174,11 +186,19 @@ def _decompress(raw: Iterable[bytes], codec: _Codec, budget: Budget) -> Iterator
             budget.check(consumed, produced)
             if output:
                 yield output
+                empty = 0
             if damage is not None:
                 raise damage
             data = decoder.unused_data
             if decoder.eof:
                 decoder = None
+                empty += 1
+                if empty > MAX_EMPTY_MEMBERS:
+                    raise SourceError(
+                        "archive.budget",
+                        f"more than {MAX_EMPTY_MEMBERS} empty {codec.name} members in a row",
+                        advice="If it is what it should be, decompress it and give the plain file.",
+                    )
     if decoder is not None or (data and codec.magic.startswith(data)):
         raise BadEnding("truncated", f"the {codec.name} data ends too early: the file is truncated")
     if data:

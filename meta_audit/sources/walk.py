@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Final, TypeAlias
+from fnmatch import fnmatchcase
+from typing import BinaryIO, NamedTuple
 
-from msgspec import Struct
-
-from meta_audit.cut.detect import HEAD_BYTES, kind_of_name
+from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
-from meta_audit.sources.compression import Budget, open_blocks
-from meta_audit.sources.file import Source
-from meta_audit.sources.regular_file import display, open_file, unreadable
-
-# A JSON object or a list of them, at the start of a line; flow-style YAML as well.
-_JSON_LIKE: Final = re.compile(
-    rb"""(?:\A(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[]{"'])|^[ \t]*(?:\{\s*["'}]|\[\s*\{\s*["']))""",
-    re.MULTILINE,
-)
-_YAML_LIKE: Final = re.compile(
-    rb"""^(?:---|[ \t]*(?:-[ ]+)?["']?(?:
-    api_?version|job_?api_?version|job|jobs|metadata|spec|tasks|id|job_?id|engine|meta|items|
-    client_?id|requester_?node_?id|constraints|allocated_?resources|compute_?state|namespace
-    )["']?[ \t]*:(?=\s|\Z))""",
-    re.MULTILINE | re.IGNORECASE | re.VERBOSE,
-)
-
-
-class Skipped(Struct, frozen=True):
-    """A file or directory that was passed over, and why."""
-
-    uri: str
-    why: str
-
-
-class Unreadable(Struct, frozen=True):
-    """A source that cannot be read. `code` is a name from `catalogue.SOURCE_ERRORS`."""
-
-    uri: str
-    code: str
-    message: str
-    """For a person, without the URI."""
-    advice: str = ""
-
-
-Found: TypeAlias = Source | Skipped | Unreadable
+from meta_audit.sources.compression import Budget
+from meta_audit.sources.content import open_content
+from meta_audit.sources.files import File, display, open_file
+from meta_audit.sources.interface import Found, Skipped, Unreadable
+from meta_audit.sources.likely import HEAD_BYTES, why_not
+from meta_audit.sources.standard_input import StandardInput
+from meta_audit.sources.stream import unreadable
 
 
 def find(
@@ -55,22 +23,58 @@ def find(
     *,
     stdin: BinaryIO | None = None,
     budget: Budget | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Iterator[Found]:
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
     An argument is a file, always taken; a directory, searched with all below it in the order
-    of names; or `-` for `stdin` (by default the process's own). In a directory, files with a
-    name of documents (`.json`, `.ndjson`, `.jsonl`, `.yaml`, `.yml`, also with `.gz` or
-    `.zst`) are taken, others when their content looks like a job; hidden ones are skipped and
-    links to directories not followed. A file reached twice is taken once.
+    of names; or `-` for `stdin` (by default the process's own). A file reached twice is taken
+    once. In a directory, a file is taken when its beginning looks like a job document
+    (`likely.why_not`). Skipped are hidden files, and links to directories and to files outside
+    the directory unless `follow_links`.
+
+    `include` and `exclude` are patterns as of a shell, for what is found in directories: they
+    match a file's or directory's name, or its path from the directory named (`*` matches `/` as
+    well). With `include`, only files that match one of them are looked at.
     """
-    return _Walk(stdin, budget or Budget()).find(arguments)
+    rules = _Rules(tuple(include), tuple(exclude), follow_links)
+    return _Walk(stdin, budget or Budget(), block_bytes, rules).find(arguments)
+
+
+class _Rules(NamedTuple):
+    """Choose by name what a directory search passes over."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    follow_links: bool
+
+    def why_not(self, path: str, top: str, *, is_directory: bool) -> str:
+        """Return why the path is passed over, or nothing if it is looked at."""
+        name, from_top = os.path.basename(path), os.path.relpath(path, top)
+        if name.startswith("."):
+            return "hidden"
+        if _matches(self.exclude, name, from_top):
+            return "excluded"
+        if is_directory:
+            return "a link to a directory" if os.path.islink(path) and not self.follow_links else ""
+        if self.include and not _matches(self.include, name, from_top):
+            return "not included"
+        if not self.follow_links and os.path.islink(path) and not _is_within(path, top):
+            return "a link to a file outside the directory"
+        return ""
 
 
 class _Walk:
-    def __init__(self, stdin: BinaryIO | None, budget: Budget) -> None:
+    def __init__(
+        self, stdin: BinaryIO | None, budget: Budget, block_bytes: int, rules: _Rules
+    ) -> None:
         self._stdin = stdin
         self._budget = budget
+        self._block_bytes = block_bytes
+        self._rules = rules
         self._seen: set[tuple[int, int]] = set()
         self._stdin_seen = False
 
@@ -87,29 +91,29 @@ class _Walk:
         if self._stdin_seen:
             return Skipped("stdin", "named twice")
         self._stdin_seen = True
-        stream = self._stdin or sys.stdin.buffer
-        return Source("stdin", stream=stream, budget=self._budget)
+        return StandardInput(self._stdin, budget=self._budget, block_bytes=self._block_bytes)
 
     def _directory(self, top: str) -> Iterator[Found]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
         stack = [iter([top])]
+        entered: set[tuple[int, int]] = set()
         while stack:
             path = next(stack[-1], None)
             if path is None:
                 stack.pop()
                 continue
             try:
-                is_link = path != top and os.path.islink(path)
                 is_directory = os.path.isdir(path)
-                if path != top and os.path.basename(path).startswith("."):
-                    yield Skipped(display(path), "hidden")
-                elif is_directory and is_link:
-                    yield Skipped(display(path), "a link to a directory")
-                elif is_directory:
+                why = path != top and self._rules.why_not(path, top, is_directory=is_directory)
+                if why:
+                    yield Skipped(display(path), why)
+                elif not is_directory:
+                    yield self._file(path, named=False)
+                elif self._rules.follow_links and not _is_new(os.stat(path), entered):
+                    yield Skipped(display(path), "already searched under another name")
+                else:
                     names = sorted(os.listdir(path))
                     stack.append(iter([os.path.join(path, name) for name in names]))
-                else:
-                    yield self._file(path, named=False)
             except OSError as error:
                 yield _unreadable(path, unreadable(error))
 
@@ -117,31 +121,40 @@ class _Walk:
         try:
             with open_file(path) as file:
                 status = os.fstat(file.fileno())
-                key = (status.st_dev, status.st_ino)
-                if key in self._seen:
+                if (status.st_dev, status.st_ino) in self._seen:
                     return Skipped(display(path), "already taken under another name")
-                if not named and kind_of_name(path) is None:
-                    why = self._why_not(file)
-                    if why:
-                        return Skipped(display(path), why)
+                why = "" if named else why_not(path, self._head(file))
         except SourceError as error:
+            if error.code == "source.format" and not named:
+                return Skipped(display(path), "archive or database")
             return _unreadable(path, error)
         except OSError as error:
             return _unreadable(path, unreadable(error))
-        self._seen.add(key)
-        return Source(display(path), path=path, size=status.st_size, budget=self._budget)
+        if why:
+            return Skipped(display(path), why)
+        _is_new(status, self._seen)
+        return File(path, status=status, budget=self._budget, block_bytes=self._block_bytes)
 
-    def _why_not(self, file: BinaryIO) -> str:
-        """Return why a file whose name says nothing is not taken, or nothing if it is."""
-        head = open_blocks(iter(lambda: file.read(HEAD_BYTES), b""), self._budget).peek(HEAD_BYTES)
-        head = head[:HEAD_BYTES]
-        if not head:
-            return "empty, and its name is not that of a document"
-        if b"\0" in head:
-            return "binary, and its name is not that of a document"
-        if _JSON_LIKE.search(head) or _YAML_LIKE.search(head):
-            return ""
-        return "neither its name nor its content is that of a document"
+    def _head(self, file: BinaryIO) -> bytes:
+        raw = iter(lambda: file.read(HEAD_BYTES), b"")
+        return open_content(raw, self._budget).peek(HEAD_BYTES)[:HEAD_BYTES]
+
+
+def _matches(patterns: Sequence[str], *names: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def _is_within(path: str, top: str) -> bool:
+    real, top = os.path.realpath(path), os.path.realpath(top)
+    return os.path.commonpath([real, top]) == top
+
+
+def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
+    """Tell whether a file was not seen before, and remember it."""
+    key = (status.st_dev, status.st_ino)
+    is_new = key not in seen
+    seen.add(key)
+    return is_new
 
 
 def _unreadable(path: str, error: SourceError) -> Unreadable:

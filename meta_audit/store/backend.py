@@ -1,4 +1,4 @@
-"""What each engine provides to open a store: the modules `sqlite.backend`, `postgresql.backend`."""
+"""Define the interface of an engine. `sqlite.backend` and `postgresql.backend` provide it."""
 
 from __future__ import annotations
 

@@ -15,17 +15,15 @@ if TYPE_CHECKING:
 LEVEL: Final = 3
 DICTIONARY_BYTES: Final = 65_536
 TRAINING_DOCUMENTS: Final = 3_000
-TRAINING_BYTES: Final = 1_000_000
-"""Fewer bytes than this are not worth a dictionary."""
 LARGEST_SAMPLE: Final = 131_072
 
 
-def train(contents: Sequence[bytes]) -> bytes:
-    """A dictionary for documents like these, or nothing where it would not pay."""
+def train(contents: Sequence[bytes], least: int) -> bytes:
+    """Train a dictionary for documents like these; return nothing for less than `least` bytes."""
     samples: list[bytes | bytearray | memoryview[int]] = [
         c for c in contents[:TRAINING_DOCUMENTS] if len(c) <= LARGEST_SAMPLE
     ]
-    if len(samples) < 100 or sum(map(len, samples)) < TRAINING_BYTES:
+    if len(samples) < 100 or sum(map(len, samples)) < least:
         return b""
     try:
         return zstandard.train_dictionary(DICTIONARY_BYTES, samples).as_bytes()

@@ -110,7 +110,7 @@ class Store:
 
     @property
     def is_old(self) -> bool:
-        """Whether the version table still has the name that older versions gave it."""
+        """Tell whether the version table still has the name that older versions gave it."""
         return self.read(lambda s: version_table(s, self.backend) == OLD_VERSION_TABLE)
 
     def upgrade(self) -> None:
@@ -166,6 +166,21 @@ def version_table(session: Session, backend: Backend) -> str:
         return VERSION_TABLE
     ours = all(backend.has_table(session, name) for name in (OLD_VERSION_TABLE, *MARKS))
     return OLD_VERSION_TABLE if ours else ""
+
+
+def has_store(db: str | None) -> bool:
+    """Tell whether there is a store of any schema; where it cannot be reached, there is none."""
+    url = locate(db)
+    if is_sqlite(url):
+        return Path(url.database or "").exists()
+    try:
+        store = _open(url, read_only=True, retry=Retry.from_environment())
+        with _closed_on_error(store):
+            found = bool(store.revision())
+        store.close()
+    except StoreError:
+        return False
+    return found
 
 
 def open_to_write(
@@ -239,6 +254,8 @@ def _make(file: Path, *, retry: Retry) -> None:
     store = _open(sa.URL.create("sqlite", database=str(file)), read_only=False, retry=retry)
     try:
         store.upgrade()
+        # Closing would do this too, but hide an error; without its log the file is not a store.
+        store.session().query("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         store.close()
 

@@ -23,7 +23,7 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Retry:
-    """How long a store is waited for. All times are seconds."""
+    """Limit the waiting for a store. All times are seconds."""
 
     read_seconds: float = 30.0
     """For opening a store and for reading from it."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from meta_audit.errors import LedgerError, NotFoundError
 from meta_audit.ledger.bundle import make_bundle
-from meta_audit.ledger.merkle import Nodes, Tree, inclusion_proof, leaf_hash
-from meta_audit.ledger.note import VerifierKey
+from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
+from meta_audit.ledger.merkle import Nodes, Tree, consistency_proof, inclusion_proof, leaf_hash
+from meta_audit.ledger.merkle_proof import verify_consistency
+from meta_audit.ledger.note import Note, VerifierKey, encode_base64
+from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import octets
-from meta_audit.verify.report import Options
+from meta_audit.verify.report import VerifyOptions
 from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.work import Plan, Work
 
@@ -20,26 +25,34 @@ if TYPE_CHECKING:
 
     from meta_audit.store.session import Session
 
+CONSISTENCY_FORMAT: Final = "meta-audit/consistency/1"
 LEAVES_PER_QUERY: Final = 20_000
-_NEWEST_FIRST: Final = """
-    SELECT job_key, document_id FROM observations WHERE job_key IN (?, ?)
-    ORDER BY CASE version_no WHEN 0 THEN 1 ELSE 0 END, coalesce(modified_at, 0) DESC,
-        revision DESC, document_id DESC"""
 _CHECKPOINT: Final = """
     SELECT note, tree_size FROM checkpoints WHERE tree_size > ?
     ORDER BY checkpoint_id DESC LIMIT 1"""
 
 
+class Consistency(Struct, frozen=True):
+    """Prove that the ledger of one checkpoint is the beginning of another's."""
+
+    format: str
+    old: str
+    """The signed note of the older checkpoint."""
+    new: str
+    consistency_proof: tuple[str, ...]
+    """Hashes in base64 (RFC 9162 §2.1.4)."""
+
+
 def prove(session: Session, job_keys: tuple[int, int], *, every: bool) -> list[bytes]:
-    """Bundles of a job's newest document, or of every one of its documents.
+    """Return bundles of a job's newest document, or of every one of its documents.
 
     Raises `NotFoundError` where no checkpoint covers it yet, `LedgerError` where the store does
     not give what the ledger holds.
     """
-    places = session.query(_NEWEST_FIRST, *job_keys)
+    places = session.query(NEWEST_DOCUMENTS, *job_keys, job_keys[0])
     if not every:
         places = places[:1]
-    work = Work(session, Plan(Options(), 0, {}))
+    work = Work(session, Plan(VerifyOptions(), 0, {}))
     keys: set[int] = {key for key, _ in places}
     entries = {key: JobRange(work, key, key + 1).entries() for key in keys}
     nodes = cache(_nodes(session))
@@ -68,33 +81,25 @@ def _prove(session: Session, index: int, entries: dict[int, bytes], nodes: Nodes
 
 
 def _key(session: Session, note: str) -> VerifierKey:
-    from meta_audit.ledger.checkpoint import open_checkpoint  # noqa: PLC0415
-
     rows = session.query("SELECT verifier FROM ledger_keys ORDER BY key_no")
     keys: Sequence[VerifierKey] = [VerifierKey.parse(row[0]) for row in rows]
     _, signers = open_checkpoint(note, keys)
     return signers[0]
 
 
-def consistency(session: Session, old: int, new: int) -> tuple[tuple[bytes, ...], tuple[str, str]]:
-    """Return the proof that one checkpoint's tree is a prefix of a later one's, and both notes.
+def consistency(session: Session, old: int, new: int) -> Consistency:
+    """Prove that one checkpoint's tree is the beginning of a later one's.
 
     Raises `NotFoundError`, and `LedgerError` where the leaves do not bear it out.
     """
-    from meta_audit.ledger.checkpoint import Checkpoint  # noqa: PLC0415
-    from meta_audit.ledger.merkle import consistency_proof  # noqa: PLC0415
-    from meta_audit.ledger.merkle_proof import verify_consistency  # noqa: PLC0415
-    from meta_audit.ledger.note import Note  # noqa: PLC0415
-
-    notes = note_of(session, old), note_of(session, new)
+    notes = _note(session, old), _note(session, new)
     first, second = (Checkpoint.parse(Note.parse(note).text) for note in notes)
     proof = consistency_proof(_nodes(session), first.size, second.size)
     verify_consistency(first.size, second.size, first.root, second.root, proof)
-    return proof, notes
+    return Consistency(CONSISTENCY_FORMAT, *notes, tuple(map(encode_base64, proof)))
 
 
-def note_of(session: Session, checkpoint_id: int) -> str:
-    """Return the signed note of a checkpoint. Raises `NotFoundError`."""
+def _note(session: Session, checkpoint_id: int) -> str:
     rows = session.query("SELECT note FROM checkpoints WHERE checkpoint_id = ?", checkpoint_id)
     if not rows:
         raise NotFoundError(

@@ -77,7 +77,7 @@ class Damage(Struct, frozen=True):
     detail: str
 
 
-class Reading(Struct, frozen=True):
+class OtherReading(Struct, frozen=True):
     """Note a document that this version reads differently than before. No damage."""
 
     entry: int
@@ -133,12 +133,14 @@ class Report(Struct, frozen=True):
     damages: tuple[Damage, ...]
     """The first ones, by entry."""
     damage_count: int
-    readings: tuple[Reading, ...]
+    readings: tuple[OtherReading, ...]
     """Documents that this version reads otherwise; the first ones, by entry."""
     reading_count: int
     not_checked: tuple[str, ...]
-    """What was not checked, and why."""
+    """What was left out, in words; empty where everything was checked."""
     seconds: float
+    against: tuple[str, ...] = ()
+    """Files of checkpoints that the store was compared with."""
 
 
 def _printable(text: str) -> str:
@@ -146,7 +148,7 @@ def _printable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-class Options(NamedTuple):
+class VerifyOptions(NamedTuple):
     """Hold the options of a run; every process gets them."""
 
     since: int = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from secrets import randbits
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,9 +24,9 @@ from meta_audit.verify.report import (
     TITLES,
     Check,
     Damages,
-    Options,
-    Reading,
+    OtherReading,
     Report,
+    VerifyOptions,
 )
 from meta_audit.verify.structure import (
     TABLES,
@@ -63,6 +65,47 @@ class VerifyProgress(Protocol):
 
     def __call__(self, done: int, total: int, /) -> None:
         """Take the number of finished parts."""
+
+
+def verify(
+    store: Store,
+    *,
+    against: Sequence[str] | None = None,
+    since: int = 0,
+    pins: Sequence[VerifierKey] = (),
+    jobs: int | None = None,
+    deep: bool = False,
+    progress: VerifyProgress = lambda _done, _total: None,
+) -> Report:
+    """Check a store, from the beginning again where that is cut short.
+
+    `against` are files of checkpoints held outside, by default the one beside the store;
+    `since` a checkpoint up to which all was checked before; `pins` the keys that are trusted;
+    `jobs` the number of processes, by default one per processor. Raises `StoreError`,
+    `NotFoundError`, `UsageError`.
+    """
+    files = _beside(store) if against is None else against
+
+    def once() -> Report:
+        return Verification(
+            store,
+            against=files,
+            since=since,
+            pins=pins,
+            jobs=jobs or os.cpu_count() or 1,
+            deep=deep,
+            progress=progress,
+        ).run()
+
+    return store.retry.call(once, seconds=store.retry.read_seconds)
+
+
+def _beside(store: Store) -> tuple[str, ...]:
+    """Return the file of checkpoints beside an SQLite store, if there is one."""
+    if store.file is None:
+        return ()
+    path = Path(f"{store.file}.checkpoints")
+    return (str(path),) if path.is_file() and path.stat().st_size else ()
 
 
 class Verification:
@@ -135,7 +178,7 @@ class Verification:
         start = self._start(checkpoints)
         keys = checkpoints.check_signatures(self._pins)
         outside, torn = read_outside(self._against, checkpoints.notes, damages)
-        options = Options(start.size, self._deep, randbits(SECRET_BITS))
+        options = VerifyOptions(start.size, self._deep, randbits(SECRET_BITS))
         plan = Plan(options, entries, {table: counts[table] for table in COUNTS})
         crew: Crew
         if processes:
@@ -185,11 +228,18 @@ class Verification:
             sum(damages.counts.values()),
             self._readings(),
             self._tallies.reading_count,
-            tuple(self._not_checked),
+            (*self._not_checked, *self._not_asked_for()),
             round(time.monotonic() - began, 3),
+            tuple(self._against),
         )
 
-    def _readings(self) -> tuple[Reading, ...]:
+    def _not_asked_for(self) -> Iterator[str]:
+        if not self._against:
+            yield "checkpoints held outside the store (--against)"
+        if not self._deep:
+            yield "documents parsed again (--deep)"
+
+    def _readings(self) -> tuple[OtherReading, ...]:
         return tuple(sorted(self._tallies.readings, key=lambda reading: reading.entry)[:SHOWN])
 
     def _start(self, checkpoints: Checkpoints) -> Start:

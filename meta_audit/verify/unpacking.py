@@ -57,10 +57,14 @@ class Frames:
         return made
 
 
-def content_of(session: Session, document_id: int) -> bytes | None:
-    """Return the kept bytes of a document, None where they cannot be read."""
-    sql = "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
-    rows = session.query(sql, document_id)
+def content_of(session: Session, index: int) -> bytes | None:
+    """Return the kept bytes of a document or rejection, None where they cannot be read."""
+    rows = session.query(
+        "SELECT dictionary_id, content FROM documents WHERE document_id = ?"
+        " UNION ALL SELECT 0, content FROM rejections WHERE rejection_id = ?",
+        index,
+        index,
+    )
     try:
         return Frames(session).content(rows[0][0], octets(rows[0][1])) if rows else None
     except (DamagedFrameError, *UNREADABLE):

@@ -11,7 +11,7 @@ from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
-from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, Options, Reading
+from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
 from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import Values
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Plan(NamedTuple):
     """Hold what every process must know before it begins."""
 
-    options: Options
+    options: VerifyOptions
     entries: int
     """Entries of the ledger."""
     counts: dict[str, int]
@@ -67,7 +67,7 @@ class Tallies:
     not_checked: tuple[str, ...] = ()
     has_bad_text: bool = False
     """Whether a text was met that is not UTF-8."""
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[OtherReading, ...] = ()
     """Documents that this version reads otherwise than the one that took them in."""
     reading_count: int = 0
 
@@ -87,7 +87,7 @@ class Work:
         self.searchable = Sums()
         self.indexed = Sums()
         self.not_checked: list[str] = []
-        self.readings: list[Reading] = []
+        self.readings: list[OtherReading] = []
         self.reading_count = 0
         self._uris: dict[int, str] = {}
 
@@ -155,7 +155,7 @@ class Work:
         if len(self.readings) < KEPT_PER_PART:
             told = [difference(rows, decode_entry(said), READ) for said in entries]
             detail = failed or min(told, key=len, default="this version does not take the document")
-            self.readings.append(Reading(index, rows.job_id, detail))
+            self.readings.append(OtherReading(index, rows.job_id, detail))
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
         """Return the entries that the kept document gives, one per way to read it."""

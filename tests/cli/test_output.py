@@ -40,8 +40,8 @@ def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path, format_: str) 
         done = run(audit, *command, "--format", format_, stdout=FULL, stderr=subprocess.PIPE)
         assert done.returncode == 74
         assert done.stderr.splitlines()[-2:] == [
-            "Error: cannot write what is to be printed: No space left on device",
-            "What was done stands: run the same command again when that is mended.",
+            "Error: cannot write the output: No space left on device",
+            "Completed work is saved. Fix the problem, then run the command again.",
         ]
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
 
@@ -66,7 +66,7 @@ def without(*streams: int) -> Callable[[], None]:
 def test_streams_that_are_closed(audit: Audit, job: Path) -> None:
     done = run(audit, "ingest", job, preexec_fn=without(1), stderr=subprocess.PIPE)
     assert done.returncode == 74
-    assert "Error: cannot write what is to be printed" in done.stderr
+    assert "Error: cannot write the output" in done.stderr
     assert run(audit, "ingest", job, preexec_fn=without(0, 1, 2)).returncode == 74
     assert run(audit, "find", preexec_fn=without(0, 2), stdout=subprocess.PIPE).returncode == 0
     assert (

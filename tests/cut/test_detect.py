@@ -6,8 +6,14 @@ import json
 
 import pytest
 
+from meta_audit.cut.blocks import Blocks
 from meta_audit.cut.detect import detect
-from tests.sources.helpers import blocks, contents, good, read
+from meta_audit.cut.records import cut_records
+from meta_audit.cut.yaml import split_yaml
+from meta_audit.model import Rejection
+from meta_audit.sources import Budget
+from meta_audit.sources.content import open_content
+from tests.sources.helpers import blocks, contents, good, gz, read, reasons, split
 
 LINE = b'{"ID":"j-1","Meta":{"k":"v"}}'
 PRETTY = json.dumps([{"ID": "j-1"}, {"ID": "j-2"}], indent=2).encode()
@@ -61,11 +67,149 @@ def test_detect(name: str, data: bytes, kind: str) -> None:
     assert b"".join(source) == data
 
 
-def test_utf_16_is_one_document_for_decode_to_refuse() -> None:
-    data = (LINE.decode() + "\n").encode("utf-16") * 1000
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("x.json", b'{"Tasks": [{"Name": "x",}]}', "yaml"),
+        ("x.json", b"{'Spec': {}}", "yaml"),
+        ("x.json", b"{Tasks: [] # none\n}", "yaml"),
+        ("x.json", b'{"a": 1,}', "json"),
+        ("x.json", b'{"Tasks": [{"Name": "x",}', "json"),
+        ("x.json", b'{"Tasks": [}', "json"),
+        (
+            "x.json",
+            b'{"Tasks": "' + b"x" * 70_000 + b'", "a": [1 ' + b" " * 70_000 + b",\n]}",
+            "yaml",
+        ),
+        ("x", b'{"a": 1,}', "yaml"),
+        ("x.json", b'{"Tasks": ", ]", "a": [1]}', "json"),
+        ("x.json", b'{"Tasks": [' + b"1," * 200_000 + b"1]}", "json"),
+        ("x.json", b'{"Tasks": [' + b"1," * 200_000 + b"]}", "yaml"),
+        ("x.json", b"{Tasks: " + b"[" * 200_000 + b"}", "json"),
+    ],
+)
+def test_json_that_only_yaml_reads(name: str, data: bytes, kind: str) -> None:
+    """Bacalhau's command line reads .json files with its YAML parser."""
+    source = blocks(data)
+    assert detect(source, name) == kind
+    assert b"".join(source) == data
+
+
+def test_a_comma_at_the_end_of_a_window_is_seen() -> None:
+    for size in range(65_536 - 12, 65_536 + 2):
+        data = b'{"Tasks": [1' + b" " * (size - 12) + b",]}"
+        assert detect(blocks(data), "x") == "yaml"
+        assert detect(blocks(data.replace(b",]", b",1]")), "x") == "json"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("size", [1, 3, 1 << 18])
+def test_wide_text_with_a_byte_order_mark_is_read(encoding: str, size: int) -> None:
+    text = "\ufeff" * encoding.endswith("-be") + '{"ID":"\u00e9\U0001f600"}\n' * 3
+    raw = text.encode(encoding)
+    data = [raw[at : at + size] for at in range(0, len(raw), size)]
+    line = '{"ID":"\u00e9\U0001f600"}'.encode()
+    items = [i for batch in cut_records(open_content(data, Budget()), "x.ndjson") for i in batch]
+    assert contents(items) == [line] * 3
+    assert contents(read(gz(raw), "x.ndjson.gz")) == [line] * 3
+
+
+def test_wide_text_that_is_damaged() -> None:
+    raw = (LINE.decode() + "\n").encode("utf-16") * 1
+    items = read(raw + b"x", "x.ndjson")
+    assert (good(items), reasons(items)) == ([LINE], ["truncated"])
+    items = read(b"\xff\xfe" + b'{\0"\0k\0"\0:\0"\0' + b'\x00\xd8"\0}\0\n\0' + raw[2:], "x.ndjson")
+    assert good(items) == [b'{"k":"\xed\xa0\x80"}', LINE]
+
+
+def test_wide_text_without_a_mark_is_one_document_for_decode_to_refuse() -> None:
+    data = (LINE.decode() + "\n").encode("utf-16-le") * 1000
     assert contents(read(data, "x.ndjson")) == [data]
 
 
-def test_a_byte_order_mark_stays_with_the_document_but_not_with_elements() -> None:
-    assert contents(read(b"\xef\xbb\xbf" + LINE, "x.json"))[0].startswith(b"\xef\xbb\xbf")
-    assert good(read(b"\xef\xbb\xbf[" + LINE + b"]", "x.json")) == [LINE]
+BOM = b"\xef\xbb\xbf"
+NOTICES = (
+    b"Migrating repo to latest version...\nMigrated 1 profiles: [127_0_0_1_1234]\n"
+    b"Migration successful\n"
+    b"Initializing repo at '/srv/x' for environment 'local'\r\n"
+    b"23:28:45.155 | INF src/pkg/repo/fs.go:81 > Initializing repo at /x\n"
+)
+TWO = json.dumps({"Job": {"ID": "j-2"}}, indent=1).encode()
+YAML = b"Job:\n  ID: j-1\n"
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 18])
+@pytest.mark.parametrize("before", [BOM, BOM + BOM, NOTICES, BOM + NOTICES, NOTICES + BOM])
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("x.ndjson", [LINE + b"\n", LINE + b"\n", b'{"Items":[' + LINE + b"]}\n"]),
+        ("x.json", [LINE]),
+        ("x.json", [TWO + b"\n", TWO + b"\n"]),
+        ("x", [LINE + b"\n", TWO + b"\n", LINE]),
+        ("x", [YAML + b"---\n", YAML + b"---\r\n", YAML]),
+        ("x.yaml", [b"- ID: j-1\n"]),
+    ],
+)
+def test_byte_order_marks_and_notices_before_documents_are_no_part_of_them(
+    name: str, parts: list[bytes], before: bytes, size: int
+) -> None:
+    data = before + before.join(parts)
+    whole = [data[at : at + size] for at in range(0, len(data), size)]
+    items = [i for batch in cut_records(Blocks(whole), name) for i in batch]
+    wanted = [
+        part.removesuffix(b"---\r\n").removesuffix(b"---\n").strip(b"\n").removesuffix(b"]}")
+        for part in parts
+    ]
+    assert [c.strip(b"\n") for c in contents(items)] == [
+        part.removeprefix(b'{"Items":[') for part in wanted
+    ]
+    lines = data.split(b"\n")
+    assert all(item.content.split(b"\n")[0] in lines[item.line - 1] for item in items)
+
+
+def test_a_mark_in_the_middle_of_yaml_begins_another_document() -> None:
+    for size in (1, 3, 1 << 18):
+        for data in (YAML + BOM + YAML, YAML + BOM + b"---\n" + YAML, BOM + YAML + BOM + YAML):
+            assert contents(split(split_yaml, data, size)) == [YAML, YAML]
+        assert contents(split(split_yaml, b"a: x" + BOM + b"y\n", size)) == [b"a: x" + BOM + b"y\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (b"ID            = j-1\nName          = x\n", "table"),
+        (
+            b"\x1b[92;100m CREATED  \x1b[0m\x1b[92;100m ID   \x1b[0m\x1b[92;100m JOB  \x1b[0m\n",
+            "list",
+        ),
+        (b"$ bacalhau job describe j-1 --output json\n" + TWO, "prompt"),
+        (b"root@host:~# bacalhau job describe j-1\n" + YAML, "prompt"),
+        (b"PS C:\\Users\\x> bacalhau job describe j-1\n" + YAML, "prompt"),
+        (b"curl -X PUT localhost:1234 -d '{\n" + TWO[2:], "command"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + LINE, "headers"),
+        (b"Job successfully submitted. Job ID: j-1\nChecking job status...\n", "job run"),
+        (b"<!DOCTYPE html>\n<html></html>\n", "web page"),
+    ],
+)
+def test_what_is_no_document_is_said_to_be_what_it_is(text: bytes, word: str) -> None:
+    for name in ("x", "x.json", "x.yaml"):
+        (item,) = read(NOTICES + text, name)
+        assert isinstance(item, Rejection)
+        assert item.content == NOTICES + text
+        assert item.reason == ("json.syntax" if name == "x.json" else "yaml.syntax")
+        assert word in item.message
+
+
+def test_a_prompt_between_lines_of_ndjson_spares_its_neighbours() -> None:
+    items = read(b"$ bacalhau job list\n" + (LINE + b"\n") * 3, "x")
+    assert good(items) == [LINE] * 3
+    assert isinstance(items[0], Rejection)
+    assert "prompt" in items[0].message
+
+
+@pytest.mark.parametrize(
+    "text", [b"# bacalhau job run x\nName: x\n", b"curl: 1\n", b"ID: j-1\n", b"> folded\n"]
+)
+def test_yaml_that_begins_like_a_prompt_is_yaml(text: bytes) -> None:
+    assert contents(read(text)) == [text]

@@ -132,7 +132,7 @@ def test_cut_at_every_byte_complete_records_come_out(sample: bytes) -> None:
         (b"{}", [b"{}"], []),
         (b' "x" ', [b'"x"'], []),
         (b"nul", [b"nul"], []),
-        (b"\xef\xbb\xbf", [b"\xef\xbb\xbf"], []),
+        (b"\xef\xbb\xbf", [], ["empty"]),
         (b'{"a":1} x', [b'{"a":1}'], ["trailing_data"]),
         (b'{"a":1}}', [b'{"a":1}'], ["trailing_data"]),
         (b'{"a":1}{"b":2}', [b'{"a":1}'], ["trailing_data"]),

@@ -84,6 +84,7 @@ TABLES: Final[dict[str, str]] = {
     "rejections": "SELECT e.rejection_id, s.uri, e.ordinal, e.line, e.reason, e.message,"
     " e.format, e.sha256, e.size FROM rejections e JOIN sources s ON s.source_id = e.source_id",
     "rejection_resolutions": "SELECT rejection_id FROM rejection_resolutions",
+    "rejection_dismissals": "SELECT rejection_id, reason FROM rejection_dismissals",
     "sources": "SELECT DISTINCT s.uri, r.size, r.sha256 FROM sources s"
     " JOIN source_results r ON r.source_id = s.source_id"
     " WHERE r.status IN ('complete', 'known')",

@@ -1,4 +1,4 @@
-"""The product with small chunks, so that it commits often; it says what it acknowledged.
+"""Run the product with small chunks, so that it commits often; print what it acknowledged.
 
 Dictionaries are trained on few documents, so that other processes parse from the second
 chunk on.
@@ -15,12 +15,10 @@ import sys
 from typing import Any
 
 import meta_audit.cli.ingest
-import meta_audit.schema.migrate
-import meta_audit.sources.file
+import meta_audit.schema.migrate  # noqa: F401 - imported first, as main says
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
-from meta_audit.ingest import chunks
-from meta_audit.store import frames as evidence
+from meta_audit.ingest.options import Limits
 
 
 def _say(line: object) -> None:
@@ -30,16 +28,14 @@ def _say(line: object) -> None:
 
 def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
-    chunks.CHUNK_DOCUMENTS = int(documents)  # type: ignore[misc]
-    evidence.TRAINING_BYTES = 100_000  # type: ignore[misc]
-    meta_audit.sources.file.BLOCK_BYTES = int(block)  # type: ignore[misc]
 
-    def wrote(_: Quiet, summary: Any) -> None:
-        _say(summary.documents)
+    def wrote(_: Quiet, counts: Any) -> None:
+        _say(counts.documents)
 
     Quiet.wrote = wrote  # type: ignore[method-assign]
     _say("ready")
-    cli.main(arguments)
+    limits = Limits(chunk_documents=int(documents), training_bytes=100_000, block_bytes=int(block))
+    sys.exit(cli.run(arguments, limits))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from typing import Any, Final
 from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
-from meta_audit.ingest import chunks
+from meta_audit.ingest.options import Limits
 from meta_audit.store.sqlite import backend as sqlite
 from tests.faults import recovery
 from tests.faults.kill import entries_after
@@ -168,11 +168,12 @@ class Workspace:
 
         def work() -> int:
             if scene == "small":
-                chunks.CHUNK_DOCUMENTS = SMALL_CHUNK  # type: ignore[misc]
                 sqlite.CACHE_KIB = SMALL_CACHE_KIB  # type: ignore[misc]
                 sqlite.AUTOCHECKPOINT_PAGES = SMALL_AUTOCHECKPOINT  # type: ignore[misc]
             Quiet.wrote = wrote  # type: ignore[method-assign]
-            return cli.run(["ingest", str(self._folder), "--db", str(self._db), "--jobs", "0"])
+            limits = Limits(chunk_documents=SMALL_CHUNK) if scene == "small" else None
+            arguments = ["ingest", str(self._folder), "--db", str(self._db), "--jobs", "0"]
+            return cli.run(arguments, limits)
 
         return work
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meta_audit.cli.progress import Quiet
+from meta_audit.ingest.options import Options
 from meta_audit.ingest.run import Import
 from meta_audit.sources import find
 from meta_audit.store.opening import open_to_write
@@ -46,14 +47,17 @@ def content(kind: Kind | int) -> bytes:
     return pretty(value).replace(b"\n", b"") if laid_out else compact(value)
 
 
-def expected(mixture: list[Kind | int], known: set[Any] | None = None) -> dict[str, int]:
-    """What an import should count, said once more: slowly and without a database."""
+def expected(*mixtures: list[Kind | int], known: set[Any] | None = None) -> dict[str, int]:
+    """Count what an import of these files should, once more: slowly and without a database."""
     known = set() if known is None else known
-    counts = dict.fromkeys(("documents", "new", "changed", "unchanged", "rejected"), 0)
-    for kind in mixture:
+    names = ("documents", "new", "changed", "unchanged", "rejected", "known_rejected")
+    counts = dict.fromkeys(names, 0)
+    for file, kind in [(file, kind) for file, kinds in enumerate(mixtures) for kind in kinds]:
         counts["documents"] += 1
         if isinstance(kind, int):
-            counts["rejected"] += 1
+            # What is wrong with a source belongs to it.
+            counts["known_rejected" if (file, kind) in known else "rejected"] += 1
+            known.add((file, kind))
             continue
         number, image, state, _ = kind
         if ("sight", number, image, state) in known:
@@ -84,9 +88,9 @@ class Stores:
             path.write_bytes(file)
             paths.append(str(path))
         store = open_to_write(db)
-        summary = Import(store, Quiet(), jobs=1, coerce_scalars=False).run(find(paths), [])
+        result = Import(store, Quiet(), Options(jobs=1)).run(find(paths), [])
         store.close()
-        return summary.shape()
+        return result.shape()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -121,7 +125,7 @@ def test_counts_add_up(stores: Stores, mixture: list[Kind | int]) -> None:
     lines = stores.take(db, ndjson(*documents)) if documents else listed
     assert counted(lines) == counted(listed) == expected(mixture)
     assert lines["documents"] == sum(
-        lines[name] for name in ("new", "changed", "unchanged", "rejected")
+        lines[name] for name in ("new", "changed", "unchanged", "rejected", "known_rejected")
     )
     assert sum(lines["reasons"].values()) == lines["rejected"]
     with connected(db) as connection:
@@ -139,9 +143,9 @@ def test_two_imports_give_what_one_gives(
     part = stores.take(two, files[0])
     both = stores.take(two, *files)
     known: set[Any] = set()
-    assert counted(part) == expected(first, known)
-    assert counted(both) == expected([*first, *second], known)
-    assert counted(whole) == expected([*first, *second])
+    assert counted(part) == expected(first, known=known)
+    assert counted(both) == expected(first, second, known=known)
+    assert counted(whole) == expected(first, second)
     with connected(one) as a, connected(two) as b:
         assert export.export(a) == export.export(b)
 
@@ -166,6 +170,7 @@ def test_one_bad_job_leaves_its_neighbours(
         "changed": 0,
         "unchanged": 0,
         "rejected": 1,
+        "known_rejected": 0,
     }
     assert result.summary["reasons"] == {reason: 1}
     assert audit.rows("SELECT reason, ordinal FROM rejections") == [(reason, 2)]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.generate import Generator
+from meta_audit.ingest.options import Limits
 from tests.conftest import Audit, Program
 from tests.ingest.documents import compact, job, ndjson
 
@@ -41,7 +42,8 @@ def test_two_ingests_at_once(
     ]
     for process in runs:
         _, err = process.communicate(timeout=60)
-        assert process.returncode == 1, err
+        # 0 where another run was first to meet each broken document.
+        assert process.returncode in (0, 1), err
         assert b"rror" not in err
     assert audit.faults() == []
     another.ingest(first, second)
@@ -51,8 +53,8 @@ def test_two_ingests_at_once(
     }
     assert {row[1:] for row in here["documents"]} == {row[1:] for row in there["documents"]}
     assert {digest for _, digest in here["evidence"]} == {digest for _, digest in there["evidence"]}
-    assert len(here["rejections"]) == len(there["rejections"]) == 12
-    assert len(here["ledger_entries"]) == 612
+    assert len(here["rejections"]) == len(there["rejections"]) == 16
+    assert len(here["ledger_entries"]) == 616
     assert audit.rows("SELECT status FROM v_imports") == [("complete",)] * 3
 
 
@@ -68,20 +70,16 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of some hundred documents; the first is large enough to train a dictionary."""
-    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 150)
-    monkeypatch.setattr("meta_audit.store.frames.TRAINING_BYTES", 100_000)
+SMALL = Limits(chunk_documents=150, training_bytes=100_000)
+"""Chunks of some hundred documents; the first is large enough to train a dictionary."""
 
 
-@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_any_number_of_processes_gives_the_same_store(
     audit: Audit, another: Audit, many: Path, jobs: str
 ) -> None:
-    alone = another.ingest(many, "--jobs", "0")
-    together = audit.ingest(many, "--jobs", jobs)
+    alone = another.ingest(many, "--jobs", "0", limits=SMALL)
+    together = audit.ingest(many, "--jobs", jobs, limits=SMALL)
     assert together.status == alone.status == 1
     different = ("seconds", "checkpoint")
     assert {k: v for k, v in together.summary.items() if k not in different} == {

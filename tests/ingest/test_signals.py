@@ -54,10 +54,66 @@ def test_a_signal_stops_cleanly(program: Program, audit: Audit, number: int, sta
         out, err = process.communicate(timeout=STARTED)
     assert process.returncode == status
     assert json.loads(out)["status"] == "interrupted"
-    assert err.endswith(b"Interrupted: run the same command again to complete the import.\n")
+    assert err.endswith(
+        b"Interrupted: the documents that came from stdin so far are saved."
+        b" It cannot be read again.\n"
+    )
+    assert audit.rows("SELECT job_id FROM v_jobs") == [(job(1)["ID"],)]
+    assert audit.rows("SELECT source, status FROM v_sources") == [("stdin", "unfinished")]
     assert b"Traceback" not in err
     assert audit.rows("SELECT status FROM v_imports") == [("interrupted",)]
     assert audit.faults() == []
+    assert audit.run("verify").status == 0
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_what_drips_is_committed_soon(program: Program, audit: Audit, jobs: str) -> None:
+    """Also what waits in another process, and without a signal: the process may be killed."""
+    reading, writing = os.pipe()
+    limits = ("20", "65536")
+    arguments = ("ingest", "-", "--db", audit.db, "--jobs", jobs)
+    process = program(*limits, *arguments, module="tests.faults.small_chunks", stdin=reading)
+    os.close(reading)
+    try:
+        # Two chunks and a bit, of which one may be built in another process.
+        os.write(writing, ndjson(*[compact(job(n)) for n in range(45)]))
+        wait_for(audit, process, 45)
+        os.write(writing, ndjson(compact(job(45))) + compact(job(46))[:50])
+        wait_for(audit, process, 46)
+        process.kill()
+        process.communicate()
+    finally:
+        os.close(writing)
+    assert audit.faults() == []
+
+
+def wait_for(audit: Audit, process: subprocess.Popen[bytes], documents: int) -> None:
+    """Wait until so many documents are committed."""
+    deadline = time.monotonic() + STARTED
+    while audit.rows("SELECT count(*) FROM documents") < [(documents,)]:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_signal_loses_nothing_that_was_read(program: Program, audit: Audit) -> None:
+    """However the sender and the signal meet: what was read is kept, up to the last whole line."""
+    with dripping(program, audit, compact(job(0))) as (process, writing):
+        sent = 1
+        os.set_blocking(writing, False)
+        ends = time.monotonic() + 0.7
+        while time.monotonic() < ends:
+            try:
+                os.write(writing, ndjson(compact(job(sent))))
+                sent += 1
+            except BlockingIOError:
+                time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=STARTED)
+    assert process.returncode == 143
+    kept = audit.rows("SELECT job_id FROM v_jobs ORDER BY job_id")
+    assert kept == [(job(n)["ID"],) for n in range(len(kept))]
+    assert 1 <= len(kept) == json.loads(out)["documents"] <= sent
 
 
 def test_the_same_command_again_completes(

@@ -27,10 +27,10 @@ def reasons(path: Path) -> set[str]:
 
 
 def test_json_test_suite(audit: Audit, json_test_suite: Path) -> None:
-    result = audit.ingest(json_test_suite)
+    result = audit.ingest(*sorted(json_test_suite.iterdir()))
     summary = result.summary
     assert (summary["sources"], summary["refused"], summary["skipped"]) == (318, 0, 0)
-    assert summary["documents"] == summary["rejected"] > 318
+    assert summary["documents"] == summary["rejected"] + summary["known_rejected"] > 318
     offered = {
         Path(source).name: (documents, rejected)
         for source, documents, rejected in audit.rows(

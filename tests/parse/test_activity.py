@@ -205,11 +205,11 @@ def test_times_that_64_bits_do_not_hold_are_refused_by_name(year: str) -> None:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"Name": "job {{.name}}"}, "Name: {{.name}}"),
-        ({"Meta": {"k": "{{ .Env.X | upper }}"}}, "job Meta: key 'k': {{ .Env.X | upper }}"),
-        ({"Meta": {"{{.key}}": ""}}, "job Meta: key '{{.key}}': {{.key}}"),
-        ({"Labels": {"l": "{{or .a .b}}"}}, "label 'l': {{or .a .b}}"),
-        ({"Namespace": "{{.ns}}"}, "Namespace: {{.ns}}"),
+        ({"Name": "job {{.name}}"}, "Name: '{{.name}}'"),
+        ({"Meta": {"k": "{{ .Env.X | upper }}"}}, "job Meta: key 'k': '{{ .Env.X | upper }}'"),
+        ({"Meta": {"{{.key}}": ""}}, "job Meta: key '{{.key}}': '{{.key}}'"),
+        ({"Labels": {"l": "{{or .a .b}}"}}, "label 'l': '{{or .a .b}}'"),
+        ({"Namespace": "{{.ns}}"}, "Namespace: '{{.ns}}'"),
     ],
 )
 def test_a_template_that_was_not_rendered(change: dict[str, Any], place: str) -> None:
@@ -234,3 +234,13 @@ def test_legacy_labels_and_meta_are_looked_at() -> None:
         "meta.confusable_key",
     }
     assert "x" not in {a.value for a in record.attributions}
+
+
+def test_findings_are_counted_beyond_the_first() -> None:
+    old = [EXECUTION | {"ID": f"e-{n}", "CreateTime": 1707687808349} for n in range(50)]
+    own = [execution | {"JobID": docs.CURRENT["ID"]} for execution in old]
+    for executions, code in ((old, "activity.other_job"), (own, "time.unit")):
+        record = read({"Job": docs.CURRENT, "Executions": {"Items": executions}})
+        found = details(record, code)
+        assert len(found) == 20
+        assert found[-1].endswith(", and 30 more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from meta_audit.catalogue import FINDINGS, REASONS
 from meta_audit.errors import RejectedError
-from meta_audit.model import JobRecord, Scalar
+from meta_audit.model import Decoded, Format, JobRecord, Scalar
 from meta_audit.parse import parse
 from tests.parse import documents as docs
 
@@ -27,9 +28,11 @@ scalars = (
     st.none()
     | st.booleans()
     | st.integers()
+    | st.integers(1, 9).map(lambda digit: digit * 10**12)
     | st.floats()
     | st.text(max_size=8)
     | st.sampled_from([Scalar("1e400", None), Scalar("1.20", 1.2), Scalar("017", 15)])
+    | st.sampled_from(["\0", "\uffff", "{{\n.x}}", "{{\u202e}}", "None", "unknown (7)"])
     | st.sampled_from(["Created", docs.REQUESTER, docs.V1_JOB["Metadata"]["CreatedAt"]])
 )
 values = st.recursive(
@@ -42,9 +45,12 @@ values = st.recursive(
 )
 
 
+FORMATS: tuple[Format, ...] = ("json", "yaml")
+
+
 def attempt(value: Any) -> None:
-    for coerce in (False, True):
-        outcome = outcome_of(value, coerce)
+    for coerce, format_ in product((False, True), FORMATS):
+        outcome = outcome_of(Decoded(value, format=format_), coerce)
         if isinstance(outcome, RejectedError):
             assert outcome.reason in REASONS
             assert str(outcome).isprintable()
@@ -55,9 +61,9 @@ def attempt(value: Any) -> None:
             assert all(finding.detail.isprintable() for finding in outcome.findings)
 
 
-def outcome_of(value: Any, coerce: bool) -> JobRecord | RejectedError:
+def outcome_of(value: Decoded, coerce: bool) -> JobRecord | RejectedError:
     try:
-        return parse(value, b"{}", coerce_scalars=coerce)
+        return parse(value, b"a document with NUL and {{templates}}: \0", coerce_scalars=coerce)
     except RejectedError as error:
         return error
 

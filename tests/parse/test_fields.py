@@ -56,13 +56,39 @@ def test_collisions(names: tuple[str, str]) -> None:
     [
         {"meta": {}},
         {"STATE": None},
-        {"Tasks": [docs.SPEC["Tasks"][0] | {"name": "twin"}]},
-        {"Tasks": [docs.SPEC["Tasks"][0] | {"Engine": {"Type": "a", "type": "b"}}]},
-        {"Tasks": [docs.SPEC["Tasks"][0] | {"Network": {"Type": "a", "type": "b"}}]},
+        {"id": "j-other"},
+        {"namespace": "other"},
+        {"Tasks": [docs.SPEC["Tasks"][0] | {"Meta": {}, "meta": {}}]},
+        {"Tasks": [docs.SPEC["Tasks"][0] | {"engine": {"Type": "b"}}]},
     ],
 )
-def test_collisions_at_every_level(change: dict[str, Any]) -> None:
+def test_collisions_that_decide_who_and_what(change: dict[str, Any]) -> None:
     assert reason(docs.CURRENT | change) == "case_collision"
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"count": 7}, "$.count"),
+        ({"Tasks": [docs.SPEC["Tasks"][0] | {"name": "twin"}]}, "$.Tasks[0].name"),
+        (
+            {"Tasks": [docs.SPEC["Tasks"][0] | {"Engine": {"Type": "a", "type": "b"}}]},
+            "$.Tasks[0].Engine.type",
+        ),
+        (
+            {"Tasks": [docs.SPEC["Tasks"][0] | {"Network": {"Type": "a", "type": "b"}}]},
+            "$.Tasks[0].Network.type",
+        ),
+    ],
+)
+def test_other_collisions_are_found_and_the_last_wins(change: dict[str, Any], place: str) -> None:
+    record = parse(docs.CURRENT | change, b"")
+    (finding,) = (found for found in record.findings if found.code == "field.duplicate")
+    assert finding.detail.startswith(f"{place} stands twice")
+    assert record.count == change.get("count", docs.CURRENT["Count"])
+    if "Tasks" in change:
+        assert record.tasks[0].name == change["Tasks"][0].get("name", "main")
+        assert record.tasks[0].engine == change["Tasks"][0]["Engine"].get("type", "docker")
 
 
 def test_collisions_of_free_names_are_none() -> None:

@@ -292,6 +292,10 @@ def test_lists_of_one_are_unwrapped() -> None:
         ({"hosts": "all", "tasks": [{"name": "x", "apt": {}}]}, "playbook"),
         ({"version": "3", "tasks": {"default": {}}}, "playbook"),
         ({"JobCancelPayload": {}, "signature": "", "client_public_key": ""}, "cancel"),
+        ({"error": "not found", "message": "job not found: x"}, "an error that the API"),
+        ({"Status": 404, "Message": "m", "RequestID": "r"}, "an error that the API"),
+        ({"NextToken": "", "Nodes": []}, "page of nodes"),
+        ({"GitVersion": "v1.6.5", "GitCommit": "c", "Major": "1"}, "version of a server"),
         ({"Job": {"a": 1}}, "none of a job's fields"),
         ({"foo": 1}, "none of a job's fields; it has 'foo'"),
         (

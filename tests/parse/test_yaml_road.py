@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
 from meta_audit.model import Format, JobRecord
 from meta_audit.parse import parse
+from tests.parse import documents as docs
 
 YAML = """\
 Name: {name}
@@ -124,6 +127,15 @@ def test_what_decides_who_and_what_never_stands_twice(old: str, new: str) -> Non
         with pytest.raises(RejectedError) as caught:
             read(JSON.replace(old, new, 1), format_)
         assert caught.value.reason == "duplicate_key"
+
+
+def test_bacalhau_writes_no_key_twice() -> None:
+    given = docs.CURRENT | {"Namespace": "default"}
+    content = json.dumps(given).replace('"Priority": 0', '"Priority": 1, "Priority": 0').encode()
+    record = parse(decode(content, "json"), content)
+    assert record.origin == "orchestrator"
+    assert {a.trust for a in record.attributions} == {"claimed"}
+    assert {a.trust for a in parse(given, b"").attributions} == {"server"}
 
 
 def test_identities_of_old_layouts_never_stand_twice() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from meta_audit import cli
+from meta_audit.ingest.options import Limits
 from tests.clusters import Cluster
 from tests.conftest import Result
 
@@ -47,9 +48,9 @@ def store_of(cluster: Cluster, database: str = DATABASE) -> str:
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; check that it prints at most one error and no secret."""
 
-    def run(*arguments: object) -> Result:
+    def run(*arguments: object, limits: Limits | None = None) -> Result:
         capsys.readouterr()
-        result = Result(cli.run([*map(str, arguments)]), *capsys.readouterr())
+        result = Result(cli.run([*map(str, arguments)], limits), *capsys.readouterr())
         assert "Traceback" not in result.err
         assert SECRET not in result.out + result.err
         assert result.err.count("Error: ") == (result.status == cli.Exit.STORE)

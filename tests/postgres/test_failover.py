@@ -121,7 +121,7 @@ def test_failover_while_documents_come_in(
         assert len(look(pair.url, export.leaves)) >= entries_after(folder)[acknowledged]
     if status not in DONE:
         assert status == 4
-        assert "has lost what it had said was written" in said
+        assert "has lost rows that it had committed" in said
         status, said = Importer(folder, pair.url).end()
     assert status in DONE, said
     assert look(pair.url, export.export) == undisturbed
@@ -139,7 +139,7 @@ def test_what_was_acknowledged_and_lost_is_noticed(pair: Pair) -> None:
     pair.primary.stop("immediate")
     pair.standby.start()
     pair.standby.promote()
-    with pytest.raises(StoreError, match="has lost what it had said was written") as raised:
+    with pytest.raises(StoreError, match="has lost rows that it had committed") as raised:
         begin_import(bulk, "me", "0", "[]")
     assert "Run the same command again" in raised.value.advice
     bulk.close()

@@ -20,8 +20,10 @@ from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.cli.progress import Quiet
 from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.ingest.result import Summary
-from meta_audit.ingest.run import STOP_SIGNALS, Import
+from meta_audit.ingest.options import Limits, Options
+from meta_audit.ingest.result import Counts, ImportResult
+from meta_audit.ingest.run import Import
+from meta_audit.ingest.signals import STOP_SIGNALS
 from meta_audit.record.runs import begin_import
 from meta_audit.sources import find
 from meta_audit.store import transfer as moving
@@ -175,20 +177,18 @@ def importing(
     cluster: Cluster,
     stopped: Callable[[], None],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Callable[[Callable[[], None]], Summary]]:
+) -> Iterator[Callable[[Callable[[], None]], ImportResult]]:
     """An import whose server stops after the first batch; then something else is done, too."""
-    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 20)
     (tmp_path / "jobs.ndjson").write_text("\n".join(Generator(9).documents(0, 100)))
     store = open_to_write(store_of(cluster), retry=Retry(write_seconds=request.param))
 
-    def run(then: Callable[[], None]) -> Summary:
+    def run(then: Callable[[], None]) -> ImportResult:
         class Stopping(Quiet):
-            def wrote(self, summary: Summary) -> None:
+            def wrote(self, counts: Counts) -> None:
                 stopped()
                 then()
 
-        importing = Import(store, Stopping(), jobs=0, coerce_scalars=False)
+        importing = Import(store, Stopping(), Options(limits=Limits(chunk_documents=20)))
         return importing.run(find([str(tmp_path / "jobs.ndjson")]), [])
 
     yield run
@@ -197,17 +197,17 @@ def importing(
 
 @pytest.mark.parametrize("importing", [1.5], indirect=True)
 def test_the_server_stops_for_good_while_documents_come_in(
-    importing: Callable[[Callable[[], None]], Summary], monkeypatch: pytest.MonkeyPatch
+    importing: Callable[[Callable[[], None]], ImportResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for once, not a second time for the end of the import."""
     ends: list[str] = []
-    monkeypatch.setattr(Import, "_end", lambda _, status, *rest: ends.append(status))
+    monkeypatch.setattr(Import, "_end", lambda _, number, status, *rest: ends.append(status))
     with pytest.raises(TransientStoreError, match=r"onnection"):
         importing(lambda: None)
     assert not ends
 
 
-def test_a_signal_ends_the_waiting(importing: Callable[[Callable[[], None]], Summary]) -> None:
+def test_a_signal_ends_the_waiting(importing: Callable[[Callable[[], None]], ImportResult]) -> None:
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)
     began = time.monotonic()
@@ -269,10 +269,7 @@ def small_disk(cluster: Cluster) -> Iterator[Path]:
     disk.rmdir()
 
 
-def test_a_disk_that_is_full(
-    cluster: Cluster, small_disk: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("meta_audit.ingest.chunks.CHUNK_DOCUMENTS", 1_000)
+def test_a_disk_that_is_full(cluster: Cluster, small_disk: Path, run: Run, tmp_path: Path) -> None:
     with cluster.connect() as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
         connection.execute("CREATE DATABASE small TEMPLATE template0 TABLESPACE small")
@@ -287,7 +284,7 @@ def test_a_disk_that_is_full(
 def fill(db: str, cluster: Cluster, disk: Path, run: Run, path: Path) -> None:
     path.write_text("\n".join(Generator(8).documents(0, 12_000)))
     command = ("ingest", path, "--db", db, "--jobs", "0")
-    result = run(*command)
+    result = run(*command, limits=Limits(chunk_documents=1_000))
     assert result.status == cli.Exit.STORE
     assert "disk is full" in result.err
     ((documents,),) = rows(cluster, "SELECT count(*) FROM documents", "small")

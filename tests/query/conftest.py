@@ -12,7 +12,8 @@ import pytest
 
 from meta_audit.ingest.build import Offered, build
 from meta_audit.model import Document, Format
-from meta_audit.record.runs import SourceLog, begin_import
+from meta_audit.record.runs import begin_import
+from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceLog, SourceRead
 from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_read, open_to_write
 from meta_audit.store.session import Session
@@ -38,7 +39,6 @@ class Filled:
         store = open_to_write(self.db)
         bulk = store.session()
         log = SourceLog(begin_import(bulk, "test@host", "0", "[]"))
-        log.begin(0, uri)
         offered = []
         for number, value in enumerate(documents, 1):
             if isinstance(value, Offered):
@@ -47,9 +47,8 @@ class Filled:
             content = value if isinstance(value, bytes) else json.dumps(value).encode()
             document = Document(content, number, number, format_)
             offered.append(Offered(document, sha256(content).digest(), 0, uri))
-        log.count(0, len(offered))
-        log.end(0, "complete", "", 0, b"")
-        Writer(bulk).write(build(offered, b"", coerce_scalars=coerce_scalars), log)
+        log.apply((SourceBegan(0, uri), SourceRead(0, len(offered)), SourceEnded(0, "complete")))
+        Writer(bulk).write(build(offered, coerce_scalars=coerce_scalars), log)
         bulk.close()
         store.close()
 

@@ -56,7 +56,7 @@ def test_trace_of_a_job_that_nobody_is_known_to_have_sent(store, run: Run) -> No
     spec = {"Name": "s", "Type": "batch", "Tasks": [{"Name": "t", "Engine": {"Type": "docker"}}]}
     store.take(spec)
     _, page, _ = run("trace", "s")
-    assert "not known: nothing that was seen attributes this job to anyone" in page
+    assert "not known: no document names anyone for this job" in page
     store.take({"ID": "e-1", "JobID": "j-9", "NodeID": "n-9", "ComputeState": {"StateType": 3}})
     _, page, _ = run("trace", "j-9")
     assert "no document of the job itself was seen" in page

@@ -10,7 +10,7 @@ from meta_audit.query.trace import trace
 from meta_audit.render.escape import is_safe
 from meta_audit.render.json import to_json
 from meta_audit.render.layout import Screen
-from meta_audit.render.trace import trace_page
+from meta_audit.render.trace import TracePage
 from meta_audit.search import Pair, Search, format_term, parse_term
 
 
@@ -31,7 +31,7 @@ def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naught
     assert read["labels"] == meta
     assert msgspec.json.decode(written, type=Trace) == found
     for screen in (Screen(), Screen(80)):
-        assert is_safe(trace_page(found, screen).replace("\n", ""))
+        assert is_safe(TracePage(found).text(screen).replace("\n", ""))
     for number, string in enumerate(strings):
         term = parse_term(format_term(Pair(string, string)))
         listed = {f.job_id for f in find(session, Search((term,)), 5).jobs}

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from meta_audit.cut.blocks import Blocks, Item
 from meta_audit.model import Document, Rejection
-from meta_audit.sources import Source
+from meta_audit.sources import StandardInput
 
 FEW = settings(max_examples=40)
 """For properties whose examples are long."""
@@ -47,7 +47,7 @@ def assert_numbered(items: list[Item]) -> None:
 
 def read(data: bytes, name: str = "stdin", **options: object) -> list[Item]:
     """Read bytes as a source of this name."""
-    source = Source(name, stream=io.BytesIO(data), **options)  # type: ignore[arg-type]
+    source = StandardInput(io.BytesIO(data), uri=name, **options)  # type: ignore[arg-type]
     return list(source.documents())
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from meta_audit.cut.blocks import Blocks
 from meta_audit.errors import SourceError
-from meta_audit.sources import Budget
+from meta_audit.sources import Budget, StandardInput
 from meta_audit.sources.compression import open_blocks
 from tests.sources.helpers import FEW, contents, good, gz, read, reasons, zst
 
@@ -167,10 +167,8 @@ def test_the_absolute_budget() -> None:
 
 
 def test_documents_before_the_budget_is_spent_have_been_yielded() -> None:
-    from meta_audit.sources import Source
-
     data = b"".join(b'{"ID":"%s"}\n' % noise(n).encode() for n in range(10_000))
-    source = Source("x", stream=io.BytesIO(gz(data)), budget=Budget(output_bytes=700_000))
+    source = StandardInput(io.BytesIO(gz(data)), budget=Budget(output_bytes=700_000))
     seen = 0
     with pytest.raises(SourceError):  # noqa: PT012
         for batch in source.batches():
@@ -184,6 +182,15 @@ def test_a_zstd_window_beyond_the_bound_is_refused() -> None:
     packed = compressor.compress(NDJSON) + compressor.flush()
     with pytest.raises(SourceError, match="window") as caught:
         read(packed)
+    assert caught.value.code == "archive.budget"
+
+
+@pytest.mark.parametrize("pack", [gz, zst])
+def test_members_that_hold_nothing_are_bounded(pack: Callable[[bytes], bytes]) -> None:
+    packed = pack(NDJSON)
+    assert contents(read(pack(b"") * 1000 + packed + pack(b"") * 999)) == LINES
+    with pytest.raises(SourceError, match="empty") as caught:
+        read(packed + pack(b"") * 100_000)
     assert caught.value.code == "archive.budget"
 
 

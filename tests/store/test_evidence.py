@@ -16,16 +16,17 @@ from meta_audit.store.frames import Compressor, decompress, train
 from tests.conftest import Audit
 
 DOCUMENTS = [d.encode() for d in islice(Generator(5).documents(0, 800), 800)]
-TRAINED = train(DOCUMENTS)
+LEAST = 1_000_000
+TRAINED = train(DOCUMENTS, LEAST)
 
 
 def test_a_dictionary_is_trained_where_it_pays() -> None:
     assert TRAINED
-    assert train(DOCUMENTS[:50]) == b""
-    assert train([b"{}"] * 10_000) == b""
-    assert train([]) == b""
+    assert train(DOCUMENTS[:50], LEAST) == b""
+    assert train([b"{}"] * 10_000, LEAST) == b""
+    assert train([], LEAST) == b""
     # All the same, or without any pattern: nothing to learn, and no error.
-    assert isinstance(train([DOCUMENTS[0]] * 1_000), bytes)
+    assert isinstance(train([DOCUMENTS[0]] * 1_000, LEAST), bytes)
 
 
 def test_it_pays() -> None:

@@ -15,7 +15,8 @@ from unittest.mock import patch
 from meta_audit import cli
 from meta_audit.ingest.build import Offered, build
 from meta_audit.ledger.note import SigningKey, VerifierKey
-from meta_audit.record.runs import SourceLog, begin_import
+from meta_audit.record.runs import begin_import
+from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceLog, SourceRead
 from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_verify, open_to_write
 from meta_audit.verify.report import Report
@@ -100,13 +101,13 @@ def die_within_import(db: str, contents: Sequence[bytes]) -> None:
     log = SourceLog(begin_import(bulk, "killed@host", "0", "[]"))
     offered = []
     for number, content in enumerate(contents, 1):
-        log.begin(number, f"killed{number}.json")
-        log.count(number, 1)
+        log.apply((SourceBegan(number, f"killed{number}.json"), SourceRead(number, 1)))
         if number == 1:
-            log.end(number, "complete", "", len(content), sha256(content).digest())
+            digest = sha256(content).digest()
+            log.apply([SourceEnded(number, "complete", "", len(content), digest)])
         document = Document(content, 1, 1, "json")
         offered.append(Offered(document, sha256(content).digest(), number, f"killed{number}.json"))
-    Writer(bulk).write(build(offered, b"", coerce_scalars=False), log)
+    Writer(bulk).write(build(offered), log)
     bulk.close()
     store.close()
 

@@ -32,7 +32,7 @@ def log(db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def db(db_url: str, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> str:
     """A store of two imports, with a key of its own."""
-    monkeypatch.setenv("META_AUDIT_SIGNING_KEY", str(tmp_path / "keys" / "signing.key"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "keys"))
     for number, content in enumerate((ONE, TWO), 1):
         (tmp_path / f"{number}.json").write_bytes(content)
         assert run("ingest", tmp_path / f"{number}.json", "--db", db_url) == 0
@@ -48,7 +48,7 @@ def key(db: str, capsys) -> str:
 
 
 def test_key_file_is_for_its_owner_alone(db: str, tmp_path: Path, capsys) -> None:
-    path = tmp_path / "keys/signing.key"
+    path = tmp_path / "keys/meta-audit/signing.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text().startswith("PRIVATE+KEY+meta-audit+")
     path.chmod(0o640)
@@ -57,7 +57,7 @@ def test_key_file_is_for_its_owner_alone(db: str, tmp_path: Path, capsys) -> Non
 
 
 def test_a_broken_key_file_is_never_written_over(db: str, tmp_path: Path, capsys) -> None:
-    path = tmp_path / "keys/signing.key"
+    path = tmp_path / "keys/meta-audit/signing.key"
     path.write_text("broken")
     assert run("ingest", tmp_path / "1.json", "--db", db) == 4
     assert path.read_text() == "broken"
@@ -91,7 +91,7 @@ def test_what_a_failed_append_left_out_is_appended_later(
     log.mkdir()
     assert run("ingest", tmp_path / "1.json", "--db", db) == 4
     captured = capsys.readouterr()
-    assert "The import stands" in captured.err
+    assert "The import is saved" in captured.err
     assert "Import 3 complete" in captured.out
     log.rmdir()
     log.write_bytes(before[:-20])
@@ -177,7 +177,8 @@ def test_verify_proof_needs_no_store(db: str, tmp_path: Path, capsys) -> None:
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr  # no key was given
+    assert b"NOT VERIFIED" in done.stdout
 
 
 def test_prove_refuses_what_was_changed(db: str, capsys) -> None:

@@ -37,6 +37,7 @@ _NUMBERED: Final = {
     "attribution_sets": "set_id",
     "jobs": "job_key",
     "ledger_keys": "key_no",
+    "rejection_dismissals": "dismissal_no",
 }
 _ENDED: Final = "IN (SELECT import_id FROM import_results)"
 _UNSIGNED: Final = (
@@ -58,6 +59,12 @@ _UNSIGNED: Final = (
         " LEFT JOIN sources s ON s.source_id = r.source_id"
         f" WHERE r.result_no > ? AND (s.import_id IS NULL OR s.import_id {_ENDED})",
         "results",
+    ),
+    (
+        "dismissals",
+        f"SELECT dismissal_no FROM rejection_dismissals WHERE dismissal_no > ? AND (import_id {_ENDED}"  # noqa: S608, E501
+        " OR import_id NOT IN (SELECT import_id FROM imports))",
+        "dismissals",
     ),
     (
         "entries",

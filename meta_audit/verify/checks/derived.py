@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.verify.checks.jobs import HOUR_OFFSET
 from meta_audit.verify.report import Check
+from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.report import Damages, Kind
     from meta_audit.verify.work import Tallies, Work
 
 MOST_HOURS: Final = 1 << 31
@@ -49,7 +50,11 @@ _RESOLVED: Final = """
     JOIN documents d ON substr(d.sha256, 1, 8) = substr(r.sha256, 1, 8) AND d.sha256 = r.sha256
     JOIN ledger_entries e ON e.entry_index = d.document_id
     JOIN sources s ON s.source_id = e.source_id"""
-_RESOLUTIONS: Final = "SELECT rejection_id, import_id FROM rejection_resolutions"
+_RESOLUTIONS: Final = "SELECT rejection_id, import_id, entry_index FROM rejection_resolutions"
+_READ_BY: Final = """
+    SELECT 1 FROM rejections r JOIN sources s ON s.source_id = r.source_id
+    JOIN sources t ON t.uri = s.uri
+    WHERE t.import_id = ? AND r.rejection_id = ? AND r.reason = 'truncated' LIMIT 1"""
 
 
 def sum_indexed(work: Work, low: int, high: int) -> None:
@@ -87,15 +92,33 @@ def check_index(tallies: Tallies, session: Session, damages: Damages) -> None:
 
 
 def check_resolutions(work: Work) -> None:
-    """Check that exactly those rejections are resolved whose bytes are a document."""
-    for kind, sql in (
-        ("missing", f"{_RESOLVED} EXCEPT {_RESOLUTIONS}"),
-        ("added", f"{_RESOLUTIONS} EXCEPT {_RESOLVED}"),
-    ):
-        for rejection, import_id in work.session.query(sql):
-            work.damages.add(
-                Check.DERIVED,
-                "missing" if kind == "missing" else "added",
-                f"rejection_resolutions: rejection {rejection}, import {import_id}",
-                entry=rejection,
-            )
+    """Compare the resolutions of rejections with the rows that they follow from.
+
+    A rejection is resolved where its very bytes are a document; a torn record also where an
+    entry begins with its bytes, and a source of the same name was read by that import.
+    """
+    expected: dict[int, int] = dict(work.session.query(_RESOLVED))
+    torn = []
+    for rejection, import_id, entry in work.session.query(_RESOLUTIONS):
+        if entry is not None:
+            torn.append((rejection, import_id, entry))
+        elif expected.get(rejection) != import_id:
+            _differs(work, "added", rejection, import_id)
+        expected.pop(rejection, None)
+    for rejection, import_id in expected.items():
+        _differs(work, "missing", rejection, import_id)
+    for rejection, import_id, entry in torn:
+        if not _is_made_whole(work.session, rejection, import_id, entry):
+            _differs(work, "added", rejection, import_id)
+
+
+def _is_made_whole(session: Session, rejection: int, import_id: int, entry: int) -> bool:
+    """Check that the entry begins with the torn bytes, and that the import read that source."""
+    torn, whole = content_of(session, rejection), content_of(session, entry)
+    begins = torn and whole and len(whole) > len(torn) and whole.startswith(torn)
+    return bool(begins and session.query(_READ_BY, import_id, rejection))
+
+
+def _differs(work: Work, kind: Kind, rejection: int, import_id: int) -> None:
+    detail = f"rejection_resolutions: rejection {rejection}, import {import_id}"
+    work.damages.add(Check.DERIVED, kind, detail, entry=rejection)

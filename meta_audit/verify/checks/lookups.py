@@ -26,7 +26,7 @@ UNIQUE: Final = {
     "attribution_sets": "digest",
     "attribution_rules": "role, basis, trust, verdict",
     "jobs": "job_id, namespace_id",
-    "rejections": "sha256, reason",
+    "rejection_dismissals": "rejection_id",
     "import_results": "import_id",
     "source_results": "source_id",
     "checkpoints": "import_id",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import LedgerError, UsageError
-from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint, split_checkpoints
+from meta_audit.ledger.checkpoint import (
+    Checkpoint,
+    file_bytes,
+    note_parts,
+    open_checkpoint,
+    split_checkpoints,
+)
 from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.verify.report import Check
 
@@ -16,6 +21,10 @@ if TYPE_CHECKING:
     from meta_audit.verify.checks.checkpoints import Checkpoints
     from meta_audit.verify.checks.leaves import Heads
     from meta_audit.verify.report import Damages
+
+
+MAX_FILE: Final = 256 * 2**20
+"""Bytes of a file of checkpoints: 900,000 of them."""
 
 
 class Outside(NamedTuple):
@@ -30,7 +39,7 @@ class Outside(NamedTuple):
 def read_outside(
     paths: Sequence[str], kept: Iterable[str], damages: Damages
 ) -> tuple[list[Outside], list[str]]:
-    """Read files of checkpoints; return also those that end within one that the store has whole.
+    """Read files of checkpoints, and name those that end within one that the store has whole.
 
     `kept` are the notes of the store. Raises `UsageError` where a file cannot be read.
     """
@@ -38,30 +47,39 @@ def read_outside(
     ends = [note.encode() for note in kept]
     for path in paths:
         try:
-            content = Path(path).read_bytes().replace(b"\r\n", b"\n")
+            content = file_bytes(_read(path))
             end = _torn_end(content, ends)
-            text = content[: len(content) - end].decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the checkpoints in {path}: {error}") from error
-        if end:
-            torn.append(path)
-        try:
-            notes = split_checkpoints(text)
+            notes = split_checkpoints(content[: len(content) - end].decode())
+            if end:
+                torn.append(path)
             if not notes and not end:
                 raise LedgerError("it holds no checkpoint")
             for number, note in enumerate(notes, 1):
                 signed = Note.parse(note).text
                 where = f"{path}, checkpoint {number}"
                 found.append(Outside(where, note, Checkpoint.parse(signed), signed))
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read the checkpoints in {path}: not UTF-8 text") from error
         except LedgerError as error:
             damages.add(Check.OUTSIDE, "outside", f"{path}: {error}")
     return found, torn
 
 
+def _read(path: str) -> bytes:
+    """Read a file, also one that never ends."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the checkpoints in {path}: {error.strerror}") from error
+    if len(content) > MAX_FILE:
+        raise UsageError(f"cannot read the checkpoints in {path}: more than {MAX_FILE:,} bytes")
+    return content
+
+
 def _torn_end(content: bytes, kept: Sequence[bytes]) -> int:
-    """Return the length of a last checkpoint whose writing was cut off."""
-    parts = content.split(b"\n\n")
-    last = b"\n\n".join(parts[(len(parts) - 1) // 2 * 2 :])
+    """Return the number of bytes of a last checkpoint whose writing was cut off."""
+    last = (note_parts(content) or [b""])[-1]
     cut = any(note.startswith(last) and last.rstrip() != note.rstrip() for note in kept)
     return len(last) if cut else 0
 
@@ -75,7 +93,7 @@ def check_outside(
     since: int,
     damages: Damages,
 ) -> None:
-    """Check that the store has every checkpoint held outside, with the root of its leaves."""
+    """Check that each is one of the store's, and that its root is that of the leaves."""
     texts = {kept.text for kept in checkpoints.kept}
     origins = {kept.checkpoint.origin for kept in checkpoints.kept}
     for one in outside:

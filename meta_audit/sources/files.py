@@ -1,15 +1,19 @@
-"""Files opened so that nothing blocks, and what cannot be opened said by name."""
+"""Regular files, opened so that nothing blocks."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Final
 
+from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
+from meta_audit.sources.compression import Budget
+from meta_audit.sources.interface import Stamp
+from meta_audit.sources.stream import ByteStream, unreadable
 
 _KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
     (stat.S_ISDIR, "a directory"),
@@ -18,6 +22,44 @@ _KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+class File(ByteStream):
+    """A regular file. `status` is what the system said of it when it was found."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        status: os.stat_result | None = None,
+        budget: Budget | None = None,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        stamp = status and Stamp(
+            path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
+        )
+        super().__init__(display(path), stamp=stamp, budget=budget, block_bytes=block_bytes)
+        self._path = path
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open the file; raise `SourceError` (`source.changed`) when it changed while open."""
+        with open_file(self._path) as file:
+            before = os.fstat(file.fileno())
+            yield file
+            self._check_unchanged(before, os.fstat(file.fileno()))
+
+    def _check_unchanged(self, before: os.stat_result, after: os.stat_result) -> None:
+        if self.bytes_read == after.st_size and (
+            (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        ):
+            return
+        raise SourceError(
+            "source.changed",
+            f"it changed while it was read ({before.st_size} bytes before, {after.st_size} "
+            f"after, {self.bytes_read} read)",
+            advice="Read it again when nothing writes to it, or take a copy first.",
+        )
 
 
 def display(path: str) -> str:
@@ -43,20 +85,6 @@ def open_file(path: str) -> BinaryIO:
         file.close()
         raise
     return file
-
-
-def unreadable(error: OSError | ValueError) -> SourceError:
-    """Return the `SourceError` that says what the operating system said."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return SourceError("source.missing", "no such file or directory", advice="Check the path.")
-    if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return SourceError("source.not_regular", "a loop of symbolic links")
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return SourceError(
-        "source.unreadable",
-        f"cannot be read: {reason}",
-        advice="Check that it may be read, and that the disk is sound.",
-    )
 
 
 def digest(path: str) -> bytes:

@@ -36,7 +36,7 @@ def ingest(db: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, i
     else:
         for name in ("execute", "copy"):
             monkeypatch.setattr(psycopg.Cursor, name, noting(statements, name))
-    Import(store, Quiet(), jobs=0, coerce_scalars=False).run(find([str(path)]), [])
+    Import(store, Quiet()).run(find([str(path)]), [])
     executed = len(statements)
     monkeypatch.undo()
     after = count_rows(store.engine)

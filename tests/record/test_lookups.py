@@ -1,4 +1,4 @@
-"""Numbers of texts and pairs: one for each, whoever asks, in whatever order, remembered or not."""
+"""IDs of texts and pairs: one for each, whoever asks, in whatever order, remembered or not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meta_audit.record import lookups as dictionaries
-from meta_audit.record.lookups import Dictionaries
+from meta_audit.record.lookups import Lookups
 from meta_audit.store.opening import open_to_write
 from meta_audit.store.session import Session
 
@@ -36,11 +35,11 @@ CALLS = st.lists(
 
 
 @pytest.fixture
-def bulk(db_url: str) -> Iterator[Session]:
+def session(db_url: str) -> Iterator[Session]:
     store = open_to_write(db_url)
-    bulk = store.session()
-    yield bulk
-    bulk.close()
+    session = store.session()
+    yield session
+    session.close()
     store.close()
 
 
@@ -54,24 +53,23 @@ RELAXED = settings(
 @RELAXED
 @given(calls=CALLS, remembered=st.sampled_from([0, 2, 100]))
 def test_every_value_has_one_number(
-    bulk: Session, calls: list[tuple[str, list[object] | None]], remembered: int
+    session: Session, calls: list[tuple[str, list[object] | None]], remembered: int
 ) -> None:
     """In one transaction that is undone, so that every example begins with an empty store."""
-    before, dictionaries.REMEMBERED = dictionaries.REMEMBERED, remembered  # type: ignore[misc]
     numbers: dict[tuple[str, object], int] = {}
     values: dict[tuple[str, int], object] = {}
-    asked = Dictionaries(bulk)
-    bulk.begin()
+    asked = Lookups(session, remembered)
+    session.begin()
     try:
         for name, given_ in calls:
             if name == "forget":
                 asked.forget()
             elif name == "rollback":
-                bulk.rollback()
+                session.rollback()
                 asked.forget()
                 numbers.clear()
                 values.clear()
-                bulk.begin()
+                session.begin()
             else:
                 found = getattr(asked, name)(given_)
                 assert len(found) == len(given_ or [])
@@ -79,30 +77,29 @@ def test_every_value_has_one_number(
                     assert numbers.setdefault((name, value), number) == number
                     assert values.setdefault((name, number), value) == value
                     assert number > 0 or value == ()
-        check_rows(bulk, numbers)
+        check_rows(session, numbers)
     finally:
-        bulk.rollback()
-        dictionaries.REMEMBERED = before  # type: ignore[misc]
+        session.rollback()
 
 
-def check_rows(bulk: Session, numbers: dict[tuple[str, object], int]) -> None:
+def check_rows(session: Session, numbers: dict[tuple[str, object], int]) -> None:
     """The store says the same, and the numbers have no gaps."""
     asked: dict[str, dict[int, object]] = {}
     for (name, value), number in numbers.items():
         asked.setdefault(name, {})[number] = value
-    pairs = bulk.query(
+    pairs = session.query(
         'SELECT p.pair_id, k."key", p.value FROM meta_pairs p JOIN meta_keys k USING (key_id)'
     )
     stored = {
         "pairs": {number: (key, value) for number, key, value in pairs},
-        "terms": dict(bulk.query("SELECT term_id, term FROM terms")),
-        "identities": dict(bulk.query("SELECT identity_id, value FROM identities")),
-        "rules": {n: tuple(rest) for n, *rest in bulk.query("SELECT * FROM attribution_rules")},
+        "terms": dict(session.query("SELECT term_id, term FROM terms")),
+        "identities": dict(session.query("SELECT identity_id, value FROM identities")),
+        "rules": {n: tuple(rest) for n, *rest in session.query("SELECT * FROM attribution_rules")},
     }
     for name, rows in stored.items():
         assert rows == asked.get(name, {})
         assert sorted(rows) == list(range(1, len(rows) + 1))
-    members = bulk.query("SELECT set_id, rule_id, identity_id FROM attribution_members")
+    members = session.query("SELECT set_id, rule_id, identity_id FROM attribution_members")
     sets: dict[int, list[tuple[int, int]]] = {}
     for set_id, rule, identity in sorted(members):
         sets.setdefault(set_id, []).append((rule, identity))
@@ -110,9 +107,9 @@ def check_rows(bulk: Session, numbers: dict[tuple[str, object], int]) -> None:
     assert sets == expected
 
 
-def test_two_writers_share_the_numbers(bulk: Session) -> None:
+def test_two_writers_share_the_numbers(session: Session) -> None:
     """What one has added is found by the other, who had asked before."""
-    one, two = Dictionaries(bulk), Dictionaries(bulk)
+    one, two = Lookups(session), Lookups(session)
     assert two.terms(["a"]) == [1]
     assert one.terms(["b", "a"]) == [2, 1]
     assert two.terms(["c", "b", "a"]) == [3, 2, 1]

@@ -17,12 +17,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-import meta_audit.ingest.build
-import meta_audit.sources.file
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
-from meta_audit.ingest import chunks
+from meta_audit.ingest.options import Limits
 from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
@@ -32,8 +30,7 @@ from tests.conftest import Audit
 from tests.faults.documents import BROKEN
 from tests.faults.export import NS_PER_HOUR
 
-DICTIONARY: Final = b'"Meta":{"bacalhau.org/requester.id":"n-1"},"Tasks":[{"Name":"main","Engine"'
-COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected")
+COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected", "known_rejected")
 Table = set[tuple[Any, ...]]
 
 
@@ -149,7 +146,8 @@ class Model:
         self._count: Counter[str] = Counter()
         self._jobs: dict[tuple[str, str], Seen] = {}
         self._accepted: set[bytes] = set()
-        self._rejected: dict[tuple[bytes, str], tuple[int, str, int, bytes]] = {}
+        self._rejected: dict[tuple[bytes, str, str], tuple[int, str, int, bytes]] = {}
+        """By digest, reason and name of the source."""
         self._entries = 0
 
     def ingest(self, files: Sequence[tuple[Path, list[bytes]]], *, coerce: bool) -> None:
@@ -165,7 +163,7 @@ class Model:
         """Offer what was rejected and never accepted again."""
         unresolved = [
             place
-            for (digest_, reason), place in self._rejected.items()
+            for (digest_, reason, _), place in self._rejected.items()
             if digest_ not in self._accepted and reason != "truncated"
         ]
         for _, uri, line, document in unresolved:
@@ -177,7 +175,7 @@ class Model:
         rows = self.rows
         rows["rejection_resolutions"] = {
             (place[0],)
-            for (digest_, _), place in self._rejected.items()
+            for (digest_, _, _), place in self._rejected.items()
             if digest_ in self._accepted
         }
         return rows
@@ -200,8 +198,9 @@ class Model:
         try:
             record = parse(decode(document, "json"), document, coerce_scalars=coerce)
         except RejectedError as error:
-            self._count["rejected"] += 1
-            if (digest_, error.reason) not in self._rejected:
+            is_known = (digest_, error.reason, uri) in self._rejected
+            self._count["known_rejected" if is_known else "rejected"] += 1
+            if not is_known:
                 self._reject(uri, line, document, error)
             return
         self._accepted.add(digest_)
@@ -214,7 +213,7 @@ class Model:
         digest_, size = sha256(document).digest(), len(document)
         rejection = Rejection(error.reason, str(error), document, line, line, size, digest_, "json")
         number = self._next_entry(rejected_entry(rejection, uri))
-        self._rejected[digest_, error.reason] = (number, uri, line, document)
+        self._rejected[digest_, error.reason, uri] = (number, uri, line, document)
         what = error.reason, str(error), "json", digest_.hex(), size
         self.rows["rejections"].add((number, uri, line, line, *what))
         self.rows["evidence"].add((number, digest_.hex()))
@@ -309,21 +308,20 @@ def must_agree(audit: Audit, model: Model) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 149])
-def test_a_sequence_of_imports(
-    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_a_sequence_of_imports(audit: Audit, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     documents, model = Documents(seed), Model()
-    monkeypatch.setattr(meta_audit.ingest.build, "train", lambda _: DICTIONARY)
     for step in range(6):
-        monkeypatch.setattr(chunks, "CHUNK_DOCUMENTS", chance.choice([1, 3, 10, 40, 8_000]))
-        monkeypatch.setattr(chunks, "CHUNK_BYTES", chance.choice([1_000, 20_000, 16_000_000]))
-        block = chance.choice([500, 5_000, 1 << 20])
-        monkeypatch.setattr(meta_audit.sources.file, "BLOCK_BYTES", block)
+        limits = Limits(
+            chunk_documents=chance.choice([1, 3, 10, 40, 8_000]),
+            chunk_bytes=chance.choice([1_000, 20_000, 16_000_000]),
+            training_bytes=1,
+            block_bytes=chance.choice([500, 5_000, 1 << 20]),
+        )
         coerce = chance.random() < 0.3
         options = ["--coerce-scalars"] if coerce else []
         if step == 4:
-            audit.run("rejections", "retry", *options)
+            audit.run("rejections", "retry", *options, limits=limits)
             model.retry(coerce=coerce)
         else:
             files = []
@@ -332,7 +330,7 @@ def test_a_sequence_of_imports(
                 path.write_bytes(b"\n".join(some) + b"\n")
                 files.append((path, some))
             jobs = ["--jobs", chance.choice("0000124")]
-            audit.ingest(*(path for path, _ in files), *jobs, *options)
+            audit.ingest(*(path for path, _ in files), *jobs, *options, limits=limits)
             model.ingest(files, coerce=coerce)
         must_agree(audit, model)
     assert audit.faults() == []

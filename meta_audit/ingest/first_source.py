@@ -1,0 +1,47 @@
+"""Look for something to read before a store is made: a typo makes nothing."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from meta_audit.errors import NotFoundError, SourceError
+from meta_audit.sources import Source, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from meta_audit.ingest.chunks import Reporter
+    from meta_audit.sources import Found
+
+
+def with_first_source(found: Iterable[Found], reporter: Reporter) -> Iterator[Found]:
+    """Return the same sources, once one of them could be opened.
+
+    Raises `SourceError` where none can be read, and `NotFoundError` where there is none; then
+    nothing has been written.
+    """
+    found = iter(found)
+    passed: list[Found] = []
+    for one in found:
+        passed.append(one)
+        if isinstance(one, Source):
+            return chain(passed, found)
+    refused = [one for one in passed if isinstance(one, Unreadable)]
+    for one in refused:
+        error = SourceError(one.code, one.message, advice=one.advice)
+        reporter.refused(one.uri, error)
+    if refused:
+        raise SourceError(
+            refused[0].code,
+            f"none of {len(refused):,} sources can be read"
+            if len(refused) > 1
+            else f"{refused[0].uri}: {refused[0].message}",
+            advice="Nothing was written, and no store was made.",
+        )
+    raise NotFoundError(
+        f"nothing found: none of {len(passed):,} files is a job document"
+        if passed
+        else "nothing found: there is no file",
+        advice="Check that the directory is the right one, and mounted. No store was made.",
+    )

@@ -1,0 +1,142 @@
+"""Say that a name in a filter is unknown, and which known names are like it.
+
+Nothing here is asked for unless a question found nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.catalogue import REASONS
+from meta_audit.errors import NotFoundError
+from meta_audit.nul import escape_nul, unescape_nul
+from meta_audit.query.texts import storable
+from meta_audit.schema.text_digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meta_audit.search import Search
+    from meta_audit.store.session import Session
+
+LISTED: Final = 3
+"""Names that are offered."""
+LOOKED_AT: Final = 2_000
+"""Known names that are compared."""
+
+_KEY: Final = "SELECT 1 FROM meta_keys WHERE digest = ?"
+_KEYS: Final = f"SELECT key FROM meta_keys ORDER BY key_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
+_NAMESPACE: Final = """
+    SELECT 1 FROM jobs WHERE namespace_id = (SELECT term_id FROM terms WHERE digest = ?) LIMIT 1"""
+_NAMESPACES: Final = f"""
+    SELECT DISTINCT n.term FROM (
+        SELECT namespace_id FROM jobs ORDER BY job_key DESC LIMIT {LOOKED_AT}) j
+    JOIN terms n ON n.term_id = j.namespace_id"""  # noqa: S608
+_IN_ROLE: Final = """
+    SELECT 1 FROM identities i
+    JOIN attribution_members m ON m.identity_id = i.identity_id
+    JOIN attribution_rules r ON r.rule_id = m.rule_id
+    WHERE i.digest = ? AND r.role = ? LIMIT 1"""
+_IDS_IN_ROLE: Final = f"""
+    SELECT DISTINCT value FROM (
+        SELECT i.value FROM attribution_members m
+        JOIN attribution_rules r ON r.rule_id = m.rule_id
+        JOIN identities i ON i.identity_id = m.identity_id
+        WHERE r.role = ? LIMIT {LOOKED_AT}) found"""  # noqa: S608
+_SOURCE: Final = "SELECT 1 FROM sources WHERE replace(uri, ?, '') <> uri LIMIT 1"
+_SOURCES: Final = f"SELECT uri FROM sources ORDER BY source_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
+_IMPORT: Final = "SELECT 1 FROM imports WHERE import_id = ?"
+_NEWEST_IMPORT: Final = "SELECT max(import_id) FROM imports"
+
+
+_DOCUMENT: Final = """
+    SELECT 1 FROM documents
+    WHERE substr(sha256, 1, 8) >= ? AND substr(sha256, 1, 8) <= ? AND sha256 >= ? AND sha256 <= ?
+    LIMIT 1"""
+_DIGITS: Final = re.compile(r"[0-9a-fA-F]{8,64}")
+_OTHER_IDS: Final = {"e-": "an execution", "n-": "a node"}
+_FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
+
+
+def check_search(session: Session, search: Search) -> None:
+    """Raise `NotFoundError` for the first name in a search that the store does not know."""
+    for pair in search.pairs:
+        if not _is_known(session, _KEY, pair.key):
+            raise _unknown("Meta key", pair.key, _texts(session, _KEYS))
+    for role, value in (("client", search.client), ("requester", search.requester)):
+        if value is not None and not _is_known(session, _IN_ROLE, value, role):
+            raise _unknown(role, value, _texts(session, _IDS_IN_ROLE, role))
+    check_namespace(session, search.namespace)
+
+
+def check_namespace(session: Session, namespace: str | None) -> None:
+    """Raise `NotFoundError` for a namespace that no job has."""
+    if namespace is not None and not _is_known(session, _NAMESPACE, namespace):
+        raise _unknown("namespace", namespace, _texts(session, _NAMESPACES))
+
+
+def check_filter(
+    session: Session, reason: str | None, source: str | None, import_id: int | None
+) -> None:
+    """Raise `NotFoundError` for the first name in a filter of rejections that is unknown."""
+    if reason is not None:
+        groups = {name.split(".")[0] for name in REASONS if "." in name}
+        if reason not in groups | REASONS.keys():
+            raise _unknown("reason", reason, [*sorted(groups), *REASONS])
+    if source and not (storable(source) and session.query(_SOURCE, source)):
+        known = _texts(session, _SOURCES)
+        raise _unknown("source", source, [uri.rpartition("/")[2] for uri in known])
+    if import_id is not None and not session.query(_IMPORT, import_id):
+        newest = session.query(_NEWEST_IMPORT)[0][0]
+        advice = f"The newest import is {newest}." if newest else ""
+        raise NotFoundError(f"there is no import {import_id}", advice=advice)
+
+
+def other_meaning(session: Session, text: str) -> str:
+    """Say what a text is that no job has as its ID or name; empty where it is nothing known."""
+    if not storable(text):
+        return ""
+    if _DIGITS.fullmatch(text):
+        low = bytes.fromhex(text.lower().ljust(64, "0"))
+        high = bytes.fromhex(text.lower().ljust(64, "f"))
+        if session.query(_DOCUMENT, low[:8], high[:8], low, high):
+            return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
+    for role in ("client", "requester"):
+        if session.query(_IN_ROLE, digest(escape_nul(text)), role):
+            return f"It is a {role}: `meta-audit find --{role} {text}` lists its jobs."
+    if "=" in text:
+        return "To search by Meta, use `meta-audit find KEY=VALUE`."
+    for prefix, kind in _OTHER_IDS.items():
+        if text.startswith(prefix):
+            return f"It looks like the ID of {kind}; give the ID of the job."
+    if text.endswith(_FILES):
+        return "It looks like a file; `meta-audit ingest` takes files, here give a job."
+    return ""
+
+
+def _is_known(session: Session, sql: str, name: str, *more: str) -> bool:
+    return storable(name) and bool(session.query(sql, digest(escape_nul(name)), *more))
+
+
+def _texts(session: Session, sql: str, *parameters: str) -> list[str]:
+    return [unescape_nul(row[0]) for row in session.query(sql, *parameters)]
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFoundError:
+    like = nearest(name, known)
+    advice = f"Did you mean {' or '.join(like)}?" if like else ""
+    return NotFoundError(f"the store knows no {kind} {name}", advice=advice)
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that are most like a name: those that begin with it first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - nothing else needs it
+
+    folded: dict[str, str] = {}
+    for one in known:
+        folded.setdefault(one.casefold(), one)
+    wanted = name.casefold()
+    found = [text for text in folded if wanted and text.startswith(wanted)]
+    found += get_close_matches(wanted, folded, n=LISTED)
+    return [folded[text] for text in dict.fromkeys(found)][:LISTED]

@@ -1,0 +1,107 @@
+"""Find what the store has already: documents and sources, by their bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from meta_audit.store.frames import decompress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meta_audit.store.session import Session
+
+
+MOST_TORN: Final = 100_000
+"""Torn records that a run remembers; the newest of more."""
+_TORN: Final = """
+    SELECT s.uri, r.rejection_id, r.ordinal FROM rejections r
+    JOIN sources s ON s.source_id = r.source_id
+    LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
+    WHERE r.reason = 'truncated' AND r.size > 0 AND x.rejection_id IS NULL
+    ORDER BY r.rejection_id DESC LIMIT ?"""
+
+
+_NEWEST: Final = """
+    SELECT r.size, r.sha256, r.documents, r.rejected, r.status FROM sources s
+    JOIN source_results r ON r.source_id = s.source_id
+    WHERE s.uri = ? AND r.status IN ('complete', 'known', 'truncated')
+    ORDER BY r.result_no DESC LIMIT 1"""
+
+
+class KnownSource(NamedTuple):
+    """A source whose very bytes were read before, completely, with nothing rejected."""
+
+    size: int
+    sha256: bytes
+    documents: int
+
+
+class Earlier(NamedTuple):
+    """An earlier reading of a source."""
+
+    size: int
+    sha256: bytes
+    documents: int
+    is_torn: bool
+    """Whether the last document was torn, and is counted."""
+
+
+class Torn(NamedTuple):
+    """A record that ended too early when its source was read before."""
+
+    rejection_id: int
+    ordinal: int
+    content: bytes
+
+
+class Known:
+    """Evidence that the store has."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._torn: dict[str, list[tuple[int, int]]] | None = None
+
+    def documents(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Return those of these SHA-256 that are documents of the store."""
+        if not digests or not self._session.query("SELECT 1 FROM documents LIMIT 1"):
+            return set()
+        sql = "SELECT sha256 FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS"
+        return {row[0] for row in self._session.among(sql, sorted([d[:8] for d in digests]))}
+
+    def has_source_of_size(self, size: int) -> bool:
+        """Tell whether a source of that size was read: only then is it worth hashing a file."""
+        return bool(
+            self._session.query("SELECT 1 FROM source_results WHERE size = ? LIMIT 1", size)
+        )
+
+    def source(self, sha256: bytes, size: int) -> KnownSource | None:
+        """Return an earlier reading of the same bytes that left nothing to do."""
+        sql = (
+            "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
+            " AND status IN ('complete', 'known') AND rejected = 0 LIMIT 1"
+        )
+        rows = self._session.query(sql, size, sha256)
+        return KnownSource(size, sha256, rows[0][0]) if rows else None
+
+    def newest_reading(self, uri: str) -> Earlier | None:
+        """Return the newest reading of a source in which nothing was rejected but a torn end."""
+        rows = self._session.query(_NEWEST, uri)
+        if not rows:
+            return None
+        size, sha256, documents, rejected, status = rows[0]
+        is_torn = status == "truncated"
+        return Earlier(size, bytes(sha256), documents, is_torn) if rejected == is_torn else None
+
+    def torn(self, uri: str) -> list[Torn]:
+        """Return the torn records of a source that nothing has resolved when the run began."""
+        if self._torn is None:
+            self._torn = {}
+            for name, rejection_id, ordinal in self._session.query(_TORN, MOST_TORN):
+                self._torn.setdefault(name, []).append((rejection_id, ordinal))
+        found = []
+        for rejection_id, ordinal in self._torn.get(uri, ()):
+            sql = "SELECT content FROM rejections WHERE rejection_id = ?"
+            ((frame,),) = self._session.query(sql, rejection_id)
+            found.append(Torn(rejection_id, ordinal, decompress(bytes(frame), b"")))
+        return found

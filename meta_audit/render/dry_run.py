@@ -1,0 +1,32 @@
+"""The result of a dry run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.ingest.result import Counts, plain
+from meta_audit.render.import_result import count_lines
+from meta_audit.render.layout import count
+from meta_audit.render.page import Page
+
+if TYPE_CHECKING:
+    from meta_audit.render.layout import Screen
+
+FORMAT: Final = "meta-audit/dry-run/1"
+
+
+class DryRunPage(Page[Counts]):
+    """Show what an import would do. Its JSON is one line, as that of an import."""
+
+    indent = 0
+
+    def text(self, screen: Screen) -> str:  # noqa: ARG002 - as every page
+        """Return the counts."""
+        counts = self.result
+        read = f"{count(counts.documents, 'document')} from {count(counts.sources, 'source')}"
+        lines = [f"Dry run: {read}. Nothing was written.", *count_lines(counts)]
+        return "".join(f"{line}\n" for line in lines)
+
+    def value(self) -> object:
+        """Return the counts."""
+        return {"format": FORMAT, **plain(self.result)}

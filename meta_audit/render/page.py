@@ -1,0 +1,47 @@
+"""The interface of this package: a result, as each format shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msgspec import Struct
+
+    from meta_audit.render.layout import Screen
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Result]):
+    """Show one kind of result. A subclass says how it is laid out as text."""
+
+    indent: ClassVar[int] = 2
+    """Of JSON; 0 writes it on one line."""
+
+    result: Result
+
+    def text(self, screen: Screen) -> str:
+        """Return lines for people, every value in them escaped."""
+        raise NotImplementedError
+
+    def value(self) -> object:
+        """Return the whole content, for JSON."""
+        return self.result
+
+    def notes(self) -> Sequence[str]:
+        """Return lines for stderr: what a reader of any format should know, escaped."""
+        return ()
+
+
+class Listing(Page[Result]):
+    """Show a result that is a list: NDJSON and CSV have a line for each row."""
+
+    row: ClassVar[type[Struct]]
+
+    def rows(self) -> Sequence[Struct]:
+        """Return the rows; each is a `row`."""
+        raise NotImplementedError
