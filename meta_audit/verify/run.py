@@ -236,8 +236,6 @@ class Verification:
     def _not_asked_for(self) -> Iterator[str]:
         if not self._against:
             yield "checkpoints held outside the store (--against)"
-        if not self._deep:
-            yield "documents parsed again (--deep)"
 
     def _readings(self) -> tuple[OtherReading, ...]:
         return tuple(sorted(self._tallies.readings, key=lambda reading: reading.entry)[:SHOWN])

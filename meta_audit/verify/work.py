@@ -152,13 +152,18 @@ class Work:
         rows = decode_if_entry(entry)
         if not isinstance(rows, AcceptedEntry):
             return
-        readings = self._readings(index, rows)
-        if entry in readings:
+        failed = ""
+        entries: list[bytes] = []
+        try:
+            entries = self._readings(index, rows)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            failed = f"this version fails to read it: {error!r}"
+        if entry in entries:
             return
         self.reading_count += 1
         if len(self.readings) < KEPT_PER_PART:
-            told = [difference(rows, decode_entry(said), READ) for said in readings]
-            detail = min(told, key=len) if told else "this version does not take the document"
+            told = [difference(rows, decode_entry(said), READ) for said in entries]
+            detail = failed or min(told, key=len, default="this version does not take the document")
             self.readings.append(OtherReading(index, rows.job_id, detail))
 
     def _readings(self, index: int, rows: AcceptedEntry) -> list[bytes]:
