@@ -2,7 +2,7 @@
 
 from typing import Final
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """Newest migration, the one that this code works with."""
 VERSION_TABLE: Final = "meta_audit_version"
 """Holds the revision of a store. The name is our own: others use Alembic too."""

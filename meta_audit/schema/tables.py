@@ -407,6 +407,13 @@ checkpoints = _table(
     _text("note", "the signed note, exactly"),
     clustered=False,
 )
+writer_lock = _table(
+    "writer_lock",
+    "The row that the writer of the store locks on PostgreSQL, so that there is one at a time and "
+    "only who may import can keep others out. It says nothing.",
+    _key("lock_id", "1"),
+    clustered=False,
+)
 schema_comments = _table(
     "schema_comments",
     "What every table, view and column means, for engines that keep no comments.",
@@ -416,7 +423,8 @@ schema_comments = _table(
     clustered=True,
 )
 
-FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name != "schema_comments")
+OTHER_TABLES: Final = ("schema_comments", "writer_lock")
+FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
 """Tables whose rows are never updated or deleted."""
 
 

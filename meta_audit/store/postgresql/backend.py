@@ -11,7 +11,7 @@ from meta_audit.errors import StoreError, UsageError
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.postgresql.roles import role_statements
-from meta_audit.store.postgresql.session import LOCK_STATEMENT, PostgresqlSession
+from meta_audit.store.postgresql.session import PostgresqlSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,8 @@ READING: Final = (
     " SET idle_in_transaction_session_timeout = '1d'; SET default_transaction_read_only = on"
 )
 """A verification holds one state while its processes work; it keeps nobody out."""
+UPGRADE_LOCK: Final = "SELECT pg_advisory_xact_lock(1296393313, hashtext(current_schema()))"
+"""Excludes another upgrade, also where there is no table yet."""
 UNSAFE: Final = "fsync", "full_page_writes", "synchronous_commit"
 _RELATIONS: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -135,7 +137,9 @@ def begin_upgrade(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.exec_driver_sql("SET LOCAL lock_timeout = '600s'")
-    connection.exec_driver_sql(LOCK_STATEMENT)
+    connection.exec_driver_sql(UPGRADE_LOCK)
+    if connection.exec_driver_sql(f"{_RELATIONS} c.relname = 'writer_lock'").first():
+        connection.exec_driver_sql("LOCK TABLE writer_lock IN EXCLUSIVE MODE")
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
         raise StoreError(

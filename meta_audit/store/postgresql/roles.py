@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
-from meta_audit.schema.tables import FACT_TABLES
+from meta_audit.schema.tables import FACT_TABLES, OTHER_TABLES
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
@@ -36,7 +36,7 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
     """Return the SQL that makes the roles and gives them their rights in a store."""
     schema = _quote(session.value("SELECT current_schema()"))
     relations = sorted(session.query(_NAMES))
-    ours = {*FACT_TABLES, "schema_comments", VERSION_TABLE, OLD_VERSION_TABLE}
+    ours = {*FACT_TABLES, *OTHER_TABLES, VERSION_TABLE, OLD_VERSION_TABLE}
     tables = [f"{schema}.{name}" for name, kind in relations if kind == "r" and name in ours]
     views = [f"{schema}.{name}" for name, kind in relations if kind == "v" and name[:2] == "v_"]
     facts = [f"{schema}.{name}" for name in sorted(FACT_TABLES)]
@@ -54,6 +54,7 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
         f"GRANT USAGE ON SCHEMA {schema} TO {importer}, {auditor}",
         f"GRANT SELECT ON {every} TO {importer}, {auditor}",
         f"GRANT INSERT ON {', '.join(facts)} TO {importer}",
+        f"GRANT UPDATE (lock_id) ON {schema}.writer_lock TO {importer}",
     ]
 
 

@@ -1,9 +1,9 @@
 """A session on PostgreSQL.
 
-One writer at a time, as on SQLite: a transaction begins by taking an advisory lock, so that each
-new number is the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by
-binary COPY straight into their tables, in a thread: the server works on the rows of one table
-while those of the next are made (docs/adr/0007).
+One writer at a time, as on SQLite: a transaction begins by locking a row, so that each new number
+is the last one plus one, nothing conflicts, and the ledger has no gaps. Rows go by binary COPY
+straight into their tables, in a thread: the server works on the rows of one table while those of
+the next are made (docs/adr/0007).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format, TransactionStatus
 
-from meta_audit.errors import StoreError, TransientStoreError
+from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
 from meta_audit.schema.tables import metadata
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     from meta_audit.store.retry import Retry
 
-LOCK: Final = 0x4D457461
-"""First number of the writers' advisory lock; the second one stands for the schema."""
-LOCK_STATEMENT: Final = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
+LOCK_ROW: Final = "SELECT lock_id FROM writer_lock WHERE lock_id = 1 FOR UPDATE"
+"""It needs a right that importers have and auditors do not, unlike an advisory lock."""
 SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 KEYS_PER_QUERY: Final = 50_000
 MOST_UNSENT: Final = 64_000_000
@@ -159,7 +158,7 @@ class PostgresqlSession(Session):
     # Writing
 
     def begin(self) -> None:
-        """Take the writers' lock; wait for other writers."""
+        """Lock the writers' row; wait for other writers."""
         self._first_rows.clear()
         ends = time.monotonic() + self.retry.busy_seconds
         while True:
@@ -167,7 +166,11 @@ class PostgresqlSession(Session):
                 driver = self._connected()
                 driver.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
                 self._inside = True
-                driver.execute(LOCK_STATEMENT)
+                if driver.execute(LOCK_ROW).fetchone() is None:
+                    raise DamagedStoreError(
+                        f"the store {self.name} is damaged: writer_lock has no row",
+                        advice="Run `meta-audit verify`, and restore the store from a backup.",
+                    )
             except psycopg.Error as error:
                 failed = self._failed(error)
                 self.rollback()
