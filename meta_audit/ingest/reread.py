@@ -38,6 +38,7 @@ def kept_chunks(session: Session, limits: Limits) -> Iterator[Chunk]:
     sql = "SELECT dictionary_id, content FROM compression_dictionaries"
     dictionaries.update({number: bytes(content) for number, content in session.query(sql)})
     at, number = (-1, -1), 0
+    counted: set[str] = set()
     while rows := session.query(_LIVE, *at, newest, limits.first_chunk_documents):
         at = rows[-1][:2]
         chunk = Chunk(is_full=True)
@@ -46,7 +47,8 @@ def kept_chunks(session: Session, limits: Limits) -> Iterator[Chunk]:
             if uri not in numbers:
                 number += 1
                 numbers[uri] = number
-                chunk.events.append(SourceBegan(number, uri))
+                chunk.events.append(SourceBegan(number, uri, is_counted=uri not in counted))
+                counted.add(uri)
             content = decompress(bytes(frame), dictionaries[dictionary])
             # The format is not kept: whoever reads it tries both.
             document = Document(content, ordinal, line, "json")

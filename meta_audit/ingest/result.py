@@ -62,7 +62,7 @@ class Counts:
         """Count what happened to sources."""
         for event in events:
             if isinstance(event, SourceBegan):
-                self.sources += 1
+                self.sources += event.is_counted
             elif isinstance(event, SourceRead):
                 self.documents += event.known
                 self.unchanged += event.known

@@ -1,4 +1,4 @@
-"""A batch: documents as columns, ready to be written.
+"""Hold documents as columns, ready to be written.
 
 A `Batch` is plain lists. It refers to terms, pairs and identities by local IDs; the writer maps
 these to the IDs of the store.

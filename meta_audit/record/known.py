@@ -44,7 +44,7 @@ class Earlier(NamedTuple):
     sha256: bytes
     documents: int
     is_torn: bool
-    """Whether the last document was torn, and is counted."""
+    """The last document was torn; it is counted."""
 
 
 class Torn(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
+from meta_audit.record.quarantine import Quarantine
 from meta_audit.record.writer import Writer
 from meta_audit.store.session import Session
 
@@ -84,6 +85,22 @@ class _Known(Known):
         return super().documents(digests) | self.added.intersection(digests)
 
 
+class _Quarantine(Quarantine):
+    """Rejections that the store has, and what earlier batches would have added."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._added: set[tuple[bytes, str, str]] = set()
+
+    def known(self, rejected: list[Rejected], sources: SourceLog) -> set[tuple[bytes, str, str]]:
+        """Return digest, reason and source of the rejections of these bytes."""
+        known = super().known(rejected, sources) | self._added
+        for one in rejected:
+            uri = sources.uri(one.source)
+            self._added.add((one.rejection.sha256, one.rejection.reason, uri))
+        return known
+
+
 class Preview(Writer):
     """A writer that writes nothing. It remembers every document and job of the run."""
 
@@ -92,19 +109,10 @@ class Preview(Writer):
         self.known = self._known = self._evidence = _Known(session)
         self._lookups = Lookups(self._session, remembered=sys.maxsize)
         self._jobs: dict[Any, Job] = {}
-        self._rejected: set[tuple[bytes, str, str]] = set()
+        self._quarantine = _Quarantine(self._session)
 
     def _remembered(self) -> dict[Any, Job]:
         return self._jobs
-
-    def _rejected_before(
-        self, rejected: list[Rejected], sources: SourceLog
-    ) -> set[tuple[bytes, str, str]]:
-        before = super()._rejected_before(rejected, sources) | self._rejected
-        for one in rejected:
-            key = (one.rejection.sha256, one.rejection.reason, sources.uri(one.source))
-            self._rejected.add(key)
-        return before
 
     def _done(self, batch: Batch, accepted: list[int], matcher: Matcher) -> None:
         columns: Accepted = batch.accepted

@@ -1,4 +1,4 @@
-"""Signs a checkpoint at the end of each import, in the transaction that ends it.
+"""Sign a checkpoint at the end of each import, in the transaction that ends it.
 
 The tree goes on from the frontier of the checkpoint before, so that the cost of a checkpoint
 is that of the entries since.
@@ -40,7 +40,7 @@ class Sealed(NamedTuple):
 
 
 class Sealer:
-    """Makes the checkpoint of one import."""
+    """Make the checkpoint of one import."""
 
     def __init__(self, session: Session, key: SigningKey) -> None:
         self._session = session

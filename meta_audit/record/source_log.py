@@ -32,6 +32,8 @@ class SourceBegan(Struct, frozen=True, gc=False):
 
     source: int
     uri: str
+    is_counted: bool = True
+    """False for a source of which an earlier part was read in this run."""
 
 
 class SourceRead(Struct, frozen=True, gc=False):

@@ -17,6 +17,7 @@ from meta_audit.record.batch import NO_ENTRY
 from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
+from meta_audit.record.quarantine import Quarantine
 from meta_audit.record.versions import Matcher, StoreIds
 from meta_audit.schema.tables import columns
 from meta_audit.store.session import row, rows
@@ -33,18 +34,6 @@ NS_PER_HOUR: Final = 3_600_000_000_000
 RANK_BITS: Final = 32
 """Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
-_REJECTED: Final = """
-    SELECT r.sha256, r.reason, s.uri FROM rejections r
-    JOIN sources s ON s.source_id = r.source_id WHERE r.sha256 AMONG KEYS"""
-_RESOLVED: Final = """
-    SELECT r.rejection_id, s.import_id
-    FROM rejections r
-    JOIN documents d ON substr(d.sha256, 1, 8) = substr(r.sha256, 1, 8) AND d.sha256 = r.sha256
-    JOIN ledger_entries e ON e.entry_index = d.document_id
-    JOIN sources s ON s.source_id = e.source_id
-    WHERE r.sha256 AMONG KEYS AND NOT EXISTS (
-        SELECT 1 FROM readings q WHERE q.reading_id = d.document_id) AND NOT EXISTS (
-        SELECT 1 FROM rejection_resolutions x WHERE x.rejection_id = r.rejection_id)"""
 
 
 @dataclass(slots=True)
@@ -92,6 +81,7 @@ class Writer:
         self._session = session
         self._known = Known(session)
         self._lookups = Lookups(session)
+        self._quarantine = Quarantine(session)
         self._compression: dict[bytes, int] = dict(NO_DICTIONARY)
 
     def newest_dictionary(self) -> bytes:
@@ -149,11 +139,11 @@ class Writer:
         self._insert_versions(batch, matcher, ids, written)
         self._insert_observations(accepted, matcher, ids, new)
         self._insert_activity(batch, matcher, new, ids.identities, written)
-        self._insert_rejections(new)
+        self._quarantine.insert(new.rejected, new.ledger_index, new.source_ids)
         written.reread = self._insert_readings(accepted, new)
         self._insert_leaves(accepted, new)
-        self._resolve_torn(sources)
-        self._resolve(
+        self._quarantine.resolve_torn(sources)
+        self._quarantine.resolve(
             [accepted.sha256[n] for n in new.accepted]
             + [document.rejection.sha256 for document in new.rejected]
         )
@@ -186,7 +176,7 @@ class Writer:
             if digest not in known
             and (digest not in first or accepted.place[first[digest]] > r.place)
         ]
-        fresh, known_rejected = self._sort_rejections(rejected, sources)
+        fresh, known_rejected = self._quarantine.sort(rejected, sources)
         sources.add_rows(
             self._session, {accepted.source[n] for n in first.values()} | {r.source for r in fresh}
         )
@@ -214,30 +204,6 @@ class Writer:
 
     def _insert(self, table: str, values: Values) -> None:
         self._session.insert(table, columns(table), values)
-
-    def _rejected_before(
-        self,
-        rejected: list[Rejected],
-        sources: SourceLog,  # noqa: ARG002 - for what is remembered in its place
-    ) -> set[tuple[bytes, str, str]]:
-        """Return digest, reason and source of the rejections that the store has of these bytes."""
-        digests = sorted({r.rejection.sha256 for r in rejected})
-        found = self._session.among(_REJECTED, digests)
-        return {(bytes(sha256), reason, uri) for sha256, reason, uri in found}
-
-    def _sort_rejections(
-        self, rejected: list[Rejected], sources: SourceLog
-    ) -> tuple[list[Rejected], list[Rejected]]:
-        """Tell the rejections that are new from those that a source of that name had before."""
-        known = self._rejected_before(rejected, sources)
-        fresh: list[Rejected] = []
-        before: list[Rejected] = []
-        for document in rejected:
-            uri = sources.uri(document.source)
-            key = (document.rejection.sha256, document.rejection.reason, uri)
-            (before if key in known else fresh).append(document)
-            known.add(key)
-        return fresh, before
 
     def _insert_documents(self, batch: Batch, new: _New) -> None:
         if not new.accepted:
@@ -363,20 +329,6 @@ class Writer:
         self._insert("job_events", rows(events))
         self._insert("findings", rows(findings))
 
-    def _insert_rejections(self, new: _New) -> None:
-        values = []
-        for document in new.rejected:
-            r = document.rejection
-            at = (
-                new.ledger_index[document.place],
-                new.source_ids[document.source],
-                r.ordinal,
-                r.line,
-            )
-            what = r.reason, r.message, r.format, r.sha256, r.size, document.content
-            values.append((*at, *what))
-        self._insert("rejections", rows(values))
-
     def _insert_leaves(self, a: Accepted, new: _New) -> None:
         leaves = [(a.place[n], a.leaf_hash[n], a.source[n]) for n in new.accepted]
         leaves += [(r.place, r.leaf_hash, r.source) for r in new.rejected]
@@ -385,41 +337,6 @@ class Writer:
             for place, leaf, source in sorted(leaves)
         ]
         self._insert("ledger_entries", rows(entries))
-
-    def _resolve(self, digests: list[bytes]) -> None:
-        """Resolve rejections whose very bytes were accepted, now or before."""
-        if not digests or not self._session.query("SELECT 1 FROM rejections LIMIT 1"):
-            return
-        found = self._session.among(_RESOLVED, sorted(set(digests)))
-        resolved = [(rejection, import_id, None) for rejection, import_id in found]
-        self._insert("rejection_resolutions", rows(resolved))
-
-    def _resolve_torn(self, sources: SourceLog) -> None:
-        """Resolve records that were torn, and came in whole from a source of the same name."""
-        if not sources.completed:
-            return
-        whole = sorted({record.sha256 for record in sources.completed})
-        entries: dict[bytes, int] = {}
-        for sql, keys in (
-            ("SELECT sha256, rejection_id FROM rejections WHERE sha256 AMONG KEYS", whole),
-            (
-                "SELECT sha256, document_id FROM documents WHERE substr(sha256, 1, 8) AMONG KEYS",
-                sorted({digest[:8] for digest in whole}),
-            ),
-        ):
-            entries.update(
-                {bytes(sha256): index for sha256, index in self._session.among(sql, keys)}
-            )
-        sql = "SELECT rejection_id FROM rejection_resolutions WHERE rejection_id AMONG KEYS"
-        torn = {record.rejection_id: record.sha256 for record in sources.completed}
-        for (rejection_id,) in self._session.among(sql, sorted(torn)):
-            del torn[rejection_id]
-        resolved = [
-            (rejection_id, sources.import_id, entries[sha256])
-            for rejection_id, sha256 in torn.items()
-            if sha256 in entries
-        ]
-        self._insert("rejection_resolutions", rows(resolved))
 
 
 class _Chosen:

@@ -55,7 +55,7 @@ def test_nothing_differs_with_the_same_parser(audit: Audit, tmp_path: Path) -> N
 def test_what_differs_is_appended_and_answers(filled: Audit, size: int) -> None:
     before = filled.raw()
     result = reread(filled, renamed, first_chunk_documents=size)
-    assert (result.counts.documents, result.counts.changed) == (7, 3)
+    assert (result.counts.documents, result.counts.changed, result.counts.sources) == (7, 3, 2)
     after = filled.raw()
     assert all(rows <= after[name] for name, rows in before.items())
     assert meta(filled) == [
