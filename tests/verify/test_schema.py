@@ -11,12 +11,14 @@ from typing import Final
 import msgspec
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from meta_audit.errors import DamagedStoreError, StoreError
 from meta_audit.model import Finding, JobRecord
 from meta_audit.parse.readings import readings
 from meta_audit.query.identify import identify
-from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
+from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE, migrate
+from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
@@ -168,21 +170,7 @@ def test_verify_locks_nobody_out(postgres: Server, tmp_path: Path) -> None:
 def aged(factory: StoreFactory, grown: Grown) -> Iterator[str]:
     """A store whose version table has the name that Alembic gives."""
     db = factory.copy(grown.db)
-    if isinstance(factory, PostgresDatabases):
-        _execute(
-            db,
-            f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}",
-            f"ALTER TABLE {OLD_VERSION_TABLE} RENAME CONSTRAINT {VERSION_TABLE}_pkc"
-            f" TO {OLD_VERSION_TABLE}_pkc",
-        )
-    else:
-        _execute(
-            db,
-            f"CREATE TABLE {OLD_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
-            f" CONSTRAINT {OLD_VERSION_TABLE}_pkc PRIMARY KEY (version_num))",
-            f"INSERT INTO {OLD_VERSION_TABLE} SELECT * FROM {VERSION_TABLE}",
-            f"DROP TABLE {VERSION_TABLE}",
-        )
+    _age(db)
     yield db
     factory.drop(db)
 
@@ -240,6 +228,25 @@ def test_a_store_without_its_revision_is_damaged(
         open_to_read(db)
 
 
+def _age(db: str) -> None:
+    """Give the version table the name that Alembic gives."""
+    if "://" in db:
+        _execute(
+            db,
+            f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}",
+            f"ALTER TABLE {OLD_VERSION_TABLE} RENAME CONSTRAINT {VERSION_TABLE}_pkc"
+            f" TO {OLD_VERSION_TABLE}_pkc",
+        )
+    else:
+        _execute(
+            db,
+            f"CREATE TABLE {OLD_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
+            f" CONSTRAINT {OLD_VERSION_TABLE}_pkc PRIMARY KEY (version_num))",
+            f"INSERT INTO {OLD_VERSION_TABLE} SELECT * FROM {VERSION_TABLE}",
+            f"DROP TABLE {VERSION_TABLE}",
+        )
+
+
 def _execute(db: str, *statements: str) -> None:
     if "://" in db:
         with psycopg.connect(harmless.libpq(db), autocommit=True) as driver:
@@ -272,3 +279,17 @@ def test_a_program_that_reads_otherwise_finds_no_damage(
     assert "U+200B" in first.detail
     (step,) = [step for step in report.steps if step.number == 11]
     assert step.status == "warning"
+
+
+def test_an_upgraded_store_has_the_schema_of_a_new_one(
+    factory: StoreFactory, tmp_path: Path, capsys
+) -> None:
+    db = factory.new()
+    engine = sa.create_engine(locate(db))
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "0001")
+    engine.dispose()
+    _age(db)
+    assert run("db", "upgrade", "--db", db) == 0
+    report = verify(db)
+    assert (report.damages, unchecked(report)) == ((), [])
