@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from tests.clusters import programs
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
-from tests.verify.stores import grow, run, verify
+from tests.verify.stores import grow, run, unchecked, verify
 
 SQLITE: Final[dict[str, tuple[str, ...]]] = {
     "vacuum": ("VACUUM",),
@@ -212,7 +212,7 @@ def _execute(db: str, statements: tuple[str, ...]) -> None:
 
 def _alarm(name: str, db: str) -> list[str]:
     report = verify(db)
-    said = [damage.detail for damage in report.damages] + list(report.not_checked)
+    said = [damage.detail for damage in report.damages] + unchecked(report)
     return [f"{name}: {report.verdict} {said[:3]}"] if said or report.verdict != "intact" else []
 
 

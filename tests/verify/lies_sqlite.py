@@ -13,7 +13,14 @@ from meta_audit.schema.tables import FACT_TABLES, metadata
 
 Lie = Callable[["Liar"], str]
 """Tells one lie; what was done, or nothing where there was nothing to do."""
-INDEXED: Final = ("jobs", "terms", "meta_keys", "meta_pairs", "identities", "job_versions")
+UNIQUE: Final = {
+    "jobs": "job_id",
+    "terms": "digest",
+    "meta_keys": "digest",
+    "meta_pairs": "digest",
+    "identities": "digest",
+}
+"""Tables with a unique column."""
 STRICT: Final = r",?\s*STRICT\s*$"
 ALIKE: Final = (("terms", "identities"), ("meta_entries", "pair_jobs"), ("tasks", "observations"))
 
@@ -130,74 +137,46 @@ def table_dropped(one: Liar) -> str:
     return name
 
 
-def _twin(one: Liar, change: str) -> str:
-    """Put the index of a twin of the table, with other rows, in the place of the table's own."""
-    table = one.chance.choice(INDEXED)
-    rows = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
-    index = one.chance.choice([name for (name,) in one.run(rows, table)])
-    sql = one.sql(table)
-    one.run(re.sub(rf'CREATE TABLE "?{table}"?', "CREATE TABLE twin", sql, count=1))
+def _twin(one: Liar, *changes: str) -> str:
+    """Put the index of a changed copy of a table in the place of the table's own."""
+    table, key = one.chance.choice(list(UNIQUE.items()))
+    index = f"sqlite_autoindex_{table}_1"
+    one.run(re.sub(rf'CREATE TABLE "?{table}"?', "CREATE TABLE twin", one.sql(table), count=1))
     one.run(f"INSERT INTO twin SELECT * FROM {table}")
-    keys = [row[2] for row in one.run(f"PRAGMA index_info({index})")]
-    key = one.chance.choice(keys)
-    first, second = (
-        one.run(f'SELECT "{key}", rowid FROM twin WHERE 1 LIMIT 2')
-        if (table != "job_versions")
-        else ((0, 1), (0, 2))
-    )
-    if table == "job_versions":
-        one.run("UPDATE twin SET name_id = name_id + 1, attribution_set = attribution_set + 1")
-    elif change == "swap" and first[0] != second[0]:
-        one.run(f'UPDATE twin SET "{key}" = ? WHERE rowid = ?', b"\0" if _blob(first) else -1, -1)
-        free = b"free" if _blob(first) else "free"
-        one.run(f'UPDATE twin SET "{key}" = ? WHERE rowid = ?', free, first[1])
-        one.run(f'UPDATE twin SET "{key}" = ? WHERE rowid = ?', first[0], second[1])
-        one.run(f'UPDATE twin SET "{key}" = ? WHERE rowid = ?', second[0], first[1])
-    elif change == "missing":
-        one.run("DELETE FROM twin WHERE rowid = ?", first[1])
-    else:
-        key_columns = [c.name for c in metadata.tables[table].primary_key.columns]
-        names = [c.name for c in metadata.tables[table].columns]
-        ghost = [
-            "1000000"
-            if n in key_columns
-            else "x'00'"
-            if n == "digest"
-            else "'ghost'"
-            if n == "job_id"
-            else f'"{n}"'
-            for n in names
-        ]
-        one.run(f"INSERT INTO twin SELECT {', '.join(ghost)} FROM {table} LIMIT 1")
-    if not index.startswith("sqlite_autoindex"):
-        made = (
-            one.sql(index).replace(f" {index} ", " twin_index ").replace(f"ON {table} ", "ON twin ")
-        )
-        one.run(made)
-        other = "twin_index"
-    else:
-        other = index.replace(table, "twin")
+    for change in changes:
+        one.run(change.format(key=key))
     roots = dict(one.run("SELECT name, rootpage FROM sqlite_master"))
     with one.writable_schema():
-        one.run("UPDATE sqlite_master SET rootpage = ? WHERE name = ?", roots[other], index)
+        theirs = roots["sqlite_autoindex_twin_1"]
+        one.run("UPDATE sqlite_master SET rootpage = ? WHERE name = ?", theirs, index)
         one.run("DELETE FROM sqlite_master WHERE tbl_name = 'twin'")
-    return f"{index}: {change}"
-
-
-def _blob(row: tuple) -> bool:
-    return isinstance(row[0], bytes)
+    return f"{index}: {changes}"
 
 
 def index_swapped(one: Liar) -> str:
-    return _twin(one, "swap")
+    """Two rows are found by each other's keys."""
+    return _twin(
+        one,
+        "CREATE TEMP TABLE kept AS SELECT rowid, {key} FROM twin ORDER BY rowid LIMIT 2",
+        "UPDATE twin SET {key} = CAST('free' AS BLOB) WHERE typeof({key}) = 'blob' AND rowid = 1",
+        "UPDATE twin SET {key} = 'free' WHERE typeof({key}) = 'text' AND rowid = 1",
+        "UPDATE twin SET {key} = (SELECT {key} FROM kept WHERE rowid = 1) WHERE rowid = 2",
+        "UPDATE twin SET {key} = (SELECT {key} FROM kept WHERE rowid = 2) WHERE rowid = 1",
+    )
 
 
 def index_lacks_a_row(one: Liar) -> str:
-    return _twin(one, "missing")
+    return _twin(one, "DELETE FROM twin WHERE rowid = (SELECT max(rowid) FROM twin)")
 
 
 def index_has_a_ghost(one: Liar) -> str:
-    return _twin(one, "ghost")
+    """A key that no row has leads to a row."""
+    return _twin(
+        one,
+        "CREATE TEMP TABLE ghost AS SELECT * FROM twin LIMIT 1",
+        "UPDATE ghost SET {key} = CASE typeof({key}) WHEN 'blob' THEN x'00' ELSE 'ghost' END",
+        "UPDATE twin SET {key} = (SELECT {key} FROM ghost) WHERE rowid = 1",
+    )
 
 
 def index_partial(one: Liar) -> str:
@@ -354,6 +333,8 @@ def value_retyped(one: Liar) -> str:
     )
     triggers = [(t, one.sql(t)) for t in one.names("trigger") if t.startswith(f"tr_{table}_")]
     sql = one.sql(table)
+    if not one.run(f"SELECT 1 FROM {table} LIMIT 1"):
+        return ""
     if not name or not one.rewrite(table, STRICT, ""):
         return ""
     for trigger, _ in triggers:

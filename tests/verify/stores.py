@@ -148,3 +148,8 @@ def verify(
 def warned(report: Report) -> list[str]:
     """What the report says without calling it damage."""
     return [step.detail for step in report.steps if step.status == "warning"]
+
+
+def unchecked(report: Report) -> list[str]:
+    """Return what was not checked although it was asked for."""
+    return [what for what in report.not_checked if not what.endswith(("(--against)", "(--deep)"))]

@@ -11,17 +11,19 @@ from typing import Final
 import msgspec
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from meta_audit.errors import DamagedStoreError, StoreError
 from meta_audit.model import Finding, JobRecord
 from meta_audit.parse.readings import readings
 from meta_audit.query.identify import identify
-from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
+from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE, migrate
+from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
-from tests.verify.stores import Grown, grow, run, verify
+from tests.verify.stores import Grown, grow, run, unchecked, verify
 
 NAMED: Final = (
     "CREATE POLICY hides ON findings USING (true)",
@@ -120,9 +122,9 @@ def _swap_jobs(db: str) -> tuple[str, str]:
 def test_since_says_what_was_not_checked(grown: Grown) -> None:
     report = verify(grown.db, since=2)
     assert report.verdict == "intact"
-    assert len(report.not_checked) == 1
-    assert "what checkpoint 2 covers" in report.not_checked[0]
-    assert verify(grown.db).not_checked == ()
+    (what,) = unchecked(report)
+    assert "what checkpoint 2 covers" in what
+    assert not unchecked(verify(grown.db))
 
 
 def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: Path) -> None:
@@ -135,12 +137,12 @@ def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: P
         connection.execute("CREATE ROLE temporary_auditor LOGIN IN ROLE meta_audit_auditor")
     try:
         auditor = postgres.url(name, "temporary_auditor")
-        assert verify(auditor).not_checked == ()
+        assert not unchecked(verify(auditor))
         with postgres.connect(name) as connection:
             connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
         report = verify(auditor)
         assert (report.verdict, report.damages) == ("intact", ())
-        (not_checked,) = report.not_checked
+        (not_checked,) = unchecked(report)
         assert "permission denied to create temporary tables" in not_checked
         assert not_checked.startswith("definitions of the schema, only its names")
         for lie in NAMED:
@@ -168,28 +170,14 @@ def test_verify_locks_nobody_out(postgres: Server, tmp_path: Path) -> None:
 def aged(factory: StoreFactory, grown: Grown) -> Iterator[str]:
     """A store whose version table has the name that Alembic gives."""
     db = factory.copy(grown.db)
-    if isinstance(factory, PostgresDatabases):
-        _execute(
-            db,
-            f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}",
-            f"ALTER TABLE {OLD_VERSION_TABLE} RENAME CONSTRAINT {VERSION_TABLE}_pkc"
-            f" TO {OLD_VERSION_TABLE}_pkc",
-        )
-    else:
-        _execute(
-            db,
-            f"CREATE TABLE {OLD_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
-            f" CONSTRAINT {OLD_VERSION_TABLE}_pkc PRIMARY KEY (version_num))",
-            f"INSERT INTO {OLD_VERSION_TABLE} SELECT * FROM {VERSION_TABLE}",
-            f"DROP TABLE {VERSION_TABLE}",
-        )
+    _age(db)
     yield db
     factory.drop(db)
 
 
 def test_an_old_store_is_read_as_it_is(aged: str, capsys) -> None:
     report = verify(aged)
-    assert (report.damages, report.not_checked) == ((), ())
+    assert (report.damages, unchecked(report)) == ((), [])
     assert run("find", "--db", aged) == 0
 
 
@@ -204,7 +192,7 @@ def test_an_old_store_is_moved_when_it_is_written_to(aged: str, by: str, capsys)
         assert store.revision()
         assert not store.backend.has_table(store.session(), OLD_VERSION_TABLE)
     report = verify(aged)
-    assert (report.damages, report.not_checked) == ((), ())
+    assert (report.damages, unchecked(report)) == ((), [])
 
 
 def test_a_database_of_another_program_is_foreign(
@@ -240,6 +228,25 @@ def test_a_store_without_its_revision_is_damaged(
         open_to_read(db)
 
 
+def _age(db: str) -> None:
+    """Give the version table the name that Alembic gives."""
+    if "://" in db:
+        _execute(
+            db,
+            f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}",
+            f"ALTER TABLE {OLD_VERSION_TABLE} RENAME CONSTRAINT {VERSION_TABLE}_pkc"
+            f" TO {OLD_VERSION_TABLE}_pkc",
+        )
+    else:
+        _execute(
+            db,
+            f"CREATE TABLE {OLD_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
+            f" CONSTRAINT {OLD_VERSION_TABLE}_pkc PRIMARY KEY (version_num))",
+            f"INSERT INTO {OLD_VERSION_TABLE} SELECT * FROM {VERSION_TABLE}",
+            f"DROP TABLE {VERSION_TABLE}",
+        )
+
+
 def _execute(db: str, *statements: str) -> None:
     if "://" in db:
         with psycopg.connect(harmless.libpq(db), autocommit=True) as driver:
@@ -272,3 +279,17 @@ def test_a_program_that_reads_otherwise_finds_no_damage(
     assert "U+200B" in first.detail
     (step,) = [step for step in report.steps if step.number == 11]
     assert step.status == "warning"
+
+
+def test_an_upgraded_store_has_the_schema_of_a_new_one(
+    factory: StoreFactory, tmp_path: Path, capsys
+) -> None:
+    db = factory.new()
+    engine = sa.create_engine(locate(db))
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "0001")
+    engine.dispose()
+    _age(db)
+    assert run("db", "upgrade", "--db", db) == 0
+    report = verify(db)
+    assert (report.damages, unchecked(report)) == ((), [])

@@ -94,6 +94,8 @@ def _change_sqlite(db: str, table: str, column: sa.Column[Any], chance: random.R
         for name, _ in triggers:
             driver.execute(f"DROP TRIGGER {name}")
         ((count,),) = driver.execute(f"SELECT count(*) FROM {table}")
+        if not count:
+            return ""
         keys = ", ".join(f'"{c.name}"' for c in metadata.tables[table].primary_key.columns)
         row = f"(SELECT {keys} FROM {table} LIMIT 1 OFFSET {chance.randrange(count)})"
         value = chance.choice([*SQLITE, NOT_UTF8])
