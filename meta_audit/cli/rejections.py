@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meta_audit.store.opening import Store
 
 LAZY: Final = {
-    "retry": ("meta_audit.cli.retry", "Try every open rejection again."),
+    "retry": ("meta_audit.cli.rejections_retry", "Try every open rejection again."),
     "dismiss": ("meta_audit.cli.dismiss", "Take a rejection off the list, with a reason."),
 }
 """Commands that write: they bring all of ingest with them."""

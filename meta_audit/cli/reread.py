@@ -34,7 +34,7 @@ def command(
 ) -> int:
     """Read every kept document again, as after an upgrade.
 
-    Where this version of the program reads a document otherwise, the new reading is added and
+    Where this version of the program reads a document differently, the new reading is added and
     counts from now on. The old one stays in the store and in the ledger. It is safe to run this
     again. Rejections are tried again by `meta-audit rejections retry`.
     """

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from meta_audit.decode.text import quote
-from meta_audit.identity.checks import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.identity.client import is_client_id
 from meta_audit.identity.confusables import RESERVED_PREFIX
+from meta_audit.identity.verdicts import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.model import Attribution, Finding
 
 if TYPE_CHECKING:

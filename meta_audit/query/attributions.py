@@ -68,6 +68,6 @@ def _fingerprint(key: Row) -> str:
         from meta_audit.identity.keys import key_fingerprint  # noqa: PLC0415 - only with a key
 
         return key_fingerprint(key.value)
-    from meta_audit.identity.checks import check_client  # noqa: PLC0415 - 45 ms, signed jobs only
+    from meta_audit.identity.verdicts import check_client  # noqa: PLC0415 - 45 ms, signed jobs only
 
     return check_client("", key.value).fingerprint

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     twice."""
 
 COUNTED: Final = 1_000
+ALL: Final = 1 << 62
 HOUR: Final = """CASE WHEN coalesce(v.created_at, 0) >= 0
         THEN coalesce(v.created_at, 0) / 3600000000000
         ELSE -((3599999999999 - v.created_at) / 3600000000000) END"""
@@ -50,6 +51,14 @@ _HAS_SET: Final = f"""
         SELECT 1 FROM job_versions w
         WHERE w.job_key = d.job_key AND w.attribution_set IN ({{}}) AND {live_version("w")})"""  # noqa: S608
 _LIVE: Final = live_version("d")
+_OWN_JOB: Final = """
+    NOT EXISTS (
+        SELECT 1 FROM jobs a
+        JOIN jobs b ON b.job_id = a.job_id AND b.job_key <> a.job_key
+        JOIN job_versions w ON w.job_key = b.job_key
+        JOIN terms o ON o.term_id = w.origin_id AND o.term = 'orchestrator'
+        WHERE a.job_key = d.job_key AND a.namespace_id = ?)"""
+"""What came without a namespace belongs to the job of its ID that has one."""
 _IN_NAMESPACE: Final = """
     EXISTS (SELECT 1 FROM jobs j WHERE j.job_key = d.job_key AND j.namespace_id = ?)"""
 
@@ -88,6 +97,9 @@ def find(session: Session, search: Search, limit: int) -> Found:
         return Found(FIND_FORMAT, (), more=False)
     led_by = _rarest(session, criteria)
     checks = [c for c in criteria if c is not led_by]
+    no_namespace = _number(session, _TERM, digest(""))
+    if no_namespace is not None:
+        checks.append(_Criterion(_OWN_JOB, (no_namespace,)))
     newest: dict[int, Place] = {}
     for lead in led_by.leads:
         for place in _newest(_driver(session, lead, checks), limit + 1):
@@ -212,7 +224,7 @@ def _driver(session: Session, lead: _Lead, checks: list[_Criterion]) -> Driver:
         if not found:
             return []
         last = found[-1][0]  # it may have many jobs: the newest of them are enough
-        later = session.query(within.format(">"), *parameters, last, 4 * asked)
+        later = session.query(within.format(">"), *parameters, last, ALL)
         return [*later, *session.query(within.format("="), *parameters, last, asked)]
 
     return newest

@@ -29,7 +29,7 @@ class Check(IntEnum):
     ROWS = 5
     ROOTS = 6
     CUSTODY = 7
-    DICTIONARIES = 8
+    LOOKUPS = 8
     DERIVED = 9
     OUTSIDE = 10
     DEEP = 11
@@ -52,7 +52,7 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
         "RFC 9162 §2.1.1, §2.1.4",
     ),
     Check.CUSTODY: ("rows about imports and sources are those signed", "docs/ledger.md"),
-    Check.DICTIONARIES: ("no row is missing, none was added", "docs/ledger.md"),
+    Check.LOOKUPS: ("no row is missing, none was added", "docs/ledger.md"),
     Check.DERIVED: ("derived tables follow from the others", "docs/ledger.md"),
     Check.OUTSIDE: (
         "checkpoints held outside are the store's",

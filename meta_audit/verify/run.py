@@ -55,7 +55,7 @@ PAIRS_PER_PART: Final = 10_000
 SMALL: Final = 5_000
 """Below so many entries other processes cost more than they save."""
 END: Final = 2**63 - 1
-PARTIAL: Final = (Check.DICTIONARIES, Check.DERIVED, Check.INDEXES)
+PARTIAL: Final = (Check.LOOKUPS, Check.DERIVED, Check.INDEXES)
 """Checks of the whole store alone."""
 SECRET_BITS: Final = 60
 
@@ -134,7 +134,7 @@ class Verification:
         self._tallies = Tallies()
         self._not_checked: list[str] = []
         if since:
-            what = "what checkpoint {} covers, dictionaries, derived tables, indexes (--since)"
+            what = "what checkpoint {} covers, lookups, derived tables, indexes (--since)"
             self._not_checked.append(what.format(since))
         self._entry = 0
         """The first entry that is looked at."""
@@ -265,7 +265,7 @@ class Verification:
             return
         for name, arguments in table_parts(session):
             yield Part(name, arguments)
-        yield Part("dictionaries")
+        yield Part("lookups")
         yield Part("unique")
         yield Part("resolutions")
         yield Part("readings")
@@ -333,11 +333,11 @@ class Verification:
         with guarded(session, damages, Check.NUMBERS, "numbers of rows"):
             check_numbers(session, damages)
         check_unused(tallies, damages)
-        with guarded(session, damages, Check.DICTIONARIES, "compression_dictionaries"):
+        with guarded(session, damages, Check.LOOKUPS, "compression_dictionaries"):
             for (number,) in session.query("SELECT dictionary_id FROM compression_dictionaries"):
                 if number not in tallies.compression:
                     detail = f"compression_dictionaries {number} is used by no document"
-                    damages.add(Check.DICTIONARIES, "added", detail)
+                    damages.add(Check.LOOKUPS, "added", detail)
         with guarded(session, damages, Check.DERIVED, "pair_jobs"):
             check_index(tallies, session, damages)
 

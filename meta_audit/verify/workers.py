@@ -16,7 +16,7 @@ from meta_audit.verify.checks.derived import check_readings, check_resolutions, 
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
-from meta_audit.verify.checks.lookups import check_dictionaries, check_unique
+from meta_audit.verify.checks.lookups import check_lookups, check_unique
 from meta_audit.verify.guard import UNREADABLE, said
 from meta_audit.verify.report import Check
 from meta_audit.verify.structure import check_lookups, check_table
@@ -65,7 +65,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "documents": check_documents,
     "jobs": _jobs,
     "index": sum_indexed,
-    "dictionaries": check_dictionaries,
+    "lookups": check_lookups,
     "unique": check_unique,
     "resolutions": check_resolutions,
     "readings": check_readings,
@@ -77,8 +77,8 @@ CHECKS: Final = {
     "leaves": Check.NUMBERS,
     "documents": Check.BYTES,
     "index": Check.DERIVED,
-    "dictionaries": Check.DICTIONARIES,
-    "unique": Check.DICTIONARIES,
+    "lookups": Check.LOOKUPS,
+    "unique": Check.LOOKUPS,
     "resolutions": Check.DERIVED,
     "readings": Check.DERIVED,
     "table": Check.INDEXES,

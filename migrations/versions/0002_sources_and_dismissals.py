@@ -63,15 +63,22 @@ BEST_IDENTITY = """(
         WHEN 'inferred' THEN 3 ELSE 4 END, r.basis, i.value
     LIMIT 1)"""
 
-# Executions and events that came without a namespace, and whose job is known by its ID, are that
-# job's. (An ID may be in several namespaces: then they are in each.)
-OF_JOB = """
+# What came without a namespace belongs to the job of its ID that has one: executions, events, and
+# what the legacy API says of a job that an orchestrator told of. (An ID may be in several
+# namespaces: then it is in each.)
+TOLD_ELSEWHERE = """EXISTS (
+            SELECT 1 FROM jobs b
+            JOIN job_versions w ON w.job_key = b.job_key
+            JOIN terms g ON g.term_id = w.origin_id AND g.term = 'orchestrator'
+            WHERE b.job_id = {0}.job_id AND b.job_key <> {0}.job_key)"""
+OF_JOB = f"""
     JOIN jobs a ON a.job_key = e.job_key
     JOIN jobs j ON j.job_id = a.job_id AND (j.job_key = a.job_key) = NOT (
         (SELECT term FROM terms WHERE term_id = a.namespace_id) = ''
-        AND NOT EXISTS (SELECT 1 FROM job_versions b WHERE b.job_key = a.job_key)
-        AND EXISTS (
-            SELECT 1 FROM jobs b WHERE b.job_id = a.job_id AND b.job_key <> a.job_key))"""
+        AND ({TOLD_ELSEWHERE.format("a")} OR (
+            NOT EXISTS (SELECT 1 FROM job_versions b WHERE b.job_key = a.job_key)
+            AND EXISTS (
+                SELECT 1 FROM jobs b WHERE b.job_id = a.job_id AND b.job_key <> a.job_key))))"""
 
 FROM_VERSION = """
     FROM job_versions v JOIN jobs j ON j.job_key = v.job_key"""
@@ -107,7 +114,7 @@ VIEWS = {
             ("created_ns", "v.created_at", "creation, ns since 1970 UTC"),
             ("job_key", "j.job_key", "number of the job in this store"),
         ),
-        """
+        f"""
     FROM jobs j
     JOIN observations o ON o.job_key = j.job_key AND o.document_id = (
         SELECT n.document_id FROM observations n
@@ -122,7 +129,10 @@ VIEWS = {
             w.version DESC, coalesce(n.modified_at, 0) DESC, n.revision DESC, y.term DESC,
             w.spec_sha256 DESC, d.sha256 DESC
         LIMIT 1)
-    JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no""",
+    JOIN job_versions v ON v.job_key = o.job_key AND v.version_no = o.version_no
+    WHERE NOT (
+        (SELECT term FROM terms WHERE term_id = j.namespace_id) = ''
+        AND {TOLD_ELSEWHERE.format("j")})""",
     ),
     "v_meta": (
         "A row per Meta pair of every job version.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from meta_audit.identity.checks import check_client, check_requester, verify_submission
+from meta_audit.identity.verdicts import check_client, check_requester, verify_submission
 from tests.identity.samples import real_pairs
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus/bacalhau"

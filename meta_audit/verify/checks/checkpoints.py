@@ -249,8 +249,8 @@ def check_numbers(session: Session, damages: Damages) -> None:
     for table, column in _NUMBERED.items():
         sql = f"SELECT count(*), min({column}), max({column}) FROM {table}"  # noqa: S608
         count, first, last = 0, 1, 0
-        with guarded(session, damages, Check.DICTIONARIES, table):
+        with guarded(session, damages, Check.LOOKUPS, table):
             ((count, first, last),) = session.query(sql)
         if count and (first != 1 or last != count):
             detail = f"{table}: {count} rows are numbered from {first} to {last}"
-            damages.add(Check.DICTIONARIES, "missing", detail)
+            damages.add(Check.LOOKUPS, "missing", detail)

@@ -37,7 +37,7 @@ UNIQUE: Final = {
 _TEXTS: Final = {"terms": "term", "meta_keys": '"key"', "identities": "value"}
 
 
-def check_dictionaries(work: Work) -> None:
+def check_lookups(work: Work) -> None:
     """Check digests and sets, and mark what sets and pairs refer to."""
     for table, text in _TEXTS.items():
         number = COUNTS[table]
@@ -52,7 +52,7 @@ def check_dictionaries(work: Work) -> None:
 
     sql = "SELECT pair_id, digest, value, key_id FROM meta_pairs"
     _check_digests(work, "meta_pairs", sql, of_pair)
-    with guarded(work.session, work.damages, Check.DICTIONARIES, "keys of meta_pairs"):
+    with guarded(work.session, work.damages, Check.LOOKUPS, "keys of meta_pairs"):
         work.values.used["meta_keys"].mark(used_keys)
     _check_sets(work)
 
@@ -94,21 +94,21 @@ def _check_sets(work: Work) -> None:
         del members[set_id]
     for set_id in members:
         detail = f"members of attribution set {set_id}, which is not there"
-        work.damages.add(Check.DICTIONARIES, "added", detail)
+        work.damages.add(Check.LOOKUPS, "added", detail)
 
 
 def check_unique(work: Work) -> None:
     """Check that no two rows have the same key."""
     for table, columns in UNIQUE.items():
         twice: list[tuple[Any, ...]] = []
-        with guarded(work.session, work.damages, Check.DICTIONARIES, table):
+        with guarded(work.session, work.damages, Check.LOOKUPS, table):
             twice = work.session.query(
                 f"SELECT {columns}, count(*) FROM {table} GROUP BY {columns}"  # noqa: S608
                 " HAVING count(*) > 1 LIMIT 10"
             )
         for row in twice:
             detail = f"{table}: {row[-1]} rows are the same in {columns}"
-            work.damages.add(Check.DICTIONARIES, "added", detail)
+            work.damages.add(Check.LOOKUPS, "added", detail)
 
 
 def check_unused(tallies: Tallies, damages: Damages) -> None:
@@ -116,5 +116,5 @@ def check_unused(tallies: Tallies, damages: Damages) -> None:
     for table, marks in tallies.used.items():
         at = marks.find(0, 1)
         while at > 0:
-            damages.add(Check.DICTIONARIES, "added", f"{table} {at} is used by no other row")
+            damages.add(Check.LOOKUPS, "added", f"{table} {at} is used by no other row")
             at = marks.find(0, at + 1)
