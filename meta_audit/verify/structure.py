@@ -76,7 +76,7 @@ def table_parts(session: Session) -> Iterator[tuple[str, tuple[object, ...]]]:
         return
     amcheck = indexes.amcheck_schema(session.query)
     for index in indexes.postgresql_indexes(session.query, frozenset(TABLES)):
-        yield "lookups", (index, amcheck)
+        yield "index lookups", (index, amcheck)
 
 
 def check_table(work: Work, table: str, is_strict: bool) -> None:
