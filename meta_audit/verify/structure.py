@@ -88,7 +88,7 @@ def check_table(work: Work, table: str, is_strict: bool) -> None:
         cells.check_types(query, table, names, work.damages)
 
 
-def check_lookups(work: Work, index: Index, amcheck: str) -> None:
+def check_index_lookups(work: Work, index: Index, amcheck: str) -> None:
     """Compare an index of PostgreSQL with its table."""
     if amcheck and index.is_plain:
         indexes.check_with_amcheck(work.session.query, index, amcheck)
