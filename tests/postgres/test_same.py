@@ -71,7 +71,7 @@ def test_every_view_gives_the_same_rows(both: Both) -> None:
     for view in views:
         what = differ.get(view, "*")
         file, server = (rows(db, f"SELECT {what} FROM {view}") for db in both)
-        assert file or view in ("v_events",), view
+        assert file or view in ("v_events", "v_readings"), view
         if view == "v_observations":  # ends with the time of the import
             file, server = [r[:-1] for r in file], [r[:-1] for r in server]
         assert sorted(file, key=repr) == sorted(server, key=repr), view
