@@ -104,7 +104,7 @@ def test_what_is_skipped_is_one_line(file: Audit, folder: Path, capsys) -> None:
     ]
     _, _, err = run(capsys, "-v", "ingest", folder, "--db", file.db)
     lines = [line for line in err.splitlines() if "kipped" in line]
-    assert [line.split(": ")[0] for line in lines] == [
+    assert [line.split(" (")[0].split(": ")[0] for line in lines] == [
         f"Skipped {folder}/a.bin",
         f"Skipped {folder}/b.bin",
         "Skipped 2 files",

@@ -49,6 +49,7 @@ def test_the_json_has_the_documented_shape(store, job, key_pair) -> None:
         "evidence",
         "checkpoint",
         "findings",
+        "readings",
     ]
     assert document["format"] == "meta-audit/trace/1"
     wanted = {
