@@ -19,7 +19,7 @@ from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_lookups, check_unique
 from meta_audit.verify.guard import UNREADABLE, said
 from meta_audit.verify.report import Check
-from meta_audit.verify.structure import check_lookups, check_table
+from meta_audit.verify.structure import check_table, compare_index
 from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "resolutions": check_resolutions,
     "readings": check_readings,
     "table": check_table,
-    "lookups": check_lookups,
+    "compare": compare_index,
     "tallies": Work.tallies,
 }
 CHECKS: Final = {
@@ -82,7 +82,7 @@ CHECKS: Final = {
     "resolutions": Check.DERIVED,
     "readings": Check.DERIVED,
     "table": Check.INDEXES,
-    "lookups": Check.INDEXES,
+    "compare": Check.INDEXES,
 }
 """What a part that cannot be done is a damage of; else `ROWS`."""
 HALVED: Final = ("jobs", "documents")
