@@ -265,7 +265,7 @@ class Verification:
             return
         for name, arguments in table_parts(session):
             yield Part(name, arguments)
-        yield Part("lookups")
+        yield Part("lookup tables")
         yield Part("unique")
         yield Part("resolutions")
         yield Part("readings")

@@ -76,7 +76,7 @@ def table_parts(session: Session) -> Iterator[tuple[str, tuple[object, ...]]]:
         return
     amcheck = indexes.amcheck_schema(session.query)
     for index in indexes.postgresql_indexes(session.query, frozenset(TABLES)):
-        yield "compare", (index, amcheck)
+        yield "index lookups", (index, amcheck)
 
 
 def check_table(work: Work, table: str, is_strict: bool) -> None:
@@ -88,7 +88,7 @@ def check_table(work: Work, table: str, is_strict: bool) -> None:
         cells.check_types(query, table, names, work.damages)
 
 
-def compare_index(work: Work, index: Index, amcheck: str) -> None:
+def check_index_lookups(work: Work, index: Index, amcheck: str) -> None:
     """Compare an index of PostgreSQL with its table."""
     if amcheck and index.is_plain:
         indexes.check_with_amcheck(work.session.query, index, amcheck)

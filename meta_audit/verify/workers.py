@@ -16,10 +16,10 @@ from meta_audit.verify.checks.derived import check_readings, check_resolutions, 
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
-from meta_audit.verify.checks.lookups import check_lookups, check_unique
+from meta_audit.verify.checks.lookups import check_lookup_tables, check_unique
 from meta_audit.verify.guard import UNREADABLE, said
 from meta_audit.verify.report import Check
-from meta_audit.verify.structure import check_table, compare_index
+from meta_audit.verify.structure import check_index_lookups, check_table
 from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
@@ -65,24 +65,24 @@ PARTS: dict[str, Callable[..., Any]] = {
     "documents": check_documents,
     "jobs": _jobs,
     "index": sum_indexed,
-    "lookups": check_lookups,
+    "lookup tables": check_lookup_tables,
     "unique": check_unique,
     "resolutions": check_resolutions,
     "readings": check_readings,
     "table": check_table,
-    "compare": compare_index,
+    "index lookups": check_index_lookups,
     "tallies": Work.tallies,
 }
 CHECKS: Final = {
     "leaves": Check.NUMBERS,
     "documents": Check.BYTES,
     "index": Check.DERIVED,
-    "lookups": Check.LOOKUPS,
+    "lookup tables": Check.LOOKUPS,
     "unique": Check.LOOKUPS,
     "resolutions": Check.DERIVED,
     "readings": Check.DERIVED,
     "table": Check.INDEXES,
-    "compare": Check.INDEXES,
+    "index lookups": Check.INDEXES,
 }
 """What a part that cannot be done is a damage of; else `ROWS`."""
 HALVED: Final = ("jobs", "documents")

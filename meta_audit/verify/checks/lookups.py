@@ -37,7 +37,7 @@ UNIQUE: Final = {
 _TEXTS: Final = {"terms": "term", "meta_keys": '"key"', "identities": "value"}
 
 
-def check_lookups(work: Work) -> None:
+def check_lookup_tables(work: Work) -> None:
     """Check digests and sets, and mark what sets and pairs refer to."""
     for table, text in _TEXTS.items():
         number = COUNTS[table]
