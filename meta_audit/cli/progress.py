@@ -113,11 +113,11 @@ class Quiet:
         from meta_audit.render.layout import count
 
         kinds = ", ".join(
-            f"{number:,} {escape(why)}" for why, number in self._skipped.most_common()
+            f"{escape(why)}: {number:,}" for why, number in self._skipped.most_common()
         )
         more = "" if self._verbose else ". --verbose names them"
         total = count(self._skipped.total(), "file")
-        return f"Skipped {total}: {kinds}{more}." if kinds else ""
+        return f"Skipped {total} ({kinds}){more}." if kinds else ""
 
 
 def total_bytes(sources: Sequence[str]) -> int | None:

@@ -100,11 +100,11 @@ def test_quiet_still_says_what_is_wrong(file: Audit, tmp_path: Path, capsys) -> 
 def test_what_is_skipped_is_one_line(file: Audit, folder: Path, capsys) -> None:
     _, _, err = run(capsys, "ingest", folder, "--db", file.db)
     assert [line for line in err.splitlines() if "kipped" in line] == [
-        "Skipped 2 files: 2 binary. --verbose names them."
+        "Skipped 2 files (binary: 2). --verbose names them."
     ]
     _, _, err = run(capsys, "-v", "ingest", folder, "--db", file.db)
     lines = [line for line in err.splitlines() if "kipped" in line]
-    assert [line.split(": ")[0] for line in lines] == [
+    assert [line.split(" (")[0].split(": ")[0] for line in lines] == [
         f"Skipped {folder}/a.bin",
         f"Skipped {folder}/b.bin",
         "Skipped 2 files",

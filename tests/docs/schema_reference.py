@@ -17,8 +17,10 @@ GROUPS: Final = {
     "schema-evidence": (
         "documents",
         "compression_dictionaries",
+        "readings",
         "rejections",
         "rejection_resolutions",
+        "rejection_dismissals",
     ),
     "schema-runs": ("imports", "import_results", "sources", "source_results"),
     "schema-jobs": (
@@ -38,7 +40,7 @@ GROUPS: Final = {
         "attribution_members",
     ),
     "schema-ledger": ("ledger_entries", "ledger_keys", "checkpoints"),
-    "schema-words": ("terms", "schema_comments"),
+    "schema-words": ("terms", "schema_comments", "writer_lock"),
 }
 """Part of docs/schema.md: tables that it describes."""
 

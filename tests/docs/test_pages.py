@@ -203,12 +203,15 @@ def test_cookbook_gives_the_same_on_postgresql(
 
 
 def test_cookbook_reads_what_it_says(example_store: generate.ExampleStore) -> None:
-    """Only small tables may be scanned by the queries about one job, pair or client."""
+    """Only small tables may be scanned by the queries about one job, pair or client.
+
+    `readings` holds a row for each document that was read again differently; most stores have none.
+    """
     queries = dict(enumerate(blocks.queries((ROOT / "docs/sql.md").read_text("utf-8")), 1))
     small = {1: {"a"}, 2: set(), 3: {"p"}, 5: {"f"}, 6: set(), 7: set(), 11: set()}
     for number, allowed in small.items():
         plan = example_store.plan(queries[number])
-        scanned = {step.split()[1] for step in plan if step.startswith("SCAN ")}
+        scanned = {step.split()[1] for step in plan if step.startswith("SCAN ")} - {"readings"}
         assert scanned <= allowed, (number, plan)
 
 

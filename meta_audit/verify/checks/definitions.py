@@ -100,7 +100,8 @@ def _names() -> frozenset[Named]:
             for constraint in table.constraints
             if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
         }
-    names |= {Named("trigger", table, f"tr_{table}_append_only") for table in FACT_TABLES}
+    kept = (*FACT_TABLES, "writer_lock")
+    names |= {Named("trigger", table, f"tr_{table}_append_only") for table in kept}
     views = {n.relation for n in names if n.kind == "view"}
     columns = {(r, c) for r, c, _ in reference.of_sqlite().comments if c and r in views}
     return frozenset(names | {Named("column", view, column) for view, column in columns})
