@@ -186,7 +186,7 @@ def test_a_standby_is_not_written_to(
     monkeypatch.setenv("META_AUDIT_WAIT", "1")
     assert cli.run([*command, "--db", steady.standby.tcp(DATABASE)]) == cli.Exit.STORE
     said = capsys.readouterr().err
-    assert "during recovery (25006)" in said
+    assert "in a read-only transaction (25006)" in said
     assert "Name the primary or all hosts" in said
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,14 @@ def test_the_server_stops_while_it_is_read(
     (job,) = rows(cluster, "SELECT min(job_id) FROM jobs")[0]
     where, name = {
         "trace": ("meta_audit.query.trace", "identify"),
-        "trace, later": ("meta_audit.query.trace", "_checkpoint"),
+        "trace, later": ("meta_audit.store.postgresql.session", "PostgresqlSession.together"),
         "find": ("meta_audit.query.find", "summaries"),
         "verify": ("meta_audit.verify.run", "Checkpoints"),
     }[command]
-    module = __import__(where, fromlist=[name])
+    module = import_module(where)
+    if "." in name:
+        kind, name = name.split(".")
+        module = getattr(module, kind)
     original = getattr(module, name)
 
     def stop(*arguments: Any, **options: Any) -> Any:
@@ -286,7 +290,7 @@ def fill(db: str, cluster: Cluster, disk: Path, run: Run, path: Path) -> None:
     command = ("ingest", path, "--db", db, "--jobs", "0")
     result = run(*command, limits=Limits(chunk_documents=1_000))
     assert result.status == cli.Exit.STORE
-    assert "disk is full" in result.err
+    assert "Make room on the server's disk" in result.err
     ((documents,),) = rows(cluster, "SELECT count(*) FROM documents", "small")
     assert 0 < documents < 12_000
     store = open_to_read(db)
