@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
 _BEGIN: Final = "BEGIN READ WRITE"
 _IN_TEMPORARY: Final = "SET LOCAL search_path = pg_temp"
+_PROBE: Final = "CREATE TABLE meta_audit_probe (); DROP TABLE meta_audit_probe"
+"""Fails for a role that may not make temporary tables."""
+_made_on: Final[dict[str, Objects]] = {}
+"""The schema as each version of the server writes it."""
 _TEMPORARY: Final = "SELECT pg_catalog.pg_my_temp_schema()::pg_catalog.int8"
 
 
@@ -46,13 +50,22 @@ def of_postgresql(connection: sa.Connection) -> Objects:
     connection.exec_driver_sql(_BEGIN)
     try:
         connection.exec_driver_sql(_IN_TEMPORARY)
-        with _functions_qualified(connection):
-            migrate.upgrade(connection)
         query = partial(_rows, connection)
-        schema = query(_TEMPORARY)[0][0]
-        return Objects(postgresql_objects.definitions(query, schema), _comments(connection))
+        server = query("SELECT pg_catalog.version()")[0][0]
+        connection.exec_driver_sql(_PROBE)
+        if server not in _made_on:
+            _made_on[server] = _make_temporary(connection)
+        return _made_on[server]
     finally:
         connection.rollback()
+
+
+def _make_temporary(connection: sa.Connection) -> Objects:
+    with _functions_qualified(connection):
+        migrate.upgrade(connection)
+    query = partial(_rows, connection)
+    schema = query(_TEMPORARY)[0][0]
+    return Objects(postgresql_objects.definitions(query, schema), _comments(connection))
 
 
 @contextmanager
