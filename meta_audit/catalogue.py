@@ -32,7 +32,8 @@ REASONS: Final[dict[str, str]] = {
     "text.nul": "a NUL character in text; no longer a reason: `rejections retry` takes it",
     "number.range": "a number out of the range of its field",
     "field.type": "a field whose value has the wrong type",
-    "field.too_long": "a job ID or namespace longer than any index takes (by 0.1; now a finding)",
+    "field.too_long": "a job ID or namespace too long to index; older versions rejected it, "
+    "now it is the finding `field.shortened`",
     "meta.not_string": "a Meta value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its text, "
     "v1.4 and later refuse it",
     "label.not_string": "a label value that is not a string; Bacalhau v1.0.4-v1.3.2 stored its "

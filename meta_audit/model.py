@@ -124,7 +124,7 @@ class Task(Struct, frozen=True):
 
 
 class Attribution(Struct, frozen=True):
-    """Name somebody in one role, and say how we know (design: identity)."""
+    """Name somebody in one role, and say how we know (docs/bacalhau.md)."""
 
     role: Role
     value: str

@@ -40,7 +40,7 @@ class Exit(IntEnum):
 
     DONE = 0
     """Done, nothing to report."""
-    FINDINGS = 1
+    ATTENTION = 1
     """Done, with something to report: documents rejected, nothing found, a check that failed."""
     USAGE = 2
     """The command line is wrong."""
@@ -56,10 +56,10 @@ class Exit(IntEnum):
 
 EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
     (UsageError, Exit.USAGE),
-    (NotFoundError, Exit.FINDINGS),
+    (NotFoundError, Exit.ATTENTION),
     (SourceError, Exit.SOURCE),
     (StoreError, Exit.STORE),
-    (LedgerError, Exit.FINDINGS),
+    (LedgerError, Exit.ATTENTION),
     (ProcessError, Exit.INTERNAL),
 )
 
@@ -129,7 +129,7 @@ def run(arguments: Sequence[str] | None = None, limits: Limits | None = None) ->
 
 
 class _Warnings(logging.Handler):
-    """Print warnings of the layers below, as that they wait for the store."""
+    """Print warnings of the layers below, for example that they wait for the store."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from meta_audit.render.escape import escape

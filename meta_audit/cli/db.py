@@ -85,7 +85,7 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
         done(said)
         return Exit.DONE
     click.echo(said)
-    return Exit.FINDINGS
+    return Exit.ATTENTION
 
 
 @command.command(name="backup")

@@ -37,7 +37,7 @@ def command(store: Store, what: str, namespace: str | None, output: str | None, 
         from meta_audit.render.jobs import CandidatesPage
 
         write(CandidatesPage(found), "text", to_stderr=True)
-        return Exit.FINDINGS
+        return Exit.ATTENTION
     write_document(found, output=output, raw=raw)
     return Exit.DONE
 

@@ -56,4 +56,4 @@ def command(
     search = Search(terms, client, requester, namespace)
     found = store.read(lambda session: find(session, search, limit))
     write(FoundPage(found), format_)
-    return Exit.DONE if found.jobs else Exit.FINDINGS
+    return Exit.DONE if found.jobs else Exit.ATTENTION

@@ -52,4 +52,4 @@ def _code(result: ImportResult) -> Exit:
         return Exit.STORE
     if result.counts.refused:
         return Exit.SOURCE
-    return Exit.FINDINGS if result.needs_attention else Exit.DONE
+    return Exit.ATTENTION if result.needs_attention else Exit.DONE

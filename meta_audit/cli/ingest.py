@@ -120,7 +120,7 @@ def _dry_run(found: Iterable[Found], chosen: Options, format_: str) -> Exit:
     write(DryRunPage(counts), format_)
     if counts.refused:
         return Exit.SOURCE
-    return Exit.FINDINGS if counts.need_attention or not counts.sources else Exit.DONE
+    return Exit.ATTENTION if counts.needs_attention or not counts.sources else Exit.DONE
 
 
 def _given(context: click.Context) -> list[str]:

@@ -132,7 +132,7 @@ JOBS = click.option(
     "--jobs",
     type=click.IntRange(0, 64),
     metavar="N",
-    help="Parse in N processes beside the one that reads and writes; 0: in the same.  "
+    help="Number of extra processes that parse. 0: parse in the main process.  "
     "[default: 1, or 0 on a single processor]",
 )
 CHECKPOINT_LOG = click.option(

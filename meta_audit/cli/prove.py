@@ -47,7 +47,7 @@ def command(
         from meta_audit.render.jobs import CandidatesPage
 
         write(CandidatesPage(found), "text", to_stderr=True)
-        return Exit.FINDINGS
+        return Exit.ATTENTION
     content = b"[\n" + b",\n".join(found) + b"]\n" if every else found[0]
     if output is None:
         write_bytes(content)

@@ -62,4 +62,4 @@ def _dry_run(chosen: Options, format_: str) -> Exit:
     with progress("reading again") as line:
         counts = dry_reread(options.db(), Quiet(line), chosen)
     write(DryRunPage(counts), format_)
-    return Exit.FINDINGS if counts.reread else Exit.DONE
+    return Exit.ATTENTION if counts.reread else Exit.DONE

@@ -35,7 +35,7 @@ def command(store: Store, job: str, namespace: str | None, format_: str) -> Exit
         from meta_audit.render.jobs import CandidatesPage
 
         write(CandidatesPage(found), format_)
-        return Exit.FINDINGS
+        return Exit.ATTENTION
     from meta_audit.render.trace import TracePage
 
     write(TracePage(found), format_)

@@ -74,5 +74,5 @@ def command(
             deep=deep,
             progress=partial(line.show, "verifying"),
         )
-    code = Exit.DONE if report.verdict == "intact" else Exit.FINDINGS
+    code = Exit.DONE if report.verdict == "intact" else Exit.ATTENTION
     return write_report(VerificationPage(report), format_, code)

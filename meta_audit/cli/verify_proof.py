@@ -39,7 +39,9 @@ def command(file: str, *, keys: list[VerifierKey], checkpoint: str | None, forma
 
     held = _held(checkpoint) if checkpoint else None
     checked = check_proofs(_read(file), keys, held, readings)
-    return write_report(ProofsPage(checked), format_, Exit.DONE if checked.valid else Exit.FINDINGS)
+    return write_report(
+        ProofsPage(checked), format_, Exit.DONE if checked.valid else Exit.ATTENTION
+    )
 
 
 def _read(path: str) -> bytes:

@@ -2,9 +2,10 @@
 
 Pure functions of text and bytes. Bad input gives a verdict, never an exception, and its size
 is bounded before any work is done on it. Import the module that you need: only `key_loading`
-and `checks` load the `cryptography` library (some 45 ms).
+and `verdicts` load the `cryptography` library (some 45 ms).
 
-- `checks`: compare IDs with keys, and verify signatures;
+- `verdicts`: compare IDs with keys, and verify signatures;
+- `same_job`: tell if two documents can be of one job;
 - `peer`, `client`: the IDs of requesters and of clients;
 - `keys`: the container of a libp2p key, base64, and fingerprints;
 - `key_loading`: keys as `cryptography` has them;

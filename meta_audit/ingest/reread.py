@@ -1,6 +1,6 @@
 """Offer kept documents again, each with the entry that the ledger has of it.
 
-They come in the order of the jobs: so their places are found without an index of their own.
+Documents are read in job order: `observations`, which holds their places, is keyed by job.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Counts:
     known_sources: int = 0
     """Sources that were read before and brought nothing new: they leave no rows."""
     truncated: int = 0
-    """Sources that end too early. Counted when their bytes are new, as are the next."""
+    """Sources that end too early. Like `partial`, counted only when their bytes are new."""
     partial: int = 0
     """Sources that say of themselves that there is more."""
     skipped: int = 0
@@ -88,7 +88,7 @@ class Counts:
         self.meta_pairs += written.meta_pairs
 
     @property
-    def need_attention(self) -> bool:
+    def needs_attention(self) -> bool:
         """Tell whether there is something new to look at. Rejections of before are not new."""
         return bool(self.rejected or self.truncated or self.partial)
 
@@ -124,7 +124,7 @@ class ImportResult:
     @property
     def needs_attention(self) -> bool:
         """Tell whether there is something new to look at."""
-        return self.counts.need_attention or self.nothing_found
+        return self.counts.needs_attention or self.nothing_found
 
     def shape(self) -> dict[str, object]:
         """Return the result as `--format json` prints it (docs/output.md)."""

@@ -138,7 +138,7 @@ _results: dict[
 
 
 def _layout(reserved: Collection[str]) -> str:
-    """Tell the version that first wrote these reserved keys (design: what documents look like)."""
+    """Tell the version that first wrote these reserved keys (docs/bacalhau.md)."""
     names = {key.removeprefix(RESERVED_PREFIX) for key in reserved}
     if "orchestrator.id" in names:
         return "v1.5.2"

@@ -13,11 +13,10 @@ space, the names of every object in ascending order) of the list
 - `job`: the job as an object of its fields, where
   - names of struct fields are Bacalhau's (case folded, snake case and former names resolved);
     unknown fields stand under their own;
-  - every field that is empty (null, "", 0, false, [], {}) is left out, at every struct level,
-    and every struct that its level has is written, if need be as `{}`, so that the YAML of
-    v1.0.4 - v1.1.0, which prints all that is empty, equals JSON that omits it. In lists of
-    structs null is `{}`. A field that a later Bacalhau adds thus changes no digest of documents
-    that do not use it;
+  - empty fields (null, "", 0, false, [], {}) are left out, at every struct level. Struct fields
+    are always written, as `{}` if empty. So the YAML of v1.0.4 - v1.1.0, which prints empty
+    fields, and JSON, which omits them, give one digest. In lists of structs null is `{}`. A field
+    that a later Bacalhau adds thus changes no digest of documents that do not use it;
   - free mappings (Meta, Labels, Env, Params) stand as written, Meta and Labels after the rules
     of `metadata` (null is "");
   - the Annotations of v0.2.9 - v1.0.3 stand as the labels that they are;

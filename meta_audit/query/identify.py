@@ -28,8 +28,9 @@ SHOWN: Final = 20
 COUNTED: Final = 1_000
 """Most candidates of each kind that are looked at."""
 JOB_PREFIX: Final = "j-"
+"""IDs begin with this since v1.0.4; a user may leave it out."""
 SPEC_PREFIX: Final = "sha256:"
-"""Prefix of IDs since v1.0.4, which people leave out."""
+"""The ID of a spec without one begins with this; a user may leave it out."""
 
 _SEEN: Final = f"""
     SELECT j.job_key, j.job_id, n.term, (

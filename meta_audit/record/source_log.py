@@ -105,7 +105,7 @@ class SourceLog:
         return self._open[source].uri
 
     def add_rows(self, session: Session, bringing: Set[int]) -> None:
-        """Add the rows of sources that bring something new, or that ended and are new.
+        """Add a row for each source that brings a new document, or that ended and was not known.
 
         Within the writer's transaction.
         """

@@ -43,7 +43,7 @@ class Written:
     changes: Counter[str] = field(default_factory=Counter)
     """Documents: `new`, `changed`, `unchanged`."""
     rejected: list[Rejected] = field(default_factory=list)
-    """Documents that were rejected, not accepted before, and not rejected before as they are."""
+    """New rejections: never accepted, nor rejected for this reason from this source's name."""
     known_rejected: list[Rejected] = field(default_factory=list)
     """Documents that were rejected before, from a source of the same name, for that reason."""
     sources: Counter[str] = field(default_factory=Counter)

@@ -282,7 +282,7 @@ def test_the_owner_who_gets_round_them_is_found_out(
         for statement in round_:
             connection.execute(statement)
         connection.execute("UPDATE meta_pairs SET value = 'changed' WHERE pair_id = 3")
-    assert cli.run(["verify", "--db", postgres.url(copy)]) == cli.Exit.FINDINGS
+    assert cli.run(["verify", "--db", postgres.url(copy)]) == cli.Exit.ATTENTION
     assert "NOT INTACT" in capsys.readouterr().out
     postgres.drop(copy)
 

@@ -1,4 +1,4 @@
-"""Check the dictionaries: digests, numbers, and rows that nothing refers to."""
+"""Check the lookup tables: digests, numbers, and rows that nothing refers to."""
 
 from __future__ import annotations
 
