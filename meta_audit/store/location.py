@@ -28,6 +28,8 @@ _HOSTS: Final = re.compile(
     r"(?P<begin>postgres[^/]*://([^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<end>.*)"
 )
 _HOST: Final = re.compile(r"(?P<host>\[[^]]*]|[^:]*)(:(?P<port>\d*))?")
+_PARAMETERS: Final = re.compile(r"\?(?:mode|vfs|cache|immutable|nolock|psow)=")
+_SCHEMES: Final = tuple(f"{scheme}:" for scheme in DRIVERS)
 _KEYWORDS: Final = re.compile(r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|service)\s*=")
 
 
@@ -71,12 +73,23 @@ def parse_location(text: str, option: str) -> sa.URL:
             advice="Use a URL: postgresql://USER@HOST:PORT/DATABASE. Keep the password in"
             " ~/.pgpass.",
         )
-    if text.startswith(("file:", ":")):
+    if _PARAMETERS.search(text):
+        raise UsageError(
+            f"{option} has parameters of a database URL, but is a path: {text}",
+            advice=f"{FORMS} A store in SQLite takes no parameters.",
+        )
+    if text.startswith(("file:", ":")) or text.lower().startswith(_SCHEMES):
         raise UsageError(
             f"{option} is not a path: {text}",
             advice=f"A store needs a file on disk. For a file of this name, use ./{text}.",
         )
-    return sa.URL.create("sqlite", database=str(_expanded(text, option)))
+    path = _expanded(text, option)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UsageError(
+            f"{option} is not a file: {text}",
+            advice="A store needs a regular file on disk. Name another path.",
+        )
+    return sa.URL.create("sqlite", database=str(path))
 
 
 def _parse_url(text: str, option: str) -> sa.URL:
@@ -88,6 +101,8 @@ def _parse_url(text: str, option: str) -> sa.URL:
         raise UsageError(f"{option} names an unknown engine: {url.drivername}", advice=FORMS)
     url = url.set(drivername=DRIVERS[url.drivername])
     if not is_sqlite(url):
+        if not url.database and not {"dbname", "service"} & set(url.query):
+            raise UsageError(f"{option} names no database", advice=FORMS)
         return url
     if url.query:
         names = ", ".join(sorted(url.query))

@@ -276,6 +276,8 @@ def test_every_row_is_there_after_a_fault_in_the_middle(
             return original(self, *rest)
 
         monkeypatch.setattr(PostgresqlSession, name, cut_once)
+    quick = Retry(first_wait=0.001, longest_wait=0.01)
+    monkeypatch.setattr(Retry, "from_environment", lambda: quick)
     assert cli.run(["ingest", str(folder), "--db", postgres_url, "--jobs", "0"]) in (1, 3)
     assert len(done) > 20
     store = open_to_read(postgres_url)

@@ -196,10 +196,25 @@ def test_a_damaged_store(file: Audit) -> None:
         assert "Internal error" not in result.err
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "mysql://x/y",
+            "sqlite://",
+            "sqlite:///:memory:",
+            "nonsense://",
+            "sqlite:///a.db?mode=ro",
+        ),
+        *("", " ", ":memory:", "?mode=memory", "a.db?vfs=unix-none", "file:a.db", "SQLITE:a.db"),
+        *("postgresql://", "postgresql://host", "postgresql:/host/db", "sqlite://host/a.db"),
+        *("host=h dbname=d password=secret", "/dev/full"),
+    ],
+)
 def test_urls_that_are_no_store(url: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as raised:
         locate(url)
+    assert "secret" not in f"{raised.value}{raised.value.advice}"
 
 
 def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
