@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.identity.same_job import Birth, same_job
 from meta_audit.schema.tables import columns
 from meta_audit.store.session import Values, rows
 
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 NOWHERE: Final = 0
 """Job key of documents that are left out."""
-_COLUMNS: Final = columns("job_versions")[2:]
-_VERSION: Final = ", ".join(f'"{column}"' for column in _COLUMNS)
-ORIGIN: Final = _COLUMNS.index("origin_id")
-CREATED_AT: Final = _COLUMNS.index("created_at")
+_VERSION: Final = ", ".join(f'"{column}"' for column in columns("job_versions")[2:])
 _OBSERVATION: Final = ", ".join(columns("observations")[2:7])
 
 
@@ -32,8 +28,6 @@ class StoreIds:
 
     def __init__(self, batch: Batch, lookups: Lookups) -> None:
         self.terms = lookups.terms(batch.terms)
-        self.orchestrator = dict(zip(batch.terms, self.terms, strict=True)).get("orchestrator")
-        """ID of the origin `orchestrator`, None if no document of the batch has it."""
         self.pairs = lookups.pairs(batch.pairs)
         self.identities = lookups.identities(batch.identities)
         rules = lookups.rules(batch.rules)
@@ -114,8 +108,6 @@ class Matcher:
         self.new_versions: list[int] = []
         """Documents that bring a version."""
         self.changes: Counter[str] = Counter()
-        self.two_jobs: set[int] = set()
-        """Keys of jobs of which orchestrators state different create times."""
 
     @property
     def new_jobs(self) -> Values:
@@ -176,8 +168,6 @@ class Matcher:
         if has_version:
             version = ids.version(accepted, n)
             if version not in job.versions:
-                if self._is_another_job(version, job):
-                    self.two_jobs.add(job.job_key)
                 job.versions[version] = len(job.versions) + 1
                 self.new_versions.append(n)
             self.version_no[n] = job.versions[version]
@@ -185,18 +175,6 @@ class Matcher:
         is_seen = has_version and observation in job.observations
         self.changes["unchanged" if is_seen else "changed"] += 1
         job.observations.add(observation)
-
-    def _is_another_job(self, version: Row, job: Job) -> bool:
-        """Tell whether a new version and a known one are of two jobs under one ID."""
-        origin = self._ids.orchestrator
-        if version[ORIGIN] != origin:
-            return False
-        new = Birth(version[CREATED_AT], frozenset())
-        return not all(
-            same_job(new, Birth(known[CREATED_AT], frozenset()))
-            for known in job.versions
-            if known[ORIGIN] == origin
-        )
 
     def _shown(self, name: tuple[str, int]) -> Job:
         n, accepted, ids = self._first[name], self._accepted, self._ids

@@ -325,8 +325,6 @@ class Writer:
         ]
         findings = [(*at(n), *finding) for n, *finding in batch.findings if matcher.job_key[n]]
         written.findings.update(str(code) for _, _, _, code, *_ in findings)
-        if matcher.two_jobs:
-            written.findings["identity.two_jobs"] = len(matcher.two_jobs)
         self._insert("executions", rows(executions))
         self._insert("job_events", rows(events))
         self._insert("findings", rows(findings))

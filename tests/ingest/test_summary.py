@@ -207,14 +207,3 @@ def test_new_store_is_said(program: Program, tmp_path: Path) -> None:
     assert err.decode().splitlines()[0] == f"New store: {path}"
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM jobs").fetchall() == [(1,)]
-
-
-def test_two_jobs_under_one_id_are_counted(audit: Audit, tmp_path: Path) -> None:
-    """Within one import, and against what the store has; a rounded time is no second job."""
-    first = job(1)
-    other = {**first, "CreateTime": first["CreateTime"] + 86_400 * 10**9}
-    rounded = {**first, "CreateTime": int(float(first["CreateTime"]))}
-    (tmp_path / "a.ndjson").write_bytes(ndjson(compact(first), compact(rounded)))
-    assert "identity.two_jobs" not in audit.ingest(tmp_path / "a.ndjson").summary["findings"]
-    (tmp_path / "b.ndjson").write_bytes(ndjson(compact(other)))
-    assert audit.ingest(tmp_path / "b.ndjson").summary["findings"]["identity.two_jobs"] == 1
