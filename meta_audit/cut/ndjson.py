@@ -131,7 +131,11 @@ class _Lines:
         if self._blocks.cut or (isinstance(item, Document) and end_of_value(content) < 0):
             message = "the source ends in the middle of the line"
             self._is_empty = False
-            yield [record.rejection("truncated", message)]
+            torn = record
+            if start and isinstance(item, Document):
+                torn = Record(record.ordinal, record.line, "json")
+                torn.add(record.content[start:])
+            yield [torn.rejection("truncated", message)]
             self._ordinal += 1
         else:
             yield from self._each([item])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meta_audit.catalogue import REASONS, SOURCE_ERRORS
@@ -76,6 +76,7 @@ def test_compressed_sources(data: bytes, pack: object, at: int, byte: int, name:
         assert error.code in SOURCE_ERRORS  # noqa: PT017
 
 
+@example('"', "utf-16-le", 0, "x.ndjson")
 @given(st.text(max_size=60), st.sampled_from(["utf-16-le", "utf-16-be"]), st.integers(0, 3), NAMES)
 def test_wide_sources(text: str, encoding: str, cut: int, name: str) -> None:
     data = ("\ufeff" + text).encode(encoding, "surrogatepass")
