@@ -291,13 +291,13 @@ def fill(db: str, cluster: Cluster, disk: Path, run: Run, path: Path) -> None:
     result = run(*command, limits=Limits(chunk_documents=1_000))
     assert result.status == cli.Exit.STORE
     assert "Make room on the server's disk" in result.err
+    subprocess.run(["mount", "-o", "remount,size=400m", disk], check=True)
     ((documents,),) = rows(cluster, "SELECT count(*) FROM documents", "small")
     assert 0 < documents < 12_000
     store = open_to_read(db)
     with store.engine.connect() as connection:
         assert export.faults(connection) == []
     store.close()
-    subprocess.run(["mount", "-o", "remount,size=400m", disk], check=True)
     assert run(*command).status == 0
     assert rows(cluster, "SELECT count(*) FROM documents", "small") == [(12_000,)]
 
