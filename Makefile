@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
-WORKERS ?= 2
+WORKERS ?= 3
 # One worker runs the tests of one module, so that it starts what they share only once.
 PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-FAST = tests/cli tests/cut tests/decode tests/ledger tests/postgres/test_roles.py tests/query \
-	tests/render tests/store -k 'not postgresql'
+FAST = tests/cli tests/decode/test_json.py tests/decode/test_scalars.py tests/ledger tests/query \
+	tests/postgres/test_roles.py tests/store -k 'not postgresql'
 PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*/python\1/p' pyproject.toml)
 
 define fast_tests

@@ -106,6 +106,7 @@ def test_a_signal_loses_nothing_that_was_read(program: Program, audit: Audit) ->
             try:
                 os.write(writing, ndjson(compact(job(sent))))
                 sent += 1
+                time.sleep(0.0005)
             except BlockingIOError:
                 time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
