@@ -57,6 +57,27 @@ def test_a_class_name_stands_once() -> None:
     assert [name for name, number in classes.items() if number > 1] == []
 
 
+def test_a_type_alias_stands_once() -> None:
+    aliases = Counter(name for _, tree in trees() for name in _aliases(tree))
+    classes = {
+        node.name
+        for _, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    assert [name for name, number in aliases.items() if number > 1 or name in classes] == []
+
+
+def _aliases(tree: ast.Module) -> Iterator[str]:
+    """Find assignments of a module to a name that is written as a class is."""
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            target = node.target
+        if isinstance(target, ast.Name) and target.id[:1].isupper() and not target.id.isupper():
+            yield target.id
+
+
 def test_a_module_name_stands_once_or_has_a_reason() -> None:
     modules: dict[str, list[str]] = defaultdict(list)
     for path, _ in trees():
@@ -83,6 +104,20 @@ def test_a_docstring_begins_with_a_verb() -> None:
         for node in ast.walk(tree)
         if isinstance(node, kinds)
         and (text := ast.get_docstring(node))
+        and text.split()[0] in NO_VERB
+    ]
+    assert found == []
+
+
+def test_what_describes_a_field_is_no_question() -> None:
+    found = [
+        f"{path}:{node.lineno}: {text}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(text := node.value.value, str)
+        and text.split()[:1]
         and text.split()[0] in NO_VERB
     ]
     assert found == []

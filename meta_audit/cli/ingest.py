@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meta_audit.ingest.options import Options
-    from meta_audit.sources import Found
+    from meta_audit.sources import Discovered
 
 
 @click.command()
@@ -108,7 +108,7 @@ def command(
     return report(result, store, format_)
 
 
-def _dry_run(found: Iterable[Found], chosen: Options, format_: str) -> Exit:
+def _dry_run(found: Iterable[Discovered], chosen: Options, format_: str) -> Exit:
     from meta_audit.ingest.dry_run import dry_run
     from meta_audit.render.dry_run import DryRunPage
 

@@ -14,13 +14,13 @@ from meta_audit.cut.notices import BEFORE, NOTICE, what_else
 from meta_audit.cut.yaml_elements import is_yaml
 from meta_audit.model import MAX_DOCUMENT_BYTES
 
-Kind: TypeAlias = Literal["ndjson", "json", "yaml", "utf-16", "no document"]
+ContentKind: TypeAlias = Literal["ndjson", "json", "yaml", "utf-16", "no document"]
 
 HEAD_BYTES: Final = 65_536
 """Bytes looked at, unless JSON is to be told from flow-style YAML: then a whole document."""
 
 COMPRESSED_SUFFIXES: Final = frozenset({".gz", ".zst"})
-_SUFFIXES: Final[dict[str, Kind]] = {
+_SUFFIXES: Final[dict[str, ContentKind]] = {
     ".json": "json",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
@@ -52,7 +52,7 @@ _JSON_TOKENS: Final = re.compile(
 )
 
 
-def kind_of_name(name: str) -> Kind | None:
+def kind_of_name(name: str) -> ContentKind | None:
     """Return what a file of this name should hold, if the name says."""
     path = PurePath(name.lower())
     if path.suffix in COMPRESSED_SUFFIXES:
@@ -60,7 +60,7 @@ def kind_of_name(name: str) -> Kind | None:
     return _SUFFIXES.get(path.suffix)
 
 
-def detect(blocks: Blocks, name: str) -> Kind:
+def detect(blocks: Blocks, name: str) -> ContentKind:
     """Return what the blocks hold, without consuming them."""
     named = kind_of_name(name)
     head = blocks.peek(HEAD_BYTES, to_pause=True)[:HEAD_BYTES]

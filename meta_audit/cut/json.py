@@ -117,9 +117,9 @@ class JsonSplitter:
         self._line = line
         self._data = b""
         self._pos = 0
-        """What stands before it in `_data` is done with; `_line` is the line it is on."""
+        """Everything before it in `_data` is done; `_line` is its line."""
         self._ahead = (0, 0)
-        """Where in `_data` the value begins and ends that `_has_next` found."""
+        """Begin and end, in `_data`, of the value that `_has_next` found."""
 
     def batches(self) -> Iterator[list[Item]]:
         """Yield every record, in lists of about a block."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from meta_audit.cut.blocks import Blocks, Item, Record
-from meta_audit.cut.detect import HEAD_BYTES, Kind, detect, kind_of_name
+from meta_audit.cut.detect import HEAD_BYTES, ContentKind, detect, kind_of_name
 from meta_audit.cut.json import split_json
 from meta_audit.cut.ndjson import split_ndjson
 from meta_audit.cut.notices import what_else
 from meta_audit.cut.yaml import split_yaml
 from meta_audit.model import Rejection
 
-_SPLIT: Final[dict[Kind, Callable[[Blocks], Iterator[list[Item]]]]] = {
+_SPLIT: Final[dict[ContentKind, Callable[[Blocks], Iterator[list[Item]]]]] = {
     "ndjson": split_ndjson,
     "json": split_json,
     "yaml": split_yaml,
@@ -39,7 +39,7 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
         yield [ended.rejection(damage.reason, damage.message)]
 
 
-def _whole(blocks: Blocks, name: str, kind: Kind) -> Iterator[list[Item]]:
+def _whole(blocks: Blocks, name: str, kind: ContentKind) -> Iterator[list[Item]]:
     """Yield everything as one rejection, or as a document for `meta_audit.decode` to refuse."""
     named = kind_of_name(name)
     is_text = kind == "no document"

@@ -27,7 +27,7 @@ LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's parser; the one in Python where PyYAML was built without libyaml."""
 
 _CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What YAML 1.1 (section 5.1) allows only as an escape."""
+"""Characters that YAML 1.1 (section 5.1) allows only as an escape."""
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _TAG_DIRECTIVE: Final = re.compile("(?:^|[\n\r\x85\u2028\u2029])%TAG")
 _MAX_TAG_DIRECTIVES: Final = 16

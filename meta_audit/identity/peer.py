@@ -31,11 +31,6 @@ def multihash(public_key_protobuf: bytes) -> bytes:
     return _SHA2_256 + hashlib.sha256(public_key_protobuf).digest()
 
 
-def peer_id(public_key_protobuf: bytes) -> str:
-    """Return the peer ID of a public key's container, in base58btc as libp2p shows it."""
-    return base58.encode(multihash(public_key_protobuf))
-
-
 def parse_peer_id(text: str) -> bytes | None:
     """Return the multihash of a peer ID in either text form, None when it is not one.
 
@@ -49,11 +44,6 @@ def parse_peer_id(text: str) -> bytes | None:
     else:
         return None
     return data if data is not None and _is_peer_multihash(data) else None
-
-
-def is_peer_id(text: str) -> bool:
-    """Tell if the text is a well-formed peer ID; node IDs of v1.2.1 and later are not."""
-    return parse_peer_id(text) is not None
 
 
 def _is_peer_multihash(data: bytes) -> bool:

@@ -20,7 +20,7 @@ from meta_audit.record.source_log import (
     SourceRead,
 )
 from meta_audit.sources import (
-    Found,
+    Discovered,
     Item,
     Prefix,
     Skipped,
@@ -121,7 +121,7 @@ class Chunker:
         self._chunk = Chunk()
         self._count = 0
 
-    def chunks(self, found: Iterable[Found]) -> Iterator[Chunk]:
+    def chunks(self, found: Iterable[Discovered]) -> Iterator[Chunk]:
         """Yield the chunks of all sources; the last one may hold no document at all."""
         for source in found:
             if isinstance(source, Skipped):

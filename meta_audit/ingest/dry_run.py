@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.result import Counts
-    from meta_audit.sources import Found
+    from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
 
 
 def dry_run(
     db: str | None,
-    found: Iterable[Found],
+    found: Iterable[Discovered],
     progress: ImportProgress,
     options: Options = DEFAULT_OPTIONS,
 ) -> Counts:

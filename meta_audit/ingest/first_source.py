@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from meta_audit.ingest.chunks import Reporter
-    from meta_audit.sources import Found
+    from meta_audit.sources import Discovered
 
 
-def with_first_source(found: Iterable[Found], reporter: Reporter) -> Iterator[Found]:
+def with_first_source(found: Iterable[Discovered], reporter: Reporter) -> Iterator[Discovered]:
     """Return the same sources, once one of them could be opened.
 
     Raises `SourceError` where none can be read, and `NotFoundError` where there is none; then
     nothing has been written.
     """
     found = iter(found)
-    passed: list[Found] = []
+    passed: list[Discovered] = []
     for one in found:
         passed.append(one)
         if isinstance(one, Source):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meta_audit.record.source_log import SourceEvent
     from meta_audit.record.writer import Written
 
-Status = Literal["complete", "interrupted", "failed"]
+ImportStatus = Literal["complete", "interrupted", "failed"]
 
 
 @dataclass
@@ -102,7 +102,7 @@ class ImportResult:
     """Tell how an import ended."""
 
     import_id: int
-    status: Status
+    status: ImportStatus
     counts: Counts
     seconds: float
     sealed: Sealed

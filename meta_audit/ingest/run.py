@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from meta_audit.ingest.intake import ImportProgress
-    from meta_audit.ingest.result import Status
-    from meta_audit.sources import Found
+    from meta_audit.ingest.result import ImportStatus
+    from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
 
 
@@ -56,7 +56,7 @@ class Import:
         self._stopper = Stopper(store.retry.stopped.set)
         self._intake = Intake(Writer(self._session), progress, options, self._stopper)
 
-    def run(self, found: Iterable[Found], arguments: list[str]) -> ImportResult:
+    def run(self, found: Iterable[Discovered], arguments: list[str]) -> ImportResult:
         """Take in all sources.
 
         Raises `StoreError` where the store fails; then all batches written before it are kept,
@@ -90,7 +90,7 @@ class Import:
         began = time.monotonic()
         said = orjson.dumps(arguments).decode()
         import_id = begin_import(self._session, actor(), __version__, said)
-        status: Status = "complete"
+        status: ImportStatus = "complete"
         try:
             with self._stopper.installed():
                 try:
@@ -111,7 +111,7 @@ class Import:
             self._session.close()
 
     def _end(
-        self, import_id: int, status: Status, began: float, seconds: float | None = None
+        self, import_id: int, status: ImportStatus, began: float, seconds: float | None = None
     ) -> ImportResult:
         """End the import with a checkpoint, and send that out of the store."""
         counts = self._intake.counts

@@ -25,7 +25,7 @@ from meta_audit.model import JobRecord
 
 FORMAT: Final = "meta-audit/proof/1"
 
-Verdict = Literal["verified", "consistent", "failed"]
+ProofVerdict = Literal["verified", "consistent", "failed"]
 Outcome = tuple[Status, str]
 """Status and detail of a step; a step that fails raises `LedgerError` instead."""
 Readings = Callable[[bytes], Iterable[JobRecord]]
@@ -51,7 +51,7 @@ class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
     """The entry in readable form, for people; `verify_bundle` checks it against the entry."""
 
 
-class Result(Struct, frozen=True):
+class ProofResult(Struct, frozen=True):
     """The result of a verification.
 
     `verified`: everything holds under the trusted key. `consistent`: everything holds, but no
@@ -59,7 +59,7 @@ class Result(Struct, frozen=True):
     a step failed and those after it were skipped.
     """
 
-    verdict: Verdict
+    verdict: ProofVerdict
     steps: tuple[Step, ...]
     entry: Entry | None
     """The decoded entry; None when it could not be read."""
@@ -219,7 +219,7 @@ _STEPS: Final[tuple[tuple[str, str, Callable[[_Check], Outcome]], ...]] = (
 
 def verify_bundle(
     data: bytes, trusted_key: str | None = None, readings: Readings | None = None
-) -> Result:
+) -> ProofResult:
     """Verify a bundle; whatever is wrong with it is a failed step, never an error.
 
     `trusted_key` is a verifier key that did not come with the bundle; a malformed one fails
@@ -237,5 +237,7 @@ def verify_bundle(
             except LedgerError as error:
                 outcome, failed = ("failed", str(error)), True
         steps.append(Step(number, title, source, *outcome))
-    verdict: Verdict = "failed" if failed else "consistent" if trusted_key is None else "verified"
-    return Result(verdict, tuple(steps), check.entry, check.checkpoint)
+    verdict: ProofVerdict = (
+        "failed" if failed else "consistent" if trusted_key is None else "verified"
+    )
+    return ProofResult(verdict, tuple(steps), check.entry, check.checkpoint)

@@ -45,7 +45,7 @@ class Custody(Struct, frozen=True):
     import_id: int
     """The import that ended with the checkpoint."""
     extent: Extent
-    """What the store had then."""
+    """Rows of the store at that time."""
     digest: bytes
     """Over what was added since the checkpoint before, 32 bytes."""
 

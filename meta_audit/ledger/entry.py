@@ -263,12 +263,3 @@ def _encode_again(entry: Entry) -> bytes:
         return _encode(entry)
     where = entry.source_uri, entry.ordinal, entry.line
     return accepted_entry(entry.document, entry.record(), *where)
-
-
-def is_canonical(data: bytes) -> bool:
-    """Tell whether `data` is an entry in its one canonical form."""
-    try:
-        decode_entry(data)
-    except LedgerError:
-        return False
-    return True

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from meta_audit.errors import LedgerError
-from meta_audit.ledger.bundle import Readings, Result, verify_bundle
+from meta_audit.ledger.bundle import ProofResult, Readings, verify_bundle
 from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.ledger.step import Step
 
@@ -26,9 +26,9 @@ class CheckedProof(Struct, frozen=True):
     verdict: Literal["verified", "consistent", "failed"]
     steps: tuple[Step, ...]
     checkpoint_held: bool | None
-    """Whether the proof's checkpoint is one that the caller holds; None where none was given."""
-    result: Result
-    """What was checked; not part of the JSON output."""
+    """True if the caller holds the proof's checkpoint; None if none was given."""
+    result: ProofResult
+    """The whole result; not part of the JSON output."""
 
     @property
     def is_trusted(self) -> bool:

@@ -92,9 +92,9 @@ NO_VALUE: Final = frozenset(
         *("<nil>", "(nil)", "<null>", "<none>", "%!s(<nil>)", "%!v(<nil>)", "[object Object]"),
     )
 )
-"""What programs print where there is nothing: it names nobody."""
+"""Texts that programs print for nothing: they name nobody."""
 
-Result = tuple[tuple[Attribution, ...], tuple[Finding, ...]]
+Attributed = tuple[tuple[Attribution, ...], tuple[Finding, ...]]
 _CACHED_RESULTS: Final = 8_192
 _CACHED_CHARS: Final = 4_096
 """Longest set of values, in characters, whose attributions are remembered."""
@@ -154,7 +154,7 @@ _SINCE_V1_5: Final = frozenset(
 )
 
 
-def attribute(named: Iterable[tuple[Rule, str]]) -> Result:
+def attribute(named: Iterable[tuple[Rule, str]]) -> Attributed:
     """Attribute the values that a document of an orchestrator names; empty ones say nothing.
 
     Verdicts: the requester's ID against its key, the same for both; `no_key` for the rest.
@@ -185,7 +185,7 @@ def attribute(named: Iterable[tuple[Rule, str]]) -> Result:
 
 def of_submission(
     client: str, other: str, signed: tuple[str, str] | None, raw: bytes | None
-) -> Result:
+) -> Attributed:
     """Attribute what a client sent, v0.2.9 to v1.1.
 
     `client` is the payload's ClientID, `other` one that the job inside states itself; `signed`

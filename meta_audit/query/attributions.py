@@ -25,7 +25,7 @@ TRUSTS: Final = ("proven", "server", "claimed", "inferred", "unsubmitted")
 _ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
 
 
-class Row(NamedTuple):
+class AttributionRow(NamedTuple):
     """Hold an attribution, as the store has it."""
 
     role: str
@@ -40,13 +40,13 @@ class Row(NamedTuple):
         return ROLES.index(self.role), TRUSTS.index(self.trust), self.basis, self.value
 
 
-def best(found: Iterable[Row], role: str) -> tuple[str | None, str | None]:
+def best(found: Iterable[AttributionRow], role: str) -> tuple[str | None, str | None]:
     """Return the value and trust of the best attribution in a role, or None and None."""
     row = min((row for row in found if row.role == role), key=lambda row: row.rank, default=None)
     return (row.value, row.trust) if row else (None, None)
 
 
-def in_order(found: Iterable[Row]) -> tuple[TracedAttribution, ...]:
+def in_order(found: Iterable[AttributionRow]) -> tuple[TracedAttribution, ...]:
     """Return attributions by rank, each with the fingerprint of the key that it is or matches."""
     ranked = sorted(found, key=lambda row: row.rank)
     keys = {row: _fingerprint(row) for row in ranked if row.role in _ID_OF_KEY}
@@ -61,7 +61,7 @@ def in_order(found: Iterable[Row]) -> tuple[TracedAttribution, ...]:
     )
 
 
-def _fingerprint(key: Row) -> str:
+def _fingerprint(key: AttributionRow) -> str:
     if key.verdict == "undecodable":
         return ""
     if key.role == "requester_key":

@@ -58,7 +58,7 @@ _OWN_JOB: Final = """
         JOIN job_versions w ON w.job_key = b.job_key
         JOIN terms o ON o.term_id = w.origin_id AND o.term = 'orchestrator'
         WHERE a.job_key = d.job_key AND a.namespace_id = ?)"""
-"""What came without a namespace belongs to the job of its ID that has one."""
+"""Leave out a job without a namespace where its ID has a job with one."""
 _IN_NAMESPACE: Final = """
     EXISTS (SELECT 1 FROM jobs j WHERE j.job_key = d.job_key AND j.namespace_id = ?)"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.query.attributions import Row, best
+from meta_audit.query.attributions import AttributionRow, best
 from meta_audit.query.results import JobSummary
 from meta_audit.query.texts import rfc3339
 
@@ -31,9 +31,9 @@ _WHO: Final = """
 
 def summaries(session: Session, job_keys: Sequence[int]) -> tuple[JobSummary, ...]:
     """Return the jobs with these keys, in their order."""
-    who: dict[tuple[int, int], list[Row]] = {}
+    who: dict[tuple[int, int], list[AttributionRow]] = {}
     for job_key, version_no, *attribution in session.among(_WHO, job_keys):
-        who.setdefault((job_key, version_no), []).append(Row(*attribution))
+        who.setdefault((job_key, version_no), []).append(AttributionRow(*attribution))
     found = {}
     for job_key, job_id, namespace, version_no, created_at, *rest, origin in session.among(
         _JOBS, job_keys

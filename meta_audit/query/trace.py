@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from meta_audit.catalogue import FINDINGS
 from meta_audit.execution_state import resolve
 from meta_audit.identity.same_job import Birth, is_two_jobs
-from meta_audit.query.attributions import Row, best, in_order
+from meta_audit.query.attributions import AttributionRow, best, in_order
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.results import (
@@ -142,9 +142,9 @@ def _read(session: Session, job: Identified) -> Trace:
         (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
     )
     tasks = tuple(TracedTask(*row) for row in tasked)
-    who: dict[int, list[Row]] = {}
+    who: dict[int, list[AttributionRow]] = {}
     for version_no, *attribution in attributed:
-        who.setdefault(version_no, []).append(Row(*attribution))
+        who.setdefault(version_no, []).append(AttributionRow(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
     layout = next((row[4] for row in versions if row[0] == number), "")
     trace = Trace(
@@ -177,7 +177,7 @@ def _named(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
 
 
 def _two_jobs(
-    versions: Sequence[Any], who: Mapping[int, Sequence[Row]], seen: Sequence[_Seen]
+    versions: Sequence[Any], who: Mapping[int, Sequence[AttributionRow]], seen: Sequence[_Seen]
 ) -> tuple[TracedFinding, ...]:
     """Return a finding if orchestrators state two different jobs under this ID."""
     births = {}
@@ -274,7 +274,7 @@ def _job(job: Identified, newest: _Seen | None, versions: Sequence[Any]) -> Trac
     )
 
 
-def _version(row: Any, attributions: Sequence[Row]) -> Version:
+def _version(row: Any, attributions: Sequence[AttributionRow]) -> Version:
     number, version, spec_sha256, origin, layout, name, type_, priority, count, created_at = row
     return Version(
         number,

@@ -15,8 +15,8 @@ from meta_audit.model import Rejection
 
 NO_ENTRY: Final = -1
 """In place of a ledger index."""
-Pair = tuple[str, str]
-Rule = tuple[str, str, str, str]
+KeyValue = tuple[str, str]
+RuleColumns = tuple[str, str, str, str]
 
 
 class Accepted(Struct, array_like=True):
@@ -89,9 +89,9 @@ class Batch(Struct, array_like=True):
     events: list[tuple[Any, ...]] = []
     findings: list[tuple[int, int, str, str, str]] = []
     terms: list[str] = []
-    pairs: list[Pair] = []
+    pairs: list[KeyValue] = []
     identities: list[str] = []
-    rules: list[Rule] = []
+    rules: list[RuleColumns] = []
     attribution_sets: list[list[tuple[int, int]]] = []
     """Rules and identities."""
 

@@ -10,7 +10,7 @@ from meta_audit.store.session import rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from meta_audit.record.batch import Pair, Rule
+    from meta_audit.record.batch import KeyValue, RuleColumns
     from meta_audit.store.session import Session
 
 Members = tuple[tuple[int, int], ...]
@@ -41,7 +41,7 @@ class Lookups:
         self._last.clear()
         self._sets = {(): 0}
 
-    def pairs(self, pairs: Sequence[Pair]) -> list[int]:
+    def pairs(self, pairs: Sequence[KeyValue]) -> list[int]:
         """Return the IDs of pairs, in their order."""
         known = self._pairs
         missing = self._missing(known, pairs)
@@ -89,7 +89,7 @@ class Lookups:
             self._session.insert("attribution_members", columns, rows(values))
         return [known[members] for members in sets]
 
-    def rules(self, rules: Sequence[Rule]) -> list[int]:
+    def rules(self, rules: Sequence[RuleColumns]) -> list[int]:
         """Return the IDs of attribution rules, in their order."""
         known = self._rules
         if not all(rule in known for rule in rules):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from meta_audit.schema.tables import columns
-from meta_audit.store.session import Values, rows
+from meta_audit.store.session import Row, Values, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from meta_audit.record.lookups import Lookups
     from meta_audit.store.session import Session
 
-Row = tuple[Any, ...]
 NOWHERE: Final = 0
 """Job key of documents that are left out."""
 _VERSION: Final = ", ".join(f'"{column}"' for column in columns("job_versions")[2:])

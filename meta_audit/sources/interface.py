@@ -22,7 +22,7 @@ class Stamp(Struct, frozen=True):
     """
 
     path: str
-    """Where it can be read again."""
+    """Path to read it again."""
     size: int
     """Bytes as stored, compressed if they are."""
     modified_at: int
@@ -45,7 +45,7 @@ class Source(ABC):
     is_stopping: Callable[[], bool] = staticmethod(lambda: False)
     """Tells a source without a stamp that somebody wants to stop: it ends as if all had come."""
     partial: Partial | None = None
-    """What the source says of itself: that more would follow. Complete after the last batch."""
+    """The source's own word that more would follow. Complete after the last batch."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"
@@ -95,4 +95,4 @@ class Unreadable(Struct, frozen=True):
     advice: str = ""
 
 
-Found: TypeAlias = Source | Skipped | Unreadable
+Discovered: TypeAlias = Source | Skipped | Unreadable

@@ -17,7 +17,7 @@ from meta_audit.sources.content import open_content
 from meta_audit.sources.interface import Source, Stamp
 
 PAUSE_SECONDS: Final = 0.5
-"""How long to wait for a sender before going on with what has come."""
+"""Wait so long for a sender, then go on with the bytes at hand."""
 
 
 class ByteStream(Source):

@@ -12,7 +12,7 @@ from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content import open_content
 from meta_audit.sources.files import File, display, open_file
-from meta_audit.sources.interface import Found, Skipped, Unreadable
+from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
 from meta_audit.sources.standard_input import StandardInput
 from meta_audit.sources.stream import unreadable
@@ -27,7 +27,7 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     follow_links: bool = False,
-) -> Iterator[Found]:
+) -> Iterator[Discovered]:
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
     An argument is a file, always taken; a directory, searched with all below it in the order
@@ -78,7 +78,7 @@ class _Walk:
         self._seen: set[tuple[int, int]] = set()
         self._stdin_seen = False
 
-    def find(self, arguments: Sequence[str]) -> Iterator[Found]:
+    def find(self, arguments: Sequence[str]) -> Iterator[Discovered]:
         for argument in arguments:
             if argument == "-":
                 yield self._standard_input()
@@ -87,13 +87,13 @@ class _Walk:
             else:
                 yield self._file(argument, named=True)
 
-    def _standard_input(self) -> Found:
+    def _standard_input(self) -> Discovered:
         if self._stdin_seen:
             return Skipped("stdin", "named twice")
         self._stdin_seen = True
         return StandardInput(self._stdin, budget=self._budget, block_bytes=self._block_bytes)
 
-    def _directory(self, top: str) -> Iterator[Found]:
+    def _directory(self, top: str) -> Iterator[Discovered]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
         stack = [iter([top])]
         entered: set[tuple[int, int]] = set()
@@ -117,7 +117,7 @@ class _Walk:
             except OSError as error:
                 yield _unreadable(path, unreadable(error))
 
-    def _file(self, path: str, *, named: bool) -> Found:
+    def _file(self, path: str, *, named: bool) -> Discovered:
         try:
             with open_file(path) as file:
                 status = os.fstat(file.fileno())

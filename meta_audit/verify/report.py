@@ -15,7 +15,9 @@ KEPT_PER_PART: Final = 50
 SHOWN: Final = 100
 """Damages that the report holds."""
 
-Kind = Literal["edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside"]
+DamageKind = Literal[
+    "edited", "missing", "added", "reordered", "bytes", "signature", "root", "outside"
+]
 """`bytes`: a kept document is not what its hash says, or something cannot be read at all."""
 
 
@@ -69,7 +71,7 @@ class Damage(Struct, frozen=True):
     """Describe one thing that is not as it was signed or made."""
 
     check: int
-    kind: Kind
+    kind: DamageKind
     entry: int | None
     """Index in the ledger, where it concerns one entry."""
     job: str
@@ -83,7 +85,7 @@ class OtherReading(Struct, frozen=True):
     entry: int
     job: str
     detail: str
-    """What differs."""
+    """The difference, in words."""
 
 
 class Damages:
@@ -95,7 +97,13 @@ class Damages:
         self.counts: dict[int, int] = {}
 
     def add(
-        self, check: Check, kind: Kind, detail: str, *, entry: int | None = None, job: str = ""
+        self,
+        check: Check,
+        kind: DamageKind,
+        detail: str,
+        *,
+        entry: int | None = None,
+        job: str = "",
     ) -> None:
         """Add a damage."""
         self.counts[check] = self.counts.get(check, 0) + 1
@@ -137,7 +145,7 @@ class Report(Struct, frozen=True):
     """Documents that this version reads otherwise; the first ones, by entry."""
     reading_count: int
     not_checked: tuple[str, ...]
-    """What was left out, in words; empty where everything was checked."""
+    """The parts left out, in words; empty if everything was checked."""
     seconds: float
     against: tuple[str, ...] = ()
     """Files of checkpoints that the store was compared with."""

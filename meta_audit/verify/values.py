@@ -54,7 +54,7 @@ class Attributions:
         """Keys of the job's own Meta that gave an attribution."""
 
 
-class Values:
+class RememberedValues:
     """Look up values by number, within one process. Raises `KeyError` where there is none."""
 
     def __init__(self, session: Session, counts: dict[str, int], secret: int) -> None:

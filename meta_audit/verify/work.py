@@ -13,7 +13,7 @@ from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
 from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
 from meta_audit.verify.unpacking import content_of
-from meta_audit.verify.values import Values
+from meta_audit.verify.values import RememberedValues
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
@@ -66,7 +66,7 @@ class Tallies:
     """`pair_jobs` as it is."""
     not_checked: tuple[str, ...] = ()
     has_bad_text: bool = False
-    """Whether a text was met that is not UTF-8."""
+    """True once a text is not UTF-8."""
     readings: tuple[OtherReading, ...] = ()
     """Documents that this version reads otherwise than the one that took them in."""
     reading_count: int = 0
@@ -79,7 +79,7 @@ class Work:
         self.session = session
         self.options = plan.options
         self.entries = plan.entries
-        self.values = Values(session, plan.counts, plan.options.secret)
+        self.values = RememberedValues(session, plan.counts, plan.options.secret)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)
         self.accepted = bytearray(plan.entries)

@@ -84,7 +84,7 @@ CHECKS: Final = {
     "table": Check.INDEXES,
     "index lookups": Check.INDEXES,
 }
-"""What a part that cannot be done is a damage of; else `ROWS`."""
+"""The check of which an undone part is a damage; else `ROWS`."""
 HALVED: Final = ("jobs", "documents")
 """Parts that are done again in halves, down to the one row that cannot be read."""
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import msgspec
 from cryptography.hazmat.primitives.serialization import PublicFormat
 
+from meta_audit.identity import base58
 from meta_audit.identity.keys import PublicKey, encode_public_key
+from meta_audit.identity.peer import multihash, parse_peer_id
 
 DATA = Path(__file__).parent / "data"
 SPKI = PublicFormat.SubjectPublicKeyInfo
@@ -36,3 +38,12 @@ def real_pairs() -> list[Pair]:
 
 def to_base64(key: PublicKey) -> str:
     return b64encode(encode_public_key(key)).decode()
+
+
+def peer_id(protobuf: bytes) -> str:
+    """The peer ID of a key, as libp2p shows it."""
+    return base58.encode(multihash(protobuf))
+
+
+def is_peer_id(text: str) -> bool:
+    return parse_peer_id(text) is not None

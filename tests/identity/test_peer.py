@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from meta_audit.identity import base58
 from meta_audit.identity.client import client_id, is_client_id
 from meta_audit.identity.keys import KeyType, PublicKey, encode_public_key
-from meta_audit.identity.peer import is_peer_id, multihash, parse_peer_id, peer_id
-from tests.identity.samples import real_pairs
+from meta_audit.identity.peer import multihash, parse_peer_id
+from tests.identity.samples import is_peer_id, peer_id, real_pairs
 
 
 def to_cid(protobuf: bytes) -> str:

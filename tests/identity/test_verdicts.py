@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.identity.keys import KeyType, PublicKey, encode_public_key, key_fingerprint
-from meta_audit.identity.peer import peer_id
 from meta_audit.identity.verdicts import check_client, check_requester, verify_submission
-from tests.identity.samples import Pair, Submission, real_pairs, to_base64
+from tests.identity.samples import Pair, Submission, peer_id, real_pairs, to_base64
 
 ANY_TEXT = st.text(st.characters(), max_size=100)
 

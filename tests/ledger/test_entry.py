@@ -17,7 +17,6 @@ from meta_audit.ledger.entry import (
     RejectedEntry,
     accepted_entry,
     decode_entry,
-    is_canonical,
     rejected_entry,
 )
 from meta_audit.model import (
@@ -31,6 +30,15 @@ from meta_audit.model import (
 )
 from tests.ledger import oracle
 from tests.ledger.samples import FULL, number, records, text
+
+
+def is_canonical(data: bytes) -> bool:
+    try:
+        decode_entry(data)
+    except LedgerError:
+        return False
+    return True
+
 
 DIGEST = sha256(b"document").digest()
 ENTRY = accepted_entry(DIGEST, FULL, "file:///jobs.ndjson", 7, 8)

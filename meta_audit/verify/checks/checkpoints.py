@@ -74,7 +74,7 @@ _UNSIGNED: Final = (
         "entries",
     ),
 )
-"""What an import that has ended wrote is signed: name, rows that are not, field of the limit."""
+"""Rows of an ended import must be signed: name, unsigned rows, field of the limit."""
 
 
 class Kept(NamedTuple):
@@ -86,7 +86,7 @@ class Kept(NamedTuple):
     checkpoint: Checkpoint
     custody: Custody
     text: str
-    """What was signed."""
+    """The signed text."""
 
 
 class Checkpoints:

@@ -12,7 +12,7 @@ from meta_audit.verify.values import weight
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Damages, Kind
+    from meta_audit.verify.report import DamageKind, Damages
     from meta_audit.verify.work import Tallies, Work
 
 MOST_HOURS: Final = 1 << 31
@@ -133,6 +133,6 @@ def _is_made_whole(session: Session, rejection: int, import_id: int, entry: int)
     return bool(begins and session.query(_READ_BY, import_id, rejection))
 
 
-def _differs(work: Work, kind: Kind, rejection: int, import_id: int) -> None:
+def _differs(work: Work, kind: DamageKind, rejection: int, import_id: int) -> None:
     detail = f"rejection_resolutions: rejection {rejection}, import {import_id}"
     work.damages.add(Check.DERIVED, kind, detail, entry=rejection)

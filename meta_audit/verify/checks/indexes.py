@@ -51,7 +51,7 @@ class Index(NamedTuple):
     oid: int
     is_unique: bool
     is_plain: bool
-    """Whether it is a valid btree over all rows."""
+    """True for a valid btree over all rows."""
     keys: tuple[str, ...]
     """Its expressions."""
     has_null: bool
