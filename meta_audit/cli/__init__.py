@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from meta_audit import __version__
 from meta_audit.cli import options
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.errors import (
@@ -28,6 +27,7 @@ from meta_audit.errors import (
     StoreError,
     UsageError,
 )
+from meta_audit.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

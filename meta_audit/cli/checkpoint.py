@@ -12,7 +12,7 @@ from meta_audit.cli.output import write, write_bytes
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from meta_audit.store.opening import Store
+    from meta_audit.api import AuditStore
 
 
 @click.group(cls=LazyGroup)
@@ -29,26 +29,23 @@ def command() -> None:
 @command.command(name="list")
 @options.TEXT_OR_JSON
 @options.reads_store
-def list_command(store: Store, format_: str) -> Exit:
+def list_command(store: AuditStore, format_: str) -> Exit:
     """List the checkpoints, oldest first."""
-    from meta_audit.query.checkpoints import list_checkpoints
     from meta_audit.render.checkpoints import CheckpointsPage
 
-    write(CheckpointsPage(store.read(list_checkpoints)), format_)
+    write(CheckpointsPage(store.checkpoints()), format_)
     return Exit.DONE
 
 
 @command.command()
 @click.argument("number", type=click.IntRange(1), metavar="N")
 @options.reads_store
-def show(store: Store, number: int) -> Exit:
+def show(store: AuditStore, number: int) -> Exit:
     """Print the signed note of checkpoint N, exactly.
 
     Collect notes in a file with >>, and give the file to `meta-audit verify --against`.
     """
-    from meta_audit.query.checkpoints import signed_note
-
-    write_bytes(store.read(lambda session: signed_note(session, number)).encode())
+    write_bytes(store.checkpoint(number).encode())
     return Exit.DONE
 
 
@@ -57,29 +54,25 @@ def show(store: Store, number: int) -> Exit:
 @click.argument("new", type=click.IntRange(1))
 @options.TEXT_OR_JSON
 @options.reads_store
-def consistency(store: Store, old: int, new: int, format_: str) -> Exit:
+def consistency(store: AuditStore, old: int, new: int, format_: str) -> Exit:
     """Prove that the ledger only grew from checkpoint OLD to checkpoint NEW.
 
     The proof shows that the ledger of OLD is the beginning of the ledger of NEW (RFC 9162
     §2.1.4). It is checked before it is printed.
     """
     from meta_audit.render.checkpoints import ConsistencyPage
-    from meta_audit.verify.prove import consistency as prove_consistency
 
-    proof = store.read(lambda session: prove_consistency(session, old, new))
-    write(ConsistencyPage(proof), format_)
+    write(ConsistencyPage(store.consistency(old, new)), format_)
     return Exit.DONE
 
 
 @command.command()
 @options.reads_store
-def key(store: Store) -> Exit:
+def key(store: AuditStore) -> Exit:
     """Print the verifier keys of the store, name+hash+key, newest last.
 
     Give them to anyone who will verify, and keep a copy elsewhere. Do not read the key from the
     store that you verify: anyone who can change the store can change its keys.
     """
-    from meta_audit.query.checkpoints import verifier_keys
-
-    write_bytes("".join(f"{escape(one)}\n" for one in store.read(verifier_keys)).encode())
+    write_bytes("".join(f"{escape(one)}\n" for one in store.verifier_keys()).encode())
     return Exit.DONE

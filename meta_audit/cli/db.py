@@ -15,7 +15,7 @@ from meta_audit.cli.progress import Line, progress
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from meta_audit.store.opening import Store
+    from meta_audit.api import AuditStore
 
 
 @click.group(cls=LazyGroup)
@@ -91,14 +91,12 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
 @command.command(name="backup")
 @click.argument("file", metavar="FILE")
 @options.reads_store
-def backup_command(store: Store, file: str) -> None:
+def backup_command(store: AuditStore, file: str) -> None:
     """Copy an SQLite store into a new FILE, even while others write to it.
 
     The copy is a store like any other: check it with `meta-audit verify --db FILE`.
     """
-    from meta_audit.store.transfer import backup
-
-    size = backup(store, file)
+    size = store.backup(file)
     done(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
 
 

@@ -12,8 +12,8 @@ from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape, escape_lines
 
 if TYPE_CHECKING:
+    from meta_audit.api import AuditStore
     from meta_audit.query.results import KeptDocument
-    from meta_audit.store.opening import Store
 
 
 @click.command()
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="FILE", help="Write the bytes to this file.")
 @click.option("--raw", is_flag=True, help="Print the exact bytes even to a terminal.")
 @options.reads_store
-def command(store: Store, what: str, namespace: str | None, output: str | None, raw: bool) -> Exit:
+def command(
+    store: AuditStore, what: str, namespace: str | None, output: str | None, raw: bool
+) -> Exit:
     """Print the original bytes of a document, exactly as they came.
 
     For a JOB, this is the document that shows its newest state. A SHA256 may be shortened to 8
     digits or more; it may be that of a rejected document. The bytes are checked against the
     hash. On a terminal, control characters are escaped; a pipe or a file gets the exact bytes.
     """
-    from meta_audit.query.documents import kept_document
     from meta_audit.query.results import Candidates
 
-    found = store.read(lambda session: kept_document(session, what, namespace))
+    found = store.document(what, namespace=namespace)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 

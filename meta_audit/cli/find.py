@@ -10,8 +10,8 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
+    from meta_audit.api import AuditStore
     from meta_audit.search import Pair
-    from meta_audit.store.opening import Store
 
 
 def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Any:
@@ -31,7 +31,7 @@ def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...])
 @options.FORMAT
 @options.reads_store
 def command(
-    store: Store,
+    store: AuditStore,
     terms: tuple[Pair, ...],
     *,
     client: str | None,

@@ -6,7 +6,6 @@ context of the whole run, and read back by `db`, `is_quiet` and `is_verbose`.
 
 from __future__ import annotations
 
-from contextlib import closing
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -97,20 +96,20 @@ def common(command: _Command) -> _Command:
 
 def reads_store(command: _Command) -> _Command:
     """Give a command the common options, and as `store` the store that they name, to read."""
-    return _with_store(command, "open_to_read")
+    return _with_store(command)
 
 
 def verifies_store(command: _Command) -> _Command:
     """Do as `reads_store`, with a store that may be damaged."""
-    return _with_store(command, "open_to_verify")
+    return _with_store(command, damaged=True)
 
 
-def _with_store(command: _Command, opener: str) -> _Command:
+def _with_store(command: _Command, *, damaged: bool = False) -> _Command:
     @wraps(command)
     def with_store(**arguments: Any) -> Any:
-        from meta_audit.store import opening
+        from meta_audit import api
 
-        with closing(getattr(opening, opener)(db())) as store:
+        with api.open(db(), damaged=damaged) as store:
             return command(store=store, **arguments)
 
     return common(with_store)  # type: ignore[return-value]

@@ -11,9 +11,7 @@ from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
-    from meta_audit.query.results import Candidates
-    from meta_audit.store.opening import Store
-    from meta_audit.store.session import Session
+    from meta_audit.api import AuditStore
 
 
 @click.command()
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="FILE", help="Write the proof to this file.")
 @options.reads_store
 def command(
-    store: Store, job: str, *, namespace: str | None, every: bool, output: str | None
+    store: AuditStore, job: str, *, namespace: str | None, every: bool, output: str | None
 ) -> Exit:
     """Prove that the ledger holds the newest document of JOB.
 
@@ -32,26 +30,17 @@ def command(
     it without a store or a network. It shows that the record has not changed since it was
     ingested. It does not show that the record is true.
     """
-    from meta_audit.query.identify import identify
     from meta_audit.query.results import Candidates
-    from meta_audit.verify.prove import prove
 
-    def work(session: Session) -> Candidates | list[bytes]:
-        found = identify(session, job, namespace)
-        if isinstance(found, Candidates):
-            return found
-        return prove(session, (found.job_key, found.activity_key), every=every)
-
-    found = store.read(work)
+    found = store.prove(job, namespace=namespace, every=every)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 
         write(CandidatesPage(found), "text", to_stderr=True)
         return Exit.ATTENTION
-    content = b"[\n" + b",\n".join(found) + b"]\n" if every else found[0]
     if output is None:
-        write_bytes(content)
+        write_bytes(found)
     else:
-        write_file(output, content)
+        write_file(output, found)
         note(f"Proof written to {escape(output)}")
     return Exit.DONE

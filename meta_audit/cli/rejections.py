@@ -11,7 +11,7 @@ from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
-    from meta_audit.store.opening import Store
+    from meta_audit.api import AuditStore
 
 LAZY: Final = {
     "retry": ("meta_audit.cli.rejections_retry", "Try every open rejection again."),
@@ -39,7 +39,7 @@ def command() -> None:
 @options.FORMAT
 @options.reads_store
 def list_(
-    store: Store,
+    store: AuditStore,
     *,
     reason: str | None,
     source: str | None,
@@ -53,11 +53,11 @@ def list_(
     A rejection is open until the same document is accepted (it is then resolved), or until it
     is dismissed.
     """
-    from meta_audit.query.rejections import Filter, list_rejections
     from meta_audit.render.rejections import RejectionsPage
 
-    wanted = Filter(reason, source, import_id, resolved=resolved)
-    found = store.read(lambda session: list_rejections(session, wanted, limit))
+    found = store.rejections(
+        reason=reason, source=source, import_id=import_id, resolved=resolved, limit=limit
+    )
     write(RejectionsPage(found), format_)
     return Exit.DONE
 
@@ -67,19 +67,17 @@ def list_(
 @click.option("--raw", is_flag=True, help="Print only the kept bytes, exactly.")
 @options.format_option("json", help_="Text for people, or everything (the bytes in base64).")
 @options.reads_store
-def show(store: Store, number: int, raw: bool, format_: str) -> Exit:
+def show(store: AuditStore, number: int, raw: bool, format_: str) -> Exit:
     """Show one rejection: why, where, and how the document begins.
 
     NUMBER is the first number in a line of `meta-audit rejections list`.
     """
     if raw:
         from meta_audit.cli.document import write_document
-        from meta_audit.query.documents import rejected_document
 
-        write_document(store.read(lambda session: rejected_document(session, number)), raw=True)
+        write_document(store.rejected_document(number), raw=True)
     else:
-        from meta_audit.query.documents import rejection_detail
         from meta_audit.render.rejections import RejectionPage
 
-        write(RejectionPage(store.read(lambda session: rejection_detail(session, number))), format_)
+        write(RejectionPage(store.rejection(number)), format_)
     return Exit.DONE

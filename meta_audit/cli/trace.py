@@ -10,7 +10,7 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
-    from meta_audit.store.opening import Store
+    from meta_audit.api import AuditStore
 
 
 @click.command()
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @options.NAMESPACE
 @options.TEXT_OR_JSON
 @options.reads_store
-def command(store: Store, job: str, namespace: str | None, format_: str) -> Exit:
+def command(store: AuditStore, job: str, namespace: str | None, format_: str) -> Exit:
     """Show who sent a job, and how we know.
 
     JOB is an ID, the beginning of one (the j- may be left out), or a name. If several jobs fit,
@@ -28,9 +28,8 @@ def command(store: Store, job: str, namespace: str | None, format_: str) -> Exit
     documents that say so, and what an auditor should look at.
     """
     from meta_audit.query.results import Candidates
-    from meta_audit.query.trace import trace
 
-    found = store.read(lambda session: trace(session, job, namespace))
+    found = store.trace(job, namespace=namespace)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 

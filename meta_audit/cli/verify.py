@@ -12,8 +12,8 @@ from meta_audit.cli.output import write_report
 from meta_audit.cli.progress import progress
 
 if TYPE_CHECKING:
+    from meta_audit.api import AuditStore
     from meta_audit.ledger.note import VerifierKey
-    from meta_audit.store.opening import Store
 
 
 @click.command()
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @options.TEXT_OR_JSON
 @options.verifies_store
 def command(
-    store: Store,
+    store: AuditStore,
     *,
     against: tuple[str, ...],
     since: int | None,
@@ -62,14 +62,12 @@ def command(
     if it is intact, and 1 if not.
     """
     from meta_audit.render.verification import VerificationPage
-    from meta_audit.verify.run import verify
 
     with progress("verifying") as line:
-        report = verify(
-            store,
-            against=against or None,
+        report = store.verify(
+            against=against,
             since=since or 0,
-            pins=keys,
+            keys=keys,
             jobs=jobs,
             deep=deep,
             progress=partial(line.show, "verifying"),

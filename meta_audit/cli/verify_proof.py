@@ -33,12 +33,14 @@ def command(file: str, *, keys: list[VerifierKey], checkpoint: str | None, forma
 
     The exit code is 0 if the proof holds under a key or a checkpoint that you gave, and else 1.
     """
-    from meta_audit.ledger.proof_file import check_proofs
-    from meta_audit.parse.readings import readings
+    from meta_audit.api import check_proof
     from meta_audit.render.proof import ProofsPage
 
-    held = _held(checkpoint) if checkpoint else None
-    checked = check_proofs(_read(file), keys, held, readings)
+    kept = _read(checkpoint) if checkpoint else None
+    try:
+        checked = check_proof(_read(file), keys=keys, checkpoints=kept)
+    except LedgerError as error:
+        raise UsageError(f"cannot read the checkpoints in {checkpoint}: {error}") from error
     return write_report(
         ProofsPage(checked), format_, Exit.DONE if checked.valid else Exit.ATTENTION
     )
@@ -51,13 +53,3 @@ def _read(path: str) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     return content
-
-
-def _held(path: str) -> frozenset[str]:
-    """Return the texts of the checkpoints in a file. Raises `UsageError`."""
-    from meta_audit.ledger.checkpoint import note_texts
-
-    try:
-        return note_texts(_read(path))
-    except LedgerError as error:
-        raise UsageError(f"cannot read the checkpoints in {path}: {error}") from error

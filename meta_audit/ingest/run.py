@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from meta_audit import __version__
 from meta_audit.errors import MetaAuditError, StoreError, TransientStoreError
 from meta_audit.ingest.chunks import Chunk, Chunker
 from meta_audit.ingest.intake import Intake
@@ -31,6 +30,7 @@ from meta_audit.record.sealing import Sealer
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.record.source_log import SourceLog
 from meta_audit.record.writer import Writer
+from meta_audit.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

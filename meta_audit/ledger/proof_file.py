@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec import json as msgjson
 
+from meta_audit.answer import Answer
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.bundle import ProofResult, Readings, verify_bundle
 from meta_audit.ledger.note import Note, VerifierKey
@@ -40,7 +42,7 @@ class CheckedProof(Struct, frozen=True):
         )
 
 
-class CheckedProofs(Struct, frozen=True):
+class CheckedProofs(Answer, frozen=True):
     """Say how the check of a file of proofs went."""
 
     proofs: tuple[CheckedProof, ...]
@@ -49,6 +51,17 @@ class CheckedProofs(Struct, frozen=True):
     def valid(self) -> bool:
         """Tell whether there is a proof, and each holds under what the caller brought."""
         return bool(self.proofs) and all(proof.is_trusted for proof in self.proofs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict and the steps of each proof, without what was checked."""
+        proofs = [
+            {"verdict": p.verdict, "steps": p.steps, "checkpoint_held": p.checkpoint_held}
+            for p in self.proofs
+        ]
+        content: dict[str, Any] = msgjson.decode(
+            msgjson.encode({"format": FORMAT, "valid": self.valid, "proofs": proofs})
+        )
+        return content
 
 
 def check_proofs(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
+from meta_audit.answer import Answer
 from meta_audit.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ _ONE: Final = "SELECT note FROM checkpoints WHERE checkpoint_id = ?"
 _KEYS: Final = "SELECT verifier FROM ledger_keys ORDER BY key_no"
 
 
-class CheckpointSummary(Struct, frozen=True):
+class CheckpointSummary(Answer, frozen=True):
     """Hold a signed checkpoint of the ledger."""
 
     format: str

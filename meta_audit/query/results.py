@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from msgspec import Struct
+from meta_audit.answer import Answer
 
 TRACE_FORMAT: Final = "meta-audit/trace/1"
 CANDIDATES_FORMAT: Final = "meta-audit/candidates/1"
@@ -17,7 +17,7 @@ REJECTIONS_FORMAT: Final = "meta-audit/rejections/1"
 REJECTION_FORMAT: Final = "meta-audit/rejection/1"
 
 
-class JobSummary(Struct, frozen=True):
+class JobSummary(Answer, frozen=True):
     """Describe a job in one line: its newest version, in its newest state."""
 
     created_at: str | None
@@ -34,7 +34,7 @@ class JobSummary(Struct, frozen=True):
     """As `model.Origin`; `activity` if only executions or events of it were seen."""
 
 
-class Found(Struct, frozen=True):
+class Found(Answer, frozen=True):
     """List the jobs that match a search, newest first."""
 
     format: str
@@ -43,7 +43,7 @@ class Found(Struct, frozen=True):
     """True if the limit cut the list."""
 
 
-class Candidates(Struct, frozen=True):
+class Candidates(Answer, frozen=True):
     """List the jobs that an ambiguous ID or name may mean."""
 
     format: str
@@ -55,7 +55,7 @@ class Candidates(Struct, frozen=True):
     """True if there may be more than `more`, since counting stops at a limit."""
 
 
-class TracedJob(Struct, frozen=True):
+class TracedJob(Answer, frozen=True):
     """Describe a job: its newest version, in its newest state."""
 
     job_id: str
@@ -77,7 +77,7 @@ class TracedJob(Struct, frozen=True):
     count: int
 
 
-class TracedAttribution(Struct, frozen=True):
+class TracedAttribution(Answer, frozen=True):
     """Say who had one role, and how we know."""
 
     role: str
@@ -89,7 +89,7 @@ class TracedAttribution(Struct, frozen=True):
     """Fingerprint of the key that is the value or matches it, "" if there is none."""
 
 
-class TracedTask(Struct, frozen=True):
+class TracedTask(Answer, frozen=True):
     """Describe a task of the newest version."""
 
     task_no: int
@@ -98,7 +98,7 @@ class TracedTask(Struct, frozen=True):
     publisher: str
 
 
-class Meta(Struct, frozen=True):
+class Meta(Answer, frozen=True):
     """Hold a Meta pair of the newest version."""
 
     level: Literal["job", "task"]
@@ -110,7 +110,7 @@ class Meta(Struct, frozen=True):
     """Number of the task, 0 for the job's own Meta."""
 
 
-class Version(Struct, frozen=True):
+class Version(Answer, frozen=True):
     """Describe a version: a distinct spec of the job."""
 
     version_no: int
@@ -127,7 +127,7 @@ class Version(Struct, frozen=True):
     client: str | None
 
 
-class Observation(Struct, frozen=True):
+class Observation(Answer, frozen=True):
     """Describe the state in which a document showed a version of the job."""
 
     version_no: int
@@ -140,7 +140,7 @@ class Observation(Struct, frozen=True):
     entry_index: int
 
 
-class TracedExecution(Struct, frozen=True):
+class TracedExecution(Answer, frozen=True):
     """Describe an execution, as one document tells it."""
 
     execution_id: str
@@ -154,7 +154,7 @@ class TracedExecution(Struct, frozen=True):
     entry_index: int
 
 
-class TracedEvent(Struct, frozen=True):
+class TracedEvent(Answer, frozen=True):
     """Describe an event of the job, as one document tells it."""
 
     time: str | None
@@ -167,14 +167,14 @@ class TracedEvent(Struct, frozen=True):
     entry_index: int
 
 
-class Position(Struct, frozen=True):
+class Position(Answer, frozen=True):
     """Locate a document in its source. Both count from 1."""
 
     document: int
     line: int
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Answer, frozen=True):
     """Name a document of the job, and where it was first seen."""
 
     document_sha256: str
@@ -188,7 +188,7 @@ class Evidence(Struct, frozen=True):
     """Version that it shows; 0 if it tells only of executions or events."""
 
 
-class TracedFinding(Struct, frozen=True):
+class TracedFinding(Answer, frozen=True):
     """Describe something that an auditor should look at."""
 
     code: str
@@ -198,7 +198,7 @@ class TracedFinding(Struct, frozen=True):
     entry_index: int
 
 
-class TracedCheckpoint(Struct, frozen=True):
+class TracedCheckpoint(Answer, frozen=True):
     """Describe the newest checkpoint of the ledger (docs/ledger.md)."""
 
     number: int
@@ -211,7 +211,7 @@ class TracedCheckpoint(Struct, frozen=True):
     """True if it covers all the evidence; if not, an import is running or was killed."""
 
 
-class TracedReading(Struct, frozen=True):
+class TracedReading(Answer, frozen=True):
     """Describe a better reading of a document of the job."""
 
     entry_index: int
@@ -224,7 +224,7 @@ class TracedReading(Struct, frozen=True):
     read_at: str | None
 
 
-class Trace(Struct, frozen=True):
+class Trace(Answer, frozen=True):
     """Hold all that the store knows of one job."""
 
     format: str
@@ -244,7 +244,7 @@ class Trace(Struct, frozen=True):
     """Better readings; the store keeps the entries that they supersede."""
 
 
-class KeptDocument(Struct, frozen=True):
+class KeptDocument(Answer, frozen=True):
     """Hold the kept bytes of a document."""
 
     sha256: str
@@ -256,7 +256,7 @@ class KeptDocument(Struct, frozen=True):
     """Reason of its rejection, "" if it was accepted."""
 
 
-class RejectionSummary(Struct, frozen=True):
+class RejectionSummary(Answer, frozen=True):
     """Describe a rejection: a document that was not accepted, and why."""
 
     rejection_id: int
@@ -279,7 +279,7 @@ class RejectionSummary(Struct, frozen=True):
     """User and host."""
 
 
-class Rejections(Struct, frozen=True):
+class Rejections(Answer, frozen=True):
     """List rejections in the order of the ledger."""
 
     format: str
@@ -288,7 +288,7 @@ class Rejections(Struct, frozen=True):
     """Number of rejections that fit, beyond the limit too."""
 
 
-class RejectionDetail(Struct, frozen=True):
+class RejectionDetail(Answer, frozen=True):
     """Hold a rejection with its bytes, which are base64 in JSON."""
 
     format: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.ledger.entry import AcceptedEntry
-from meta_audit.ledger.proof_file import FORMAT, CheckedProof, CheckedProofs
+from meta_audit.ledger.proof_file import CheckedProof, CheckedProofs
 from meta_audit.render.escape import escape
 from meta_audit.render.layout import Screen, count, fields
 from meta_audit.render.page import Page
@@ -30,11 +30,7 @@ class ProofsPage(Page[CheckedProofs]):
 
     def value(self) -> object:
         """Return the verdict and the steps of each proof."""
-        proofs = [
-            {"verdict": p.verdict, "steps": p.steps, "checkpoint_held": p.checkpoint_held}
-            for p in self.result.proofs
-        ]
-        return {"format": FORMAT, "valid": self.result.valid, "proofs": proofs}
+        return self.result.to_dict()
 
 
 def _page(proof: CheckedProof) -> Iterator[str]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import sqlalchemy as sa
 
+from meta_audit.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,11 +35,19 @@ def rows(several: Iterable[Sequence[Any]]) -> Values:
 
 
 def connect(engine: sa.Engine) -> sa.PoolProxiedConnection:
-    """Return a connection of the pool. Raises the driver's own error, also of the first one."""
+    """Return a connection of the pool. Raises the driver's own error, also of the first one.
+
+    Raises `StoreError` if every connection stays in use.
+    """
     try:
         return engine.raw_connection()
     except sa.exc.DBAPIError as error:
         raise error.orig or error from error
+    except sa.exc.TimeoutError as error:
+        raise StoreError(
+            "every connection to the store is in use",
+            advice="Let fewer threads ask at once, or open the store once more.",
+        ) from error
 
 
 class Session(ABC):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
+from meta_audit.answer import Answer
 from meta_audit.errors import LedgerError, NotFoundError
 from meta_audit.ledger.bundle import make_bundle
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
@@ -32,7 +31,7 @@ _CHECKPOINT: Final = """
     ORDER BY checkpoint_id DESC LIMIT 1"""
 
 
-class Consistency(Struct, frozen=True):
+class Consistency(Answer, frozen=True):
     """Prove that the ledger of one checkpoint is the beginning of another's."""
 
     format: str

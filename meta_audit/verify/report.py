@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple
 
-from msgspec import Struct
-
+from meta_audit.answer import Answer
 from meta_audit.ledger.step import Step
 
 FORMAT: Final = "meta-audit/verify/1"
@@ -67,7 +66,7 @@ TITLES: Final[dict[Check, tuple[str, str]]] = {
 }
 
 
-class Damage(Struct, frozen=True):
+class Damage(Answer, frozen=True):
     """Describe one thing that is not as it was signed or made."""
 
     check: int
@@ -79,7 +78,7 @@ class Damage(Struct, frozen=True):
     detail: str
 
 
-class OtherReading(Struct, frozen=True):
+class OtherReading(Answer, frozen=True):
     """Note a document that this version reads differently than before. No damage."""
 
     entry: int
@@ -123,7 +122,7 @@ class Damages:
         return kept[:SHOWN]
 
 
-class Report(Struct, frozen=True):
+class Report(Answer, frozen=True):
     """Hold the whole verification. This is the shape of `verify --format json`."""
 
     format: str

@@ -15,6 +15,8 @@ _PART: Final = re.compile(
 )
 PROMPT: Final = "$ "
 CONTINUATION: Final = "> "
+PYTHON_PROMPT: Final = ">>> "
+PYTHON_CONTINUATION: Final = "... "
 
 
 def fences(text: str, language: str) -> Iterator[str]:
@@ -36,15 +38,31 @@ def fill_consoles(text: str, run: Callable[[str], str]) -> str:
     return _FENCE.sub(fill, text)
 
 
+def fill_sessions(text: str, run: Callable[[list[str]], list[str]]) -> str:
+    """Run the statements of the `pycon` blocks in one interpreter, and put their output below."""
+    blocks = [_inputs(b, PYTHON_PROMPT, PYTHON_CONTINUATION) for b in fences(text, "pycon")]
+    statements = [one for block in blocks for one in block]
+    plain = [re.sub(r"^\.\.\. ?", "", one, flags=re.MULTILINE) for one in statements]
+    outputs = iter(run(plain) if plain else [])
+    shown = iter(
+        "".join(f"{PYTHON_PROMPT}{one}\n{next(outputs)}" for one in block) for block in blocks
+    )
+    return _FENCE.sub(lambda m: f"```pycon\n{next(shown)}```\n" if m[1] == "pycon" else m[0], text)
+
+
 def commands(block: str) -> list[str]:
     """List the commands of a block: lines after `$ `, continued by lines after `> `."""
+    return _inputs(block, PROMPT, CONTINUATION)
+
+
+def _inputs(block: str, prompt: str, continuation: str) -> list[str]:
     found: list[str] = []
     open_ = False  # output may begin with "> " too
     for line in block.splitlines():
-        if line.startswith(PROMPT):
-            found.append(line.removeprefix(PROMPT))
+        if line.startswith(prompt):
+            found.append(line.removeprefix(prompt))
             open_ = True
-        elif open_ and line.startswith(CONTINUATION):
+        elif open_ and f"{line} ".startswith(continuation):
             found[-1] += f"\n{line}"
         else:
             open_ = False

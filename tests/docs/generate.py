@@ -29,6 +29,7 @@ def documents() -> list[Path]:
 def generate(path: Path, shell: Shell, store: ExampleStore) -> str:
     """Return the text that a document should have now."""
     text = blocks.fill_consoles(path.read_text("utf-8"), shell.run)
+    text = blocks.fill_sessions(text, shell.python)
     text = blocks.fill_parts(text, store.part)
     if path.name == "sql.md":
         text = blocks.fill_queries(text, store.query)

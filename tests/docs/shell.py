@@ -6,6 +6,7 @@ user and host) by fixed values, so that the same program always gives the same d
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -58,6 +59,20 @@ for row in cursor:
     print(*('' if v is None else v for v in row), sep='|')
 """
 """Replaces the shell of SQLite where it is missing: `sqlite3 [OPTION...] FILE SQL`."""
+_PYTHON: Final = """\
+import contextlib, io, json, sys
+outputs, names = [], {}
+for statement in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        try:
+            exec(compile(statement + chr(10), "<page>", "single"), names)
+        except Exception as error:
+            print("Traceback (most recent call last):\\n  ...")
+            print(f"{type(error).__module__}.{type(error).__name__}: {error}")
+    outputs.append(output.getvalue())
+json.dump(outputs, sys.stdout)
+"""
+"""Runs statements as an interpreter at a prompt does, a JSON list of them to one of outputs."""
 
 
 class Shell:
@@ -119,6 +134,20 @@ class Shell:
             os.close(ours)
         self._status = process.returncode
         return self.stand_in((err + b"".join(out)).decode())
+
+    def python(self, statements: list[str]) -> list[str]:
+        """Run Python statements in one interpreter; return the output of each."""
+        process = subprocess.run(
+            [sys.executable, "-c", _PYTHON],
+            input=json.dumps(statements),
+            cwd=self._home,
+            env=self.environment | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_PER_COMMAND,
+            check=True,
+        )
+        return [self.stand_in(output) for output in json.loads(process.stdout)]
 
     def stand_in(self, text: str) -> str:
         """Replace all that differs from run to run."""

@@ -225,6 +225,13 @@ def test_blocks_are_filled_in_place() -> None:
 
     assert blocks.fill_consoles(text, echo) == filled
     assert blocks.fill_consoles(filled, echo) == filled
+    text = "```pycon\n>>> for\n...   x\n...\nold\n>>> y\n```\n"
+    filled = "```pycon\n>>> for\n...   x\n...\n[for\n  x\n]\n>>> y\n[y]\n```\n"
+
+    def session(statements: list[str]) -> list[str]:
+        return [run(one) for one in statements]
+
+    assert blocks.fill_sessions(text, session) == filled
     text = "```sql\nSELECT 1\n```\n\nb\n```text\nc\n```\n"
     filled = "```sql\nSELECT 1\n```\n\n```text\nd\n```\n\nb\n```text\nc\n```\n"
     assert blocks.fill_queries(text, lambda sql: "d\n") == filled

@@ -1,0 +1,275 @@
+"""The Python interface: ask a store from a notebook, a service or a command.
+
+    import meta_audit
+
+    with meta_audit.open("audit.db") as store:
+        print(store.trace("j-5e85f246").to_dict())
+
+What a method needs is imported when it is called. docs/python.md describes all of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from meta_audit.ledger.note import VerifierKey
+    from meta_audit.ledger.proof_file import CheckedProofs
+    from meta_audit.query.checkpoints import CheckpointSummary
+    from meta_audit.query.results import (
+        Candidates,
+        Found,
+        KeptDocument,
+        RejectionDetail,
+        Rejections,
+        Trace,
+    )
+    from meta_audit.store.opening import Store
+    from meta_audit.store.session import Session
+    from meta_audit.verify.prove import Consistency
+    from meta_audit.verify.report import Report
+    from meta_audit.verify.run import VerifyProgress
+
+_Result = TypeVar("_Result")
+
+NEWEST: int = 50
+"""Results of a list, if no other limit is given."""
+
+
+def open(db: str | None = None, *, damaged: bool = False) -> AuditStore:
+    """Open a store to read: a path, or `postgresql://USER@HOST/DATABASE`.
+
+    The default is META_AUDIT_DB, else the user's own store. With `damaged`, a store is opened
+    whatever is wrong with its content, for `AuditStore.verify`. Raises `StoreError` if there is
+    no store, and makes none; `UsageError` for text that cannot name one.
+    """
+    from meta_audit.store import opening
+
+    return AuditStore((opening.open_to_verify if damaged else opening.open_to_read)(db))
+
+
+def check_proof(
+    content: bytes,
+    *,
+    keys: Sequence[VerifierKey | str] = (),
+    checkpoints: str | bytes | None = None,
+) -> CheckedProofs:
+    """Check a file that `AuditStore.prove` made, without a store.
+
+    `keys` are verifier keys that you trust, `checkpoints` signed notes that you kept. Raises
+    `LedgerError` if one of these is malformed; what is wrong with a proof is a failed step.
+    """
+    from meta_audit.ledger.checkpoint import note_texts
+    from meta_audit.ledger.proof_file import check_proofs
+    from meta_audit.parse.readings import readings
+
+    held: Collection[str] | None = None
+    if checkpoints is not None:
+        held = note_texts(checkpoints.encode() if isinstance(checkpoints, str) else checkpoints)
+    return check_proofs(content, _parsed(keys), held, readings)
+
+
+class AuditStore:
+    """Ask an open store. It is read-only, and a context manager that closes it.
+
+    Every method sees one state of the store, while imports may go on. Within `snapshot()` all
+    of them see the same. Threads may share a store: each call takes a connection of its own.
+    Errors are those of `meta_audit.errors`; each has a message and an `advice`.
+    """
+
+    def __init__(self, store: Store, session: Session | None = None) -> None:
+        self._store = store
+        self._session = session
+
+    @property
+    def name(self) -> str:
+        """Return the path or URL of the store, without a password."""
+        return self._store.name
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[AuditStore]:
+        """See one state of the store within this block, in one thread, whatever others write."""
+        if self._session:
+            yield self
+            return
+        with self._store.snapshot() as session:
+            yield AuditStore(self._store, session)
+
+    def read(self, work: Callable[[Session], _Result]) -> _Result:
+        """Do work of `meta_audit.query` on one state; again from its beginning if that is lost."""
+        return work(self._session) if self._session else self._store.read(work)
+
+    def trace(self, job: str, *, namespace: str | None = None) -> Trace | Candidates:
+        """Return all that is known of the job with this ID, beginning of an ID, or name.
+
+        Several jobs that fit are `Candidates`. Raises `NotFoundError` if none does.
+        """
+        from meta_audit.query.trace import trace
+
+        return self.read(lambda session: trace(session, job, namespace))
+
+    def find(
+        self,
+        *terms: str,
+        client: str | None = None,
+        requester: str | None = None,
+        namespace: str | None = None,
+        limit: int = NEWEST,
+    ) -> Found:
+        r"""Return the newest jobs that match all of it, at most `limit`.
+
+        A term is `KEY=VALUE`, a Meta pair; write `\=` for `=` in the key. Raises `UsageError`
+        for another text, `NotFoundError` for a name that the store does not know.
+        """
+        from meta_audit.query.find import find
+        from meta_audit.search import Search, parse_term
+
+        search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
+        return self.read(lambda session: find(session, search, limit))
+
+    def document(self, what: str, *, namespace: str | None = None) -> KeptDocument | Candidates:
+        """Return the original bytes of a document, by SHA-256, or of a job's newest one.
+
+        A hash may be shortened to 8 digits. Raises `NotFoundError`, and `StoreError` if the
+        bytes have changed since they were kept.
+        """
+        from meta_audit.query.documents import kept_document
+
+        return self.read(lambda session: kept_document(session, what, namespace))
+
+    def rejections(
+        self,
+        *,
+        reason: str | None = None,
+        source: str | None = None,
+        import_id: int | None = None,
+        resolved: bool = False,
+        limit: int = NEWEST,
+    ) -> Rejections:
+        """Return documents that were not accepted and why, the oldest first, at most `limit`.
+
+        `reason` is a name of docs/catalogue.md or a group such as `meta`, `source` a part of the
+        name of a source. With `resolved`, those that were accepted later or dismissed come too.
+        """
+        from meta_audit.query.rejections import Filter, list_rejections
+
+        wanted = Filter(reason, source, import_id, resolved=resolved)
+        return self.read(lambda session: list_rejections(session, wanted, limit))
+
+    def rejection(self, number: int) -> RejectionDetail:
+        """Return a rejection with its kept bytes. Raises `NotFoundError`."""
+        from meta_audit.query.documents import rejection_detail
+
+        return self.read(lambda session: rejection_detail(session, number))
+
+    def rejected_document(self, number: int) -> KeptDocument:
+        """Return only the kept bytes of a rejection. Raises `NotFoundError`."""
+        from meta_audit.query.documents import rejected_document
+
+        return self.read(lambda session: rejected_document(session, number))
+
+    def checkpoints(self) -> tuple[CheckpointSummary, ...]:
+        """Return the checkpoints of the ledger, the oldest first."""
+        from meta_audit.query.checkpoints import list_checkpoints
+
+        return self.read(list_checkpoints)
+
+    def checkpoint(self, number: int) -> str:
+        """Return the signed note of a checkpoint, exactly. Raises `NotFoundError`."""
+        from meta_audit.query.checkpoints import signed_note
+
+        return self.read(lambda session: signed_note(session, number))
+
+    def verifier_keys(self) -> tuple[str, ...]:
+        """Return the keys that signed the checkpoints, the newest last."""
+        from meta_audit.query.checkpoints import verifier_keys
+
+        return self.read(verifier_keys)
+
+    def consistency(self, old: int, new: int) -> Consistency:
+        """Prove that the ledger of one checkpoint is the beginning of a later one's."""
+        from meta_audit.verify.prove import consistency
+
+        return self.read(lambda session: consistency(session, old, new))
+
+    def prove(
+        self, job: str, *, namespace: str | None = None, every: bool = False
+    ) -> bytes | Candidates:
+        """Return the content of a file that proves the newest document of a job to a stranger.
+
+        With `every`, it proves each document of the job. `check_proof` checks it. Raises
+        `NotFoundError` if there is no such job, or no checkpoint covers it yet; `LedgerError` if
+        the store was changed.
+        """
+        from meta_audit.query.identify import identify
+        from meta_audit.query.results import Candidates
+        from meta_audit.verify.prove import prove
+
+        def work(session: Session) -> bytes | Candidates:
+            found = identify(session, job, namespace)
+            if isinstance(found, Candidates):
+                return found
+            bundles = prove(session, (found.job_key, found.activity_key), every=every)
+            return b"[\n" + b",\n".join(bundles) + b"]\n" if every else bundles[0]
+
+        return self.read(work)
+
+    def verify(
+        self,
+        *,
+        against: Sequence[str] | None = None,
+        since: int = 0,
+        keys: Sequence[VerifierKey | str] = (),
+        jobs: int | None = None,
+        deep: bool = False,
+        progress: VerifyProgress = lambda _done, _total: None,
+    ) -> Report:
+        """Check that nobody changed the store; what is wrong with it is in the report.
+
+        `keys` are verifier keys that you trust, `against` files of checkpoints that you kept (by
+        default the one beside the store), `since` a checkpoint up to which all was checked
+        before. `jobs` is the number of processes. With `deep`, documents are parsed again.
+        """
+        from meta_audit.verify.run import verify
+
+        return verify(
+            self._store,
+            against=against or None,
+            since=since,
+            pins=_parsed(keys),
+            jobs=jobs,
+            deep=deep,
+            progress=progress,
+        )
+
+    def backup(self, path: str) -> int:
+        """Copy an SQLite store into a new file. Return its bytes. Raises `UsageError`."""
+        from meta_audit.store.transfer import backup
+
+        return backup(self._store, path)
+
+
+def _parsed(keys: Sequence[VerifierKey | str]) -> list[VerifierKey]:
+    from meta_audit.ledger.note import VerifierKey
+
+    return [VerifierKey.parse(key.strip()) if isinstance(key, str) else key for key in keys]
