@@ -478,6 +478,9 @@ def revision_changed(one: Liar) -> str:
             "DELETE FROM {}",
             "INSERT INTO {} VALUES ('0000')",
             "UPDATE {} SET version_num = version_num || ' '",
+            "UPDATE {} SET version_num = '9999'",
+            "UPDATE {} SET version_num = '0001'",
+            "UPDATE {} SET version_num = '0000'",
         ]
     )
     one.run(sql.format(table))

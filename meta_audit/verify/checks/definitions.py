@@ -39,13 +39,14 @@ LONGEST: Final = 60
 """Characters of a definition that are shown around its first difference."""
 
 
-def check_revision(query: Query, table: str, damages: Damages) -> None:
-    """Compare the revision of the schema."""
+def check_revision(query: Query, table: str, damages: Damages) -> list[str]:
+    """Compare the revision of the schema. Return what the version table holds."""
     sql = f"SELECT version_num FROM {table} ORDER BY version_num LIMIT 5"  # noqa: S608
     found = [str(revision) for (revision,) in query(sql)] if table else []
     if found != [HEAD]:
         held = ", ".join(found) or "nothing"
         _add(damages, "edited", f"{VERSION_TABLE} holds {held}, not {HEAD}")
+    return found
 
 
 def without_version_table(objects: Objects) -> Objects:
