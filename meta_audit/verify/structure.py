@@ -62,6 +62,7 @@ def check_schema(store: Store, session: Session, made: Expected, damages: Damage
         if found.counts and len(held) == 1 and _is_of(store, session, held[0], table):
             check_current(store)
         damages.merge(found.kept, found.counts)
+        definitions.check_writer_lock(session.query, damages)
         if made.objects is None:
             return [f"definitions of the schema, only its names: {made.reason}"]
     return []
