@@ -24,8 +24,8 @@ class Birth(Struct, frozen=True):
     created_at: int | None
     """Nanoseconds since 1970, None where it is not stated. Leave out that of an event: it is
     the time of the event."""
-    requesters: frozenset[str]
-    """The values of the role `requester`."""
+    requesters: frozenset[object]
+    """The values of the role `requester`, or what stands for them."""
 
 
 def same_job(one: Birth, other: Birth) -> bool:

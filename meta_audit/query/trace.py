@@ -189,7 +189,7 @@ def _two_jobs(
         return ()
     told = [
         f"version {number}: created {rfc3339(birth.created_at) or 'at an unknown time'}, requester"
-        f" {', '.join(sorted(birth.requesters)) or 'unknown'}"
+        f" {', '.join(sorted(map(str, birth.requesters))) or 'unknown'}"
         for number, birth in births.items()
     ]
     last = max((one for one in seen if one.version_no in births), key=lambda one: one.document_id)

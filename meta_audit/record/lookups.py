@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
+_REQUESTERS: Final = """
+    SELECT m.set_id, m.identity_id
+    FROM attribution_members m JOIN attribution_rules r ON r.rule_id = m.rule_id
+    WHERE m.set_id AMONG KEYS AND r.role = 'requester'"""
 REMEMBERED: Final = 100_000
 """Most values remembered of each kind; above that, all are forgotten and looked up again."""
 
@@ -88,6 +92,20 @@ class Lookups:
             columns = ("set_id", "rule_id", "identity_id")
             self._session.insert("attribution_members", columns, rows(values))
         return [known[members] for members in sets]
+
+    def requesters(self, set_ids: Sequence[int]) -> dict[int, frozenset[int]]:
+        """Return the identities, by ID, that sets of attributions name as requesters."""
+        if not set_ids:
+            return {}
+        found: dict[int, set[int]] = {set_id: set() for set_id in set_ids}
+        roles = {number: role for (role, *_), number in self._rules.items()}
+        held = [(members, s) for members, s in self._sets.items() if s in found]
+        for members, set_id in held:
+            found[set_id] |= {who for rule, who in members if roles[rule] == "requester"}
+        others = sorted(found.keys() - {set_id for _, set_id in held})
+        for set_id, who in self._session.among(_REQUESTERS, others):
+            found[set_id].add(who)
+        return {set_id: frozenset(who) for set_id, who in found.items()}
 
     def rules(self, rules: Sequence[RuleColumns]) -> list[int]:
         """Return the IDs of attribution rules, in their order."""

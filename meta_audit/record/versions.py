@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from meta_audit.record.batch import NO_ENTRY
+from meta_audit.record.two_jobs import Grown, Stated
 from meta_audit.schema.tables import columns
 from meta_audit.store.session import Row, Values, rows
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 NOWHERE: Final = 0
 """Job key of documents that are left out."""
-_VERSION: Final = ", ".join(f'"{column}"' for column in columns("job_versions")[2:])
+_COLUMNS: Final = columns("job_versions")[2:]
+_VERSION: Final = ", ".join(f'"{column}"' for column in _COLUMNS)
+_ORIGIN: Final = _COLUMNS.index("origin_id")
+_CREATED_AT: Final = _COLUMNS.index("created_at")
+_ATTRIBUTION_SET: Final = _COLUMNS.index("attribution_set")
 _OBSERVATION: Final = ", ".join(columns("observations")[2:7])
 
 
@@ -27,6 +33,8 @@ class StoreIds:
 
     def __init__(self, batch: Batch, lookups: Lookups) -> None:
         self.terms = lookups.terms(batch.terms)
+        self.orchestrator = dict(zip(batch.terms, self.terms, strict=True)).get("orchestrator")
+        """ID of the origin `orchestrator`, None if no document of the batch has it."""
         self.pairs = lookups.pairs(batch.pairs)
         self.identities = lookups.identities(batch.identities)
         rules = lookups.rules(batch.rules)
@@ -107,6 +115,8 @@ class Matcher:
         self.new_versions: list[int] = []
         """Documents that bring a version."""
         self.changes: Counter[str] = Counter()
+        self._grown: dict[tuple[str, int], int] = {}
+        """Jobs that an orchestrator states anew, and how many versions they had before."""
 
     @property
     def new_jobs(self) -> Values:
@@ -167,6 +177,9 @@ class Matcher:
         if has_version:
             version = ids.version(accepted, n)
             if version not in job.versions:
+                is_new_word = accepted.supersedes[n] == NO_ENTRY
+                if is_new_word and version[_ORIGIN] == ids.orchestrator:
+                    self._grown.setdefault(name, len(job.versions))
                 job.versions[version] = len(job.versions) + 1
                 self.new_versions.append(n)
             self.version_no[n] = job.versions[version]
@@ -174,6 +187,21 @@ class Matcher:
         is_seen = has_version and observation in job.observations
         self.changes["unchanged" if is_seen else "changed"] += 1
         job.observations.add(observation)
+
+    def grown(self) -> list[Grown]:
+        """Return known jobs of which orchestrators state anew when they were made, and by whom."""
+        found = []
+        for name, before in self._grown.items():
+            job = self._known[name]
+            stated: dict[tuple[int | None, int], int] = {}
+            for version, number in sorted(job.versions.items(), key=lambda item: item[1]):
+                if version[_ORIGIN] == self._ids.orchestrator:
+                    said = version[_CREATED_AT], version[_ATTRIBUTION_SET]
+                    stated.setdefault(said, number)
+            statements = tuple(Stated(number, *said) for said, number in stated.items())
+            if len(statements) > 1 and statements[-1].version_no > before:
+                found.append(Grown(job.job_key, before, statements))
+        return found
 
     def _shown(self, name: tuple[str, int]) -> Job:
         n, accepted, ids = self._first[name], self._accepted, self._ids

@@ -18,6 +18,7 @@ from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
 from meta_audit.record.quarantine import Quarantine
+from meta_audit.record.two_jobs import CODE, count_two_jobs
 from meta_audit.record.versions import Matcher, StoreIds
 from meta_audit.schema.tables import columns
 from meta_audit.store.session import row, rows
@@ -142,6 +143,8 @@ class Writer:
         self._quarantine.insert(new.rejected, new.ledger_index, new.source_ids)
         written.reread = self._insert_readings(accepted, new)
         self._insert_leaves(accepted, new)
+        two_jobs = count_two_jobs(self._session, self._lookups, matcher.grown())
+        written.findings += Counter({CODE: two_jobs})
         self._quarantine.resolve_torn(sources)
         self._quarantine.resolve(
             [accepted.sha256[n] for n in new.accepted]

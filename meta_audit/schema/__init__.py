@@ -4,6 +4,8 @@ from typing import Final
 
 HEAD: Final = "0003"
 """Newest migration, with which this code works."""
+FIRST: Final = "0001"
+"""First migration."""
 VERSION_TABLE: Final = "meta_audit_version"
 """Table with the revision of a store. The name is our own, since others use Alembic too."""
 OLD_VERSION_TABLE: Final = "alembic_version"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.schema.objects import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from meta_audit.schema.signed_rows import Query
 
@@ -148,6 +148,19 @@ _LIES: Final = """
         FROM pg_catalog.pg_cast c WHERE c.oid >= 16384) k
     WHERE s::text IN ('bigint', 'integer', 'text', 'bytea')
         AND t::text IN ('bigint', 'integer', 'text', 'bytea')"""
+_TRIGGERS_OF_OTHERS: Final = """
+    SELECT c.relnamespace::pg_catalog.int8, c.relname::text,
+        concat('trigger ', t.tgname, ' of ', c.oid::pg_catalog.regclass), p.prosrc
+    FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE NOT t.tgisinternal
+    UNION ALL
+    SELECT c.relnamespace::pg_catalog.int8, c.relname::text,
+        concat('rule ', r.rulename, ' of ', c.oid::pg_catalog.regclass),
+        pg_catalog.pg_get_ruledef(r.oid)
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+    WHERE r.rulename <> '_RETURN'"""
 _SHADOWS: Final = """
     SELECT n.nspname::text, c.relname::text, path.place
     FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY path (name, place)
@@ -170,6 +183,15 @@ def definitions(query: Query, schema: int) -> dict[Named, str]:
 def replaced_builtins(query: Query) -> list[str]:
     """Return functions, operators and casts that someone put among the server's own."""
     return [str(name) for (name,) in query(_LIES)]
+
+
+def triggers_of_others(
+    query: Query, schema: int, relations: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the triggers and rules of every relation that is not ours."""
+    for namespace, relation, name, text in query(_TRIGGERS_OF_OTHERS):
+        if namespace != schema or relation not in relations:
+            yield name, text
 
 
 def shadows(query: Query, schema: str, relations: Iterable[str]) -> list[str]:

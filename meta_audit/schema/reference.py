@@ -1,4 +1,4 @@
-"""Make the schema of this version anew, to compare a store with it.
+"""Make the schema of this version, or of an older one, anew, to compare a store with it.
 
 Nothing of it stays. On SQLite it is a database in memory; on PostgreSQL it is temporary tables
 in a transaction that is rolled back. It imports Alembic, so only `verify` uses it.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from meta_audit.schema import migrate, postgresql_objects, sqlite_objects
+from meta_audit.schema import HEAD, migrate, postgresql_objects, sqlite_objects
 from meta_audit.schema.objects import Objects
 
 if TYPE_CHECKING:
@@ -23,27 +23,27 @@ _BEGIN: Final = "BEGIN READ WRITE"
 _IN_TEMPORARY: Final = "SET LOCAL search_path = pg_temp"
 _PROBE: Final = "CREATE TABLE meta_audit_probe (); DROP TABLE meta_audit_probe"
 """Fails for a role that may not make temporary tables."""
-_made_on: Final[dict[str, Objects]] = {}
-"""The schema as each version of the server writes it."""
+_made_on: Final[dict[tuple[str, str], Objects]] = {}
+"""The schema of each revision, as each version of the server writes it."""
 _TEMPORARY: Final = "SELECT pg_catalog.pg_my_temp_schema()::pg_catalog.int8"
 
 
 @cache
-def of_sqlite() -> Objects:
-    """Make the schema in memory."""
+def of_sqlite(revision: str = HEAD) -> Objects:
+    """Make the schema of a revision in memory."""
     engine = sa.create_engine("sqlite://")
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
-            migrate.upgrade(connection)
+            migrate.upgrade(connection, revision)
             query = partial(_rows, connection)
             return Objects(sqlite_objects.definitions(query), _comments(connection))
     finally:
         engine.dispose()
 
 
-def of_postgresql(connection: sa.Connection) -> Objects:
-    """Make the schema as temporary tables, on a connection that is in no transaction.
+def of_postgresql(connection: sa.Connection, revision: str = HEAD) -> Objects:
+    """Make the schema of a revision as temporary tables, on a connection in no transaction.
 
     Raises `sqlalchemy.exc.DBAPIError` if this role may not make them.
     """
@@ -53,16 +53,16 @@ def of_postgresql(connection: sa.Connection) -> Objects:
         query = partial(_rows, connection)
         server = query("SELECT pg_catalog.version()")[0][0]
         connection.exec_driver_sql(_PROBE)
-        if server not in _made_on:
-            _made_on[server] = _make_temporary(connection)
-        return _made_on[server]
+        if (server, revision) not in _made_on:
+            _made_on[server, revision] = _make_temporary(connection, revision)
+        return _made_on[server, revision]
     finally:
         connection.rollback()
 
 
-def _make_temporary(connection: sa.Connection) -> Objects:
+def _make_temporary(connection: sa.Connection, revision: str) -> Objects:
     with _functions_qualified(connection):
-        migrate.upgrade(connection)
+        migrate.upgrade(connection, revision)
     query = partial(_rows, connection)
     schema = query(_TEMPORARY)[0][0]
     return Objects(postgresql_objects.definitions(query, schema), _comments(connection))

@@ -136,22 +136,23 @@ def open_to_read(db: str | None, *, retry: Retry | None = None) -> Store:
     _check_exists(url)
     store = _open(url, read_only=True, retry=retry or Retry.from_environment())
     with _closed_on_error(store):
-        _check_current(store)
+        check_current(store)
     return store
 
 
 def open_to_verify(db: str | None, *, retry: Retry | None = None) -> Store:
     """Open an existing store to read, however damaged, if some of it shows that it is ours.
 
-    Raises `StoreError` for a store of another program or another version of this one.
+    Its revision is for the caller to check (`check_current`). Raises `StoreError` for a store of
+    another program.
     """
     url = locate(db)
     _check_exists(url)
     store = _open(url, read_only=True, retry=retry or Retry.from_environment())
     with _closed_on_error(store):
         try:
-            if store.revision() or not _has_our_tables(store):
-                _check_current(store)
+            if not _has_our_tables(store):
+                check_current(store)
         except DamagedStoreError:
             pass  # verify reports it
     return store
@@ -245,7 +246,7 @@ def _prepare(store: Store, *, allow_unsafe_server: bool) -> bool:
     is_old = is_old and store.read(store.backend.may_upgrade)
     if is_new or is_old:  # or a process died before it had made the tables
         store.retry.call(store.upgrade, seconds=store.retry.write_seconds)
-    _check_current(store)
+    check_current(store)
     return is_new
 
 
@@ -281,7 +282,8 @@ def _has_our_tables(store: Store) -> bool:
     return store.read(lambda s: any(store.backend.has_table(s, name) for name in MARKS))
 
 
-def _check_current(store: Store) -> None:
+def check_current(store: Store) -> None:
+    """Raise `StoreError` for a store of another program, or another version of this one."""
     found = store.revision()
     _check_known(store, found)
     if found < HEAD:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import sqlalchemy as sa
 
 from meta_audit.errors import TransientStoreError
-from meta_audit.schema import OLD_VERSION_TABLE, reference
+from meta_audit.schema import FIRST, HEAD, OLD_VERSION_TABLE, reference
 from meta_audit.schema.tables import metadata
-from meta_audit.store.opening import version_table
+from meta_audit.store.opening import check_current, version_table
 from meta_audit.verify.checks import cells, definitions, indexes
 from meta_audit.verify.guard import guarded
-from meta_audit.verify.report import Check
+from meta_audit.verify.report import Check, Damages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from meta_audit.store.opening import Store
     from meta_audit.store.session import Session
     from meta_audit.verify.checks.indexes import Index
-    from meta_audit.verify.report import Damages
     from meta_audit.verify.work import Work
 
 TABLES: Final = tuple(metadata.tables)
@@ -36,13 +35,13 @@ class Expected(NamedTuple):
     reason: str = ""
 
 
-def expected(store: Store) -> Expected:
-    """Make the schema that the store should have."""
+def expected(store: Store, revision: str = HEAD) -> Expected:
+    """Make the schema that the store should have, or had at an older revision."""
     if store.file:
-        return Expected(reference.of_sqlite())
+        return Expected(reference.of_sqlite(revision))
     try:
         with store.engine.connect() as connection:
-            return Expected(reference.of_postgresql(connection))
+            return Expected(reference.of_postgresql(connection, revision))
     except sa.exc.DBAPIError as error:
         failed = store.backend.failure(store.name, error.orig or error)
         if isinstance(failed, TransientStoreError):
@@ -51,18 +50,46 @@ def expected(store: Store) -> Expected:
 
 
 def check_schema(store: Store, session: Session, made: Expected, damages: Damages) -> list[str]:
-    """Compare the schema of the store; what could not be checked, and why."""
+    """Compare the schema of the store; what could not be checked, and why.
+
+    Raises `StoreError` for a store of another version of this program.
+    """
     with guarded(session, damages, Check.SCHEMA, "the schema"):
         table = version_table(session, store.backend)
-        definitions.check_revision(session.query, table, damages)
+        held = definitions.check_revision(session.query, table, damages)
+        found = Damages()
+        _compare(session, made, table, found)
+        if found.counts and len(held) == 1 and _is_of(store, session, held[0], table):
+            check_current(store)
+        damages.merge(found.kept, found.counts)
+        definitions.check_writer_lock(session.query, damages)
         if made.objects is None:
-            definitions.check_postgresql_names(session.query, damages)
             return [f"definitions of the schema, only its names: {made.reason}"]
-        is_old = table == OLD_VERSION_TABLE
-        objects = definitions.without_version_table(made.objects) if is_old else made.objects
-        compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
-        compare(session.query, objects, damages)
     return []
+
+
+def _compare(session: Session, made: Expected, table: str, damages: Damages) -> None:
+    if made.objects is None:
+        definitions.check_postgresql_names(session.query, damages)
+        return
+    is_old = table == OLD_VERSION_TABLE
+    objects = definitions.without_version_table(made.objects) if is_old else made.objects
+    compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
+    compare(session.query, objects, damages)
+
+
+def _is_of(store: Store, session: Session, revision: str, table: str) -> bool:
+    """Tell whether a store, whose schema is not this version's, is of the version that it says.
+
+    Nobody knows the schema of a newer one.
+    """
+    if not FIRST <= revision < HEAD:
+        return revision > HEAD
+    made = expected(store, revision)
+    found = Damages()
+    if made.objects is not None:
+        _compare(session, made, table, found)
+    return not found.counts
 
 
 def table_parts(session: Session) -> Iterator[tuple[str, tuple[object, ...]]]:

@@ -207,3 +207,25 @@ def test_new_store_is_said(program: Program, tmp_path: Path) -> None:
     assert err.decode().splitlines()[0] == f"New store: {path}"
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM jobs").fetchall() == [(1,)]
+
+
+def test_two_jobs_under_one_id_are_counted(audit: Audit, tmp_path: Path) -> None:
+    """Within one import, and against what the store has; a rounded time is no second job."""
+    one = job(1)
+    mine, elsewhere = job(2), job(2, Meta={"bacalhau.org/requester.id": "n-2"})
+    other = {**one, "CreateTime": one["CreateTime"] + 86_400 * 10**9}
+    rounded = {**one, "CreateTime": int(float(one["CreateTime"]))}
+    imports = [
+        ([one, rounded], 0),
+        ([other, {**other, "Revision": 9}], 1),
+        ([mine, {**mine, "Priority": 7}], 0),
+        ([elsewhere, {**elsewhere, "Priority": 7}], 1),
+        ([{**one, "Priority": 8}], 0),
+    ]
+    for number, (documents, expected) in enumerate(imports):
+        path = tmp_path / f"{number}.ndjson"
+        path.write_bytes(ndjson(*map(compact, documents)))
+        foretold = audit.ingest(path, "--dry-run").summary["findings"]
+        findings = audit.ingest(path).summary["findings"]
+        assert findings.get("identity.two_jobs", 0) == expected, number
+        assert foretold == findings

@@ -44,6 +44,18 @@ SQLITE: Final[dict[str, tuple[str, ...]]] = {
         "CREATE TABLE notes (x)",
         "CREATE TRIGGER tr_notes AFTER INSERT ON notes BEGIN DELETE FROM notes; END",
     ),
+    "own trigger that reads": (
+        "CREATE TABLE notes (x)",
+        "CREATE TABLE seen (x)",
+        "CREATE TRIGGER tr_notes AFTER UPDATE OF x ON notes BEGIN"
+        " INSERT INTO seen SELECT job_key FROM jobs; END",
+    ),
+    "lying statistics": (
+        "ANALYZE",
+        "DELETE FROM sqlite_stat1",
+        "INSERT INTO sqlite_stat1 VALUES ('jobs', 'sqlite_autoindex_jobs_1', '1 1000000 1000000'),"
+        " ('observations', NULL, '1'), ('terms', 'no_such_index', 'unordered sz=x')",
+    ),
     "own names": (
         'CREATE TABLE "v jobs" (jobs, "table")',
         "CREATE VIEW [of mine] AS SELECT 'on jobs' AS \"unique\" -- of jobs",
@@ -81,6 +93,9 @@ POSTGRESQL: Final[dict[str, tuple[str, ...]]] = {
         "ALTER TABLE notes ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY mine ON notes USING (true)",
         "CREATE RULE mine AS ON DELETE TO notes DO INSTEAD NOTHING",
+        "CREATE FUNCTION reads() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO notes SELECT job_key FROM jobs; RETURN NULL; END $$",
+        "CREATE TRIGGER mine AFTER DELETE ON notes EXECUTE FUNCTION reads()",
     ),
     "own view": ("CREATE VIEW mine AS SELECT * FROM v_jobs",),
     "own materialized view": ("CREATE MATERIALIZED VIEW mine AS SELECT * FROM v_meta",),

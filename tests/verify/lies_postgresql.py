@@ -283,6 +283,27 @@ def trigger_added(one: Liar) -> str:
     return name
 
 
+def trigger_that_writes(one: Liar) -> str:
+    table = one.table()
+    one.run("CREATE TABLE notes (x int)")
+    how = one.chance.choice([f"INSERT INTO {table} SELECT * FROM {table}", f"TRUNCATE {table}"])
+    if one.chance.random() < 0.5:
+        how = f"DELETE FROM ONLY public.{table}"
+        one.run(f"CREATE RULE mine AS ON INSERT TO notes DO ALSO {how}")
+        return how
+    one.run(
+        "CREATE FUNCTION writes() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN {how}; RETURN NULL; END $$"
+    )
+    one.run("CREATE TRIGGER mine AFTER INSERT ON notes EXECUTE FUNCTION writes()")
+    return how
+
+
+def lock_row_added(one: Liar) -> str:
+    one.run("INSERT INTO writer_lock VALUES (2)")
+    return "writer_lock"
+
+
 def trigger_of_another_function(one: Liar) -> str:
     name, table = one.pick(_TRIGGERS).split(" ON ")
     one.run("CREATE SCHEMA evil")
@@ -478,6 +499,9 @@ def revision_changed(one: Liar) -> str:
             "DELETE FROM {}",
             "INSERT INTO {} VALUES ('0000')",
             "UPDATE {} SET version_num = version_num || ' '",
+            "UPDATE {} SET version_num = '9999'",
+            "UPDATE {} SET version_num = '0001'",
+            "UPDATE {} SET version_num = '0000'",
         ]
     )
     one.run(sql.format(table))
@@ -530,6 +554,8 @@ LIES: Final[tuple[Lie, ...]] = (
     trigger_disabled,
     foreign_keys_disabled,
     trigger_added,
+    trigger_that_writes,
+    lock_row_added,
     trigger_of_another_function,
     function_changed,
     policy,

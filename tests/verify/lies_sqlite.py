@@ -240,6 +240,21 @@ def trigger_on_view(one: Liar) -> str:
     return name
 
 
+def trigger_that_writes(one: Liar) -> str:
+    table = one.chance.choice(FACT_TABLES)
+    one.run("CREATE TABLE notes (x)")
+    how = one.chance.choice(["INSERT INTO {}", "INSERT OR IGNORE INTO {}", 'REPLACE INTO "{}"'])
+    how = how.format(table) + f" SELECT * FROM {table}"
+    how = one.chance.choice([how, f"UPDATE {table} SET rowid = 1", f"DELETE FROM [{table}]"])
+    one.run(f"CREATE TRIGGER mine AFTER INSERT ON notes BEGIN {how}; END")
+    return how
+
+
+def lock_row_added(one: Liar) -> str:
+    one.run("INSERT INTO writer_lock VALUES (2)")
+    return "writer_lock"
+
+
 def trigger_under_another_name(one: Liar) -> str:
     """A row of `sqlite_master` that says that it is a table and is a trigger."""
     table = one.chance.choice(FACT_TABLES)
@@ -386,6 +401,9 @@ def revision_changed(one: Liar) -> str:
             "DELETE FROM {}",
             "INSERT INTO {} VALUES ('0000')",
             "UPDATE {} SET version_num = version_num || ' '",
+            "UPDATE {} SET version_num = '9999'",
+            "UPDATE {} SET version_num = '0001'",
+            "UPDATE {} SET version_num = '0000'",
         ]
     )
     one.run(sql.format(table))
@@ -414,6 +432,8 @@ LIES: Final[tuple[Lie, ...]] = (
     trigger_never_fires,
     trigger_added,
     trigger_on_view,
+    trigger_that_writes,
+    lock_row_added,
     trigger_under_another_name,
     column_retyped,
     not_strict,

@@ -17,7 +17,7 @@ from meta_audit.errors import DamagedStoreError, StoreError
 from meta_audit.model import Finding, JobRecord
 from meta_audit.parse.readings import readings
 from meta_audit.query.identify import identify
-from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE, migrate
+from meta_audit.schema import HEAD, OLD_VERSION_TABLE, VERSION_TABLE, migrate
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
@@ -226,6 +226,20 @@ def test_a_store_without_its_revision_is_damaged(
     assert VERSION_TABLE in details(db)
     with pytest.raises(StoreError):
         open_to_read(db)
+
+
+def test_a_revision_that_is_not_the_schemas_is_named(
+    factory: StoreFactory, grown: Grown, capsys
+) -> None:
+    """Other commands refuse such a store. One that is of another version is no damage."""
+    db = factory.copy(grown.db)
+    for revision in ("0001", "0000", "9999"):
+        _execute(db, f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
+        assert details(db) == f"{VERSION_TABLE} holds {revision}, not {HEAD}"
+        assert run("find", "--db", db) == 4
+    _execute(db, "CREATE VIEW v_new AS SELECT 1 AS x", "DROP VIEW v_labels")
+    with pytest.raises(StoreError, match="made by a newer meta-audit"):
+        verify(db)
 
 
 def _age(db: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from meta_audit.schema.signed_rows import Query
     from meta_audit.verify.report import Damages
 
@@ -35,17 +38,24 @@ _NEVER: Final[dict[str, tuple[str, ...]]] = {
     "trigger": (") D", ") R", ") A", " WHEN "),
 }
 """Words that no definition has, by kind."""
+_WRITES: Final = re.compile(
+    r"""\b(?:into|update(?:\s+or\s+\w+)?|delete\s+from|truncate(?:\s+table)?|copy)\s+
+    (?:only\s+)?(?:(?P<schema>[\w"]+)\s*\.\s*)?"?(?P<table>\w+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_WRITER_LOCK: Final = "SELECT lock_id FROM writer_lock ORDER BY lock_id LIMIT 5"
 LONGEST: Final = 60
 """Characters of a definition that are shown around its first difference."""
 
 
-def check_revision(query: Query, table: str, damages: Damages) -> None:
-    """Compare the revision of the schema."""
+def check_revision(query: Query, table: str, damages: Damages) -> list[str]:
+    """Compare the revision of the schema. Return what the version table holds."""
     sql = f"SELECT version_num FROM {table} ORDER BY version_num LIMIT 5"  # noqa: S608
     found = [str(revision) for (revision,) in query(sql)] if table else []
     if found != [HEAD]:
         held = ", ".join(found) or "nothing"
         _add(damages, "edited", f"{VERSION_TABLE} holds {held}, not {HEAD}")
+    return found
 
 
 def without_version_table(objects: Objects) -> Objects:
@@ -60,6 +70,8 @@ def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
     for named in found:
         if not sqlite_objects.is_allowed(named):
             _add(damages, "added", f"{named} was not made by SQLite")
+    own = ((str(n), text) for n, text in found.items() if n.relation not in expected.relations)
+    _check_writers(own, {"main"}, expected.relations, damages)
     _compare(found, expected, damages)
     _check_comments(query, expected, damages)
 
@@ -121,7 +133,35 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     query(_PIN, path)
     for lie in postgresql_objects.replaced_builtins(query):
         _add(damages, "added", f"{lie} was added to those of the server, or changed")
+    others = postgresql_objects.triggers_of_others(query, oid, relations)
+    _check_writers(others, {name}, relations, damages)
     return found
+
+
+def _check_writers(
+    others: Iterable[tuple[str, str]],
+    schemas: set[str],
+    relations: frozenset[str],
+    damages: Damages,
+) -> None:
+    """Name triggers and rules of others' relations whose text writes to ours."""
+    for name, text in others:
+        if not name.startswith(("trigger ", "rule ")):
+            continue
+        for match in _WRITES.finditer(text):
+            schema = (match["schema"] or "").strip('"')
+            if match["table"].lower() in relations and (not schema or schema in schemas):
+                _add(damages, "added", f"{name} writes to {match['table'].lower()}")
+                break
+
+
+def check_writer_lock(query: Query, damages: Damages) -> None:
+    """Check that the row that writers lock is there, and no other."""
+    found = [number for (number,) in query(_WRITER_LOCK)]
+    if found != [1]:
+        held = ", ".join(map(str, found)) or "no row"
+        kind = "added" if 1 in found else "missing"
+        _add(damages, kind, f"writer_lock holds {held}, not only 1")
 
 
 def _add(damages: Damages, kind: str, detail: str) -> None:
