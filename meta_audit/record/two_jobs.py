@@ -29,7 +29,7 @@ class Stated(NamedTuple):
     attribution_set: int
 
 
-class Grown(NamedTuple):
+class GrownJob(NamedTuple):
     """Hold a job that got versions: what orchestrators state of it, in order of the versions."""
 
     job_key: int
@@ -39,7 +39,7 @@ class Grown(NamedTuple):
     """The first version of each statement."""
 
 
-def count_two_jobs(session: Session, lookups: Lookups, jobs: Sequence[Grown]) -> int:
+def count_two_jobs(session: Session, lookups: Lookups, jobs: Sequence[GrownJob]) -> int:
     """Count new statements that cannot be of the job that an earlier version states.
 
     Versions that a better reading superseded do not count.
@@ -54,12 +54,12 @@ def count_two_jobs(session: Session, lookups: Lookups, jobs: Sequence[Grown]) ->
     return sum(sum(_others(_without(job, gone), requesters)) for job in suspects)
 
 
-def _without(job: Grown, gone: set[tuple[int, ...]]) -> Grown:
+def _without(job: GrownJob, gone: set[tuple[int, ...]]) -> GrownJob:
     kept = (one for one in job.stated if (job.job_key, one.version_no) not in gone)
     return job._replace(stated=tuple(kept))
 
 
-def _others(job: Grown, requesters: dict[int, frozenset[int]]) -> Iterator[bool]:
+def _others(job: GrownJob, requesters: dict[int, frozenset[int]]) -> Iterator[bool]:
     """Tell of each new statement whether it is of another job than an earlier one."""
     births: list[Birth] = []
     for one in job.stated:

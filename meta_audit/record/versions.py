@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.record.batch import NO_ENTRY
-from meta_audit.record.two_jobs import Grown, Stated
+from meta_audit.record.two_jobs import GrownJob, Stated
 from meta_audit.schema.tables import columns
 from meta_audit.store.session import Row, Values, rows
 
@@ -188,7 +188,7 @@ class Matcher:
         self.changes["unchanged" if is_seen else "changed"] += 1
         job.observations.add(observation)
 
-    def grown(self) -> list[Grown]:
+    def grown(self) -> list[GrownJob]:
         """Return known jobs of which orchestrators state anew when they were made, and by whom."""
         found = []
         for name, before in self._grown.items():
@@ -200,7 +200,7 @@ class Matcher:
                     stated.setdefault(said, number)
             statements = tuple(Stated(number, *said) for said, number in stated.items())
             if len(statements) > 1 and statements[-1].version_no > before:
-                found.append(Grown(job.job_key, before, statements))
+                found.append(GrownJob(job.job_key, before, statements))
         return found
 
     def _shown(self, name: tuple[str, int]) -> Job:

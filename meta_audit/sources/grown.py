@@ -31,7 +31,7 @@ class Prefix(Struct, frozen=True):
     """Documents before those bytes."""
 
 
-class Grown(File):
+class GrownFile(File):
     """The rest of a file, with the ordinals, lines and hash of the whole."""
 
     def __init__(self, source: Source, path: str, prefix: Prefix, digest: Any, lines: int) -> None:
@@ -72,7 +72,7 @@ def may_grow(source: Source) -> bool:
     return source.stamp is not None and source.uri.lower().endswith((".ndjson", ".jsonl"))
 
 
-def find_grown(source: Source, prefix: Prefix, block_bytes: int = BLOCK_BYTES) -> Grown | None:
+def find_grown(source: Source, prefix: Prefix, block_bytes: int = BLOCK_BYTES) -> GrownFile | None:
     """Return the rest of a file that begins with bytes that were read before, else None.
 
     Raises `SourceError` where it cannot be read.
@@ -101,4 +101,4 @@ def find_grown(source: Source, prefix: Prefix, block_bytes: int = BLOCK_BYTES) -
         raise SourceError(failed.code, f"{source.uri}: {failed}", advice=failed.advice) from error
     if whole.digest() != prefix.sha256:
         return None
-    return Grown(source, stamp.path, prefix, digest, lines)
+    return GrownFile(source, stamp.path, prefix, digest, lines)
