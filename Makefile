@@ -6,8 +6,9 @@ DEMO ?= demo
 WORKERS ?= 3
 # One worker runs the tests of one module, so that it starts what they share only once.
 PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-FAST = tests/cli tests/decode/test_json.py tests/decode/test_scalars.py tests/ledger tests/query \
-	tests/postgres/test_roles.py tests/store -k 'not postgresql'
+FAST = tests/api tests/cli/test_options.py tests/cli/test_startup.py tests/decode/test_json.py \
+	tests/ledger/test_golden.py tests/postgres/test_roles.py tests/query tests/store/test_making.py \
+	tests/store/test_migrations.py -k 'not postgresql'
 PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*/python\1/p' pyproject.toml)
 
 define fast_tests
