@@ -2,7 +2,7 @@
 
 from typing import Final
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Newest migration, with which this code works."""
 VERSION_TABLE: Final = "meta_audit_version"
 """Table with the revision of a store. The name is our own, since others use Alembic too."""
