@@ -40,6 +40,8 @@ Clients may choose the ID of a service job, so a spec can name any job.
 """
 
 Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
+TRUSTS: Final[tuple[Trust, ...]] = ("proven", "server", "claimed", "inferred", "unsubmitted")
+"""From the best to the worst."""
 Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
 Role = Literal[
     "requester",

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from meta_audit.schema.tables import FACT_TABLES
+from meta_audit.schema.tables import DATA_TABLES
 from meta_audit.store.opening import open_to_write
 from tests.clusters import Cluster
 
@@ -78,7 +78,7 @@ class Server:
         if which not in self._shared:
             self._shared[which] = self.create_store()
         shared = self._shared[which]
-        deletions = "; ".join(f"DELETE FROM {table}" for table in FACT_TABLES)
+        deletions = "; ".join(f"DELETE FROM {table}" for table in DATA_TABLES)
         with self.connect(shared) as connection:
             connection.execute(f"SET session_replication_role = 'replica'; {deletions}")
         return self.url(shared)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from meta_audit.schema.tables import FACT_TABLES
+from meta_audit.schema.tables import DATA_TABLES
 from tests.engines import Server
 
 INTEGRITY: Final = (sqlite3.IntegrityError, psycopg.errors.IntegrityError)
@@ -85,7 +85,7 @@ class PostgresDatabases:
     def snapshot(self, db: str) -> None:
         with administrator(db) as one:
             one.run("CREATE SCHEMA snapshot")
-            for table in FACT_TABLES:
+            for table in DATA_TABLES:
                 one.run(f"CREATE TABLE snapshot.{table} AS TABLE {table}")
 
     def restore(self, original: str, copy: str, table: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.model import TRUSTS
 from meta_audit.query.results import TracedAttribution
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ ROLES: Final = (
     "client_instance",
 )
 """Roles in the order in which they are shown (`model.Role`)."""
-TRUSTS: Final = ("proven", "server", "claimed", "inferred", "unsubmitted")
-"""From the best to the worst (`model.Trust`)."""
 _ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
 
 

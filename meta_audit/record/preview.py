@@ -72,6 +72,9 @@ class Unwritten(Session):
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         """Insert nothing."""
 
+    def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
+        """Delete nothing."""
+
 
 class _Known(Known):
     """Evidence that the store has, and what earlier batches would have added."""
@@ -113,6 +116,9 @@ class Preview(Writer):
 
     def _remembered(self) -> dict[Any, Job]:
         return self._jobs
+
+    def _show_current(self, *_: object) -> None:
+        """Do nothing: no row was written from which it could follow."""
 
     def _done(self, batch: Batch, accepted: list[int], matcher: Matcher) -> None:
         columns: Accepted = batch.accepted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +37,7 @@ class StoreIds:
         """ID of the origin `orchestrator`, None if no document of the batch has it."""
         self.pairs = lookups.pairs(batch.pairs)
         self.identities = lookups.identities(batch.identities)
-        rules = lookups.rules(batch.rules)
+        self.rules = rules = lookups.rules(batch.rules)
         self.sets = lookups.attribution_sets(
             [
                 tuple(sorted([(rules[rule], self.identities[who]) for rule, who in members]))
@@ -114,6 +114,8 @@ class Matcher:
         self.version_no = [0] * len(accepted)
         self.new_versions: list[int] = []
         """Documents that bring a version."""
+        self._others: dict[str, list[int]] = defaultdict(list)
+        """Keys of the jobs of the store by ID, whatever their namespace."""
         self.changes: Counter[str] = Counter()
         self._grown: dict[tuple[str, int], int] = {}
         """Jobs that an orchestrator states anew, and how many versions they had before."""
@@ -132,8 +134,10 @@ class Matcher:
         """Read what the store has of the jobs of these documents."""
         wanted = {self._names[n] for n in places}
         sql = "SELECT job_id, namespace_id, job_key FROM jobs WHERE job_id AMONG KEYS"
-        found = self._session.among(sql, sorted({job_id for job_id, _ in wanted}))
-        self._known = {(i, n): Job(key) for i, n, key in found if (i, n) in wanted}
+        for job_id, namespace, key in self._session.among(sql, sorted({i for i, _ in wanted})):
+            self._others[job_id].append(key)
+            if (job_id, namespace) in wanted:
+                self._known[job_id, namespace] = Job(key)
         by_key = {job.job_key: job for job in self._known.values()}
         keys = sorted(by_key)
         sql = f"SELECT job_key, version_no, {_VERSION} FROM job_versions"  # noqa: S608
@@ -145,6 +149,21 @@ class Matcher:
         for key, *observation in self._session.among(f"{sql} WHERE job_key AMONG KEYS", keys):
             by_key[key].observations.add(tuple(observation))
         self._known |= {n: self._remembered[n] for n in wanted & self._remembered.keys()}
+
+    def split(self) -> tuple[list[int], list[int]]:
+        """Return the documents of new jobs that stand alone, and the keys of all other jobs.
+
+        Of the others there is more to know: several documents, or several jobs of one ID.
+        """
+        new = Counter([job_id for job_id, _ in self._first])
+        others = {key for keys in self._others.values() for key in keys}
+        alone = []
+        for name, n in self._first.items():
+            if name in self._known or name[0] in self._others or new[name[0]] > 1:
+                others.add(self.job_key[n])
+            else:
+                alone.append(n)
+        return alone, sorted(others)
 
     def jobs(self) -> dict[tuple[str, int], Job]:
         """Return all that is known of the jobs of this batch."""

@@ -14,6 +14,7 @@ from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.record.batch import NO_ENTRY
+from meta_audit.record.current import of_new_jobs, recompute
 from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups
@@ -142,6 +143,7 @@ class Writer:
         self._insert_activity(batch, matcher, new, ids.identities, written)
         self._quarantine.insert(new.rejected, new.ledger_index, new.source_ids)
         written.reread = self._insert_readings(accepted, new)
+        self._show_current(batch, matcher, ids, new, sources.import_id)
         self._insert_leaves(accepted, new)
         two_jobs = count_two_jobs(self._session, self._lookups, matcher.grown())
         written.findings += Counter({CODE: two_jobs})
@@ -187,6 +189,15 @@ class Writer:
         start = self._next("ledger_entries", "entry_index")
         index = {place: number for number, place in enumerate(sorted(places), start)}
         return _New(list(first.values()), fresh, known_rejected, index, sources.ids)
+
+    def _show_current(
+        self, batch: Batch, matcher: Matcher, ids: StoreIds, new: _New, import_id: int
+    ) -> None:
+        alone, others = matcher.split()
+        recompute(self._session, others)
+        place = batch.accepted.place
+        documents = {n: new.ledger_index[place[n]] for n in alone}
+        self._insert("current_jobs", of_new_jobs(batch, matcher, ids, documents, import_id))
 
     def _superseded(self, accepted: Accepted) -> set[int]:
         """Return the entries that somebody else has read again meanwhile."""

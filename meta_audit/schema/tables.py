@@ -42,6 +42,10 @@ def _table(name: str, comment: str, *items: sa.schema.SchemaItem, clustered: boo
     )
 
 
+def _small(name: str, comment: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer(), nullable=False, comment=comment)
+
+
 def _key(name: str, comment: str) -> sa.Column[int]:
     return sa.Column(name, INT, primary_key=True, autoincrement=False, comment=comment)
 
@@ -333,6 +337,37 @@ findings = _table(
     _text("detail", "what was found"),
     clustered=True,
 )
+current_jobs = _table(
+    "current_jobs",
+    "A row per job as it is now: what its newest document says. It follows from the other tables, "
+    "so it may be updated. Jobs whose documents belong to another job have no row.",
+    _key("job_key", _JOB_KEY),
+    _int("document_id", "the newest document (documents.document_id)"),
+    _small("version_no", "version that it shows; 0 where only executions or events are known"),
+    _small("versions", "number of versions that live documents show"),
+    _int("created_at", "CreateTime, ns", null=True),
+    _int("modified_at", "ModifyTime, ns", null=True),
+    _int("revision", "Revision"),
+    _int("version", "Version as Bacalhau counts it"),
+    _text("namespace", "namespace"),
+    _text("state", "StateType"),
+    _text("type", "batch, service, ops, daemon"),
+    _text("origin", "orchestrator, submission, spec, event or activity"),
+    _small("name_id", "name (terms.term_id), 0 for none"),
+    _small("client_id", "best known client (identities.identity_id), 0 for none"),
+    _small("client_rule", "how we know the client (attribution_rules.rule_id), 0 for none"),
+    _small("requester_id", "best known requester (identities.identity_id), 0 for none"),
+    _small("requester_rule", "how we know the requester (attribution_rules.rule_id), 0 for none"),
+    _small("first_import", "import that first showed the job (imports.import_id)"),
+    _small("last_import", "import that last brought a document of it (imports.import_id)"),
+    sa.Index(None, "created_at"),
+    sa.Index(None, "client_id", "created_at"),
+    sa.Index(None, "requester_id", "created_at"),
+    sa.Index(None, "name_id", "created_at"),
+    sa.Index(None, "namespace", "created_at"),
+    sa.Index(None, "state", "created_at"),
+    clustered=False,
+)
 readings = _table(
     "readings",
     "Documents that were read again, by a better program: the newest reading counts.",
@@ -423,8 +458,11 @@ schema_comments = _table(
     clustered=True,
 )
 
+DERIVED_TABLES: Final = ("current_jobs",)
+"""Tables whose rows follow from facts, and are replaced when these change."""
 OTHER_TABLES: Final = ("schema_comments", "writer_lock")
-FACT_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
+DATA_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
+FACT_TABLES: Final = tuple(name for name in DATA_TABLES if name not in DERIVED_TABLES)
 """Tables whose rows are never updated or deleted."""
 
 

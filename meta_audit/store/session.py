@@ -149,6 +149,10 @@ class Session(ABC):
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         """Insert rows except those whose key exists already."""
 
+    @abstractmethod
+    def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
+        """Delete the rows with these keys from a derived table."""
+
     def transaction(
         self,
         work: Callable[[], _Result],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import UsageError
-from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.schema.tables import DATA_TABLES, metadata
 from meta_audit.store.session import rows
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
     Raises `UsageError` if the target is not empty, `StoreError` if a store fails. Then nothing is
     copied.
     """
-    counts = dict.fromkeys(FACT_TABLES, 0)
+    counts = dict.fromkeys(DATA_TABLES, 0)
     into = target.session()
     try:
         into.begin()
         _check_empty(into)
         with source.snapshot() as session:
-            for name in FACT_TABLES:
+            for name in DATA_TABLES:
                 table = metadata.tables[name]
                 rest = session.stream(_select(table), rows_per_fetch=ROWS_AT_ONCE)
                 while some := list(islice(rest, ROWS_AT_ONCE)):
@@ -62,7 +62,7 @@ def backup(source: Store, path: str) -> int:
 
 
 def _check_empty(session: Session) -> None:
-    for name in FACT_TABLES:
+    for name in DATA_TABLES:
         if session.query(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - own names
             raise UsageError(
                 f"{session.name} is not empty: it has {name}", advice="Copy into a new store."

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.store.opening import open_to_verify
+from meta_audit.verify.checks.current import check_current
 from meta_audit.verify.checks.derived import check_readings, check_resolutions, sum_indexed
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_lookup_tables, check_unique
-from meta_audit.verify.guard import UNREADABLE, said
+from meta_audit.verify.guard import UNREADABLE, guarded, said
 from meta_audit.verify.report import Check
 from meta_audit.verify.structure import check_index_lookups, check_table
 from meta_audit.verify.work import Work
@@ -58,6 +59,8 @@ class Part(NamedTuple):
 
 def _jobs(work: Work, low: int, high: int) -> None:
     JobRange(work, low, high).check()
+    with guarded(work.session, work.damages, Check.DERIVED, "current_jobs"):
+        check_current(work, low, high)
 
 
 PARTS: dict[str, Callable[..., Any]] = {

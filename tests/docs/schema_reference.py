@@ -31,6 +31,7 @@ GROUPS: Final = {
         "executions",
         "job_events",
         "findings",
+        "current_jobs",
     ),
     "schema-meta": ("meta_keys", "meta_pairs", "meta_entries", "label_entries", "pair_jobs"),
     "schema-identity": (

@@ -10,6 +10,7 @@ import pytest
 
 import meta_audit.ingest.build
 from meta_audit.ingest.result import ImportResult
+from meta_audit.schema.tables import FACT_TABLES
 from tests.conftest import Audit
 from tests.engines import tampering
 from tests.faults.documents import write_folder
@@ -57,7 +58,7 @@ def test_what_differs_is_appended_and_answers(filled: Audit, size: int) -> None:
     result = reread(filled, renamed, first_chunk_documents=size)
     assert (result.counts.documents, result.counts.changed, result.counts.sources) == (7, 3, 2)
     after = filled.raw()
-    assert all(rows <= after[name] for name, rows in before.items())
+    assert all(before[name] <= after[name] for name in FACT_TABLES)
     assert meta(filled) == [
         (0, 1, "0"),
         (1, 1, "1"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from meta_audit.catalogue import FINDINGS
 from meta_audit.decode import decode
@@ -25,6 +27,8 @@ from meta_audit.ledger.entry import accepted_entry, rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
 from meta_audit.parse import parse
+from meta_audit.schema import migrate
+from meta_audit.schema.current import COLUMNS, current_jobs
 from meta_audit.schema.text_digest import digest, pair_digest
 from tests.conftest import Audit
 from tests.faults.documents import BROKEN
@@ -305,6 +309,24 @@ def must_agree(audit: Audit, model: Model) -> None:
         assert rows == expected.get(name, []), name
     columns = ", ".join(COUNTED)
     assert audit.rows(f"SELECT {columns} FROM import_results ORDER BY import_id") == model.counts
+    must_be_current(audit)
+
+
+def must_be_current(audit: Audit) -> None:
+    """`v_jobs` shows what schema 0003 computed for every question, and its rows follow."""
+    script = ScriptDirectory.from_config(migrate.configuration())
+    (_, columns, source) = script.get_revision("0002").module.VIEWS["v_jobs"]
+    names = [column for column, _, _ in columns if not column.endswith("_at")]
+    selected = [
+        re.sub(r"^TERM\((.*)\)$", r"(SELECT term FROM terms WHERE term_id = \1)", expression)
+        for column, expression, _ in columns
+        if column in names
+    ]
+    computed = audit.rows(f"SELECT {', '.join(selected)} {source}")
+    quoted = ", ".join(f'"{name}"' for name in names)
+    assert sorted(audit.rows(f"SELECT {quoted} FROM v_jobs")) == sorted(computed)
+    kept = audit.rows(f"SELECT {', '.join(COLUMNS)} FROM current_jobs ORDER BY job_key")
+    assert kept == sorted(audit.rows(current_jobs("IS NOT NULL")))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 149])

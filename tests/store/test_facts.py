@@ -50,7 +50,8 @@ def connection(filled: str) -> Iterator[sa.Connection]:
 
 
 def test_every_other_table_holds_facts() -> None:
-    assert set(FACT_TABLES) == set(metadata.tables) - {"schema_comments", "writer_lock"}
+    others = {"schema_comments", "writer_lock", "current_jobs"}
+    assert set(FACT_TABLES) == set(metadata.tables) - others
 
 
 @pytest.mark.parametrize("table", FACT_TABLES)

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import zstandard
 
 from meta_audit.ledger.note import Note, SigningKey, sign_note
-from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.schema.tables import DATA_TABLES, metadata
 from meta_audit.store.frames import decompress
 from tests.engines import Server
 from tests.store_factory import (
@@ -84,20 +84,20 @@ class Tampering:
         self._base = factory.copy(grown.db)
         factory.snapshot(self._base)
         with administrator(self._base) as one:
-            self._counts = {t: one.run(f"SELECT count(*) FROM {t}")[0][0] for t in FACT_TABLES}
+            self._counts = {t: one.run(f"SELECT count(*) FROM {t}")[0][0] for t in DATA_TABLES}
         empty = [t for t, count in self._counts.items() if not count]
         assert not empty, f"nothing to tamper with in {empty}"
 
     def cells(self) -> list[Cell]:
         """Every column of every fact table."""
-        return [(t, c.name) for t in FACT_TABLES for c in metadata.tables[t].columns]
+        return [(t, c.name) for t in DATA_TABLES for c in metadata.tables[t].columns]
 
     def row_mutations(self) -> Iterator[Mutation]:
         """Endless mutations of single rows, going through tables and columns; done when given."""
         while True:
             cells = self.cells()
             self._chance.shuffle(cells)
-            tables = list(FACT_TABLES)
+            tables = list(DATA_TABLES)
             self._chance.shuffle(tables)
             for number, (table, column) in enumerate(cells):
                 yield self._retry("edit", table, column)

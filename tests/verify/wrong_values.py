@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 import sqlalchemy as sa
 
-from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.schema.tables import DATA_TABLES, metadata
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
 from tests.verify.lies_sqlite import STRICT
@@ -68,7 +68,7 @@ def write_wrong(factory: StoreFactory, values: int, seed: int, folder: Path) -> 
     change = _change_sqlite if isinstance(factory, SqliteFiles) else _change_postgresql
     done: list[Wrong] = []
     while len(done) < values:
-        table = chance.choice(FACT_TABLES)
+        table = chance.choice(DATA_TABLES)
         column = chance.choice(list(metadata.tables[table].columns))
         target = factory.copy(base)
         try:

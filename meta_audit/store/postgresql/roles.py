@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
-from meta_audit.schema.tables import FACT_TABLES, OTHER_TABLES
+from meta_audit.schema.tables import DATA_TABLES, DERIVED_TABLES, OTHER_TABLES
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
@@ -27,7 +27,7 @@ class Roles(NamedTuple):
     owner: str = "meta_audit_owner"
     """Owns tables and views; makes and upgrades the store."""
     importer: str = "meta_audit_importer"
-    """May insert facts and read; may not update or delete."""
+    """May insert facts and read; may not update or delete them."""
     auditor: str = "meta_audit_auditor"
     """May read tables and views."""
 
@@ -36,10 +36,13 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
     """Return the SQL that makes the roles and gives them their rights in a store."""
     schema = _quote(session.value("SELECT current_schema()"))
     relations = sorted(session.query(_NAMES))
-    ours = {*FACT_TABLES, *OTHER_TABLES, VERSION_TABLE, OLD_VERSION_TABLE}
+    ours = {*DATA_TABLES, *OTHER_TABLES, VERSION_TABLE, OLD_VERSION_TABLE}
     tables = [f"{schema}.{name}" for name, kind in relations if kind == "r" and name in ours]
     views = [f"{schema}.{name}" for name, kind in relations if kind == "v" and name[:2] == "v_"]
-    facts = [f"{schema}.{name}" for name in sorted(FACT_TABLES)]
+    data, derived = (
+        ", ".join(f"{schema}.{name}" for name in sorted(names))
+        for names in (DATA_TABLES, DERIVED_TABLES)
+    )
     owner, importer, auditor = map(_quote, roles)
     every = ", ".join([*tables, *views])
     return [
@@ -53,7 +56,8 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {importer}, {auditor}",
         f"GRANT USAGE ON SCHEMA {schema} TO {importer}, {auditor}",
         f"GRANT SELECT ON {every} TO {importer}, {auditor}",
-        f"GRANT INSERT ON {', '.join(facts)} TO {importer}",
+        f"GRANT INSERT ON {data} TO {importer}",
+        f"GRANT DELETE ON {derived} TO {importer}",
         f"GRANT UPDATE (lock_id) ON {schema}.writer_lock TO {importer}",
     ]
 

@@ -9,6 +9,7 @@ rows of the next are made (docs/adr/0007).
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import lru_cache
@@ -21,7 +22,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format, TransactionStatus
 
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
-from meta_audit.schema.tables import metadata
+from meta_audit.schema.tables import DERIVED_TABLES, metadata
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
 
@@ -41,6 +42,7 @@ _READING_ERRORS: Final = psycopg.Error, UnicodeDecodeError
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
 _TYPES: Final = {
     sa.BigInteger: "int8",
+    sa.Integer: "int4",
     sa.Text: "text",
     sa.LargeBinary: "bytea",
 }
@@ -206,7 +208,8 @@ class PostgresqlSession(Session):
         """Insert rows, given column by column."""
         if not values or not values[0]:
             return
-        self._first_rows.append((table, columns, [column[0] for column in values]))
+        if table not in DERIVED_TABLES:  # their rows may change later
+            self._first_rows.append((table, columns, [column[0] for column in values]))
         size = _size(values)
         if self._unsent + size > MOST_UNSENT:
             self._finish_sending()
@@ -223,6 +226,11 @@ class PostgresqlSession(Session):
             self._connected().execute(_insert_missing(table, columns), by_column)
         except psycopg.Error as error:
             raise self._failed(error) from error
+
+    def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
+        """Delete the rows with these keys from a derived table."""
+        sql = f"DELETE FROM {table} WHERE {column} AMONG KEYS"  # noqa: S608 - own names
+        deque(self.among(sql, keys), maxlen=0)
 
     def _copy(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         try:

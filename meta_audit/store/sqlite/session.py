@@ -7,6 +7,7 @@ One statement inserts some hundred rows. This takes half the time of `executeman
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -121,6 +122,11 @@ class SqliteSession(Session):
     def insert_missing(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         """Insert rows except those whose key exists already."""
         self._insert("INSERT OR IGNORE", table, columns, values)
+
+    def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
+        """Delete the rows with these keys from a derived table."""
+        sql = f"DELETE FROM {table} WHERE {column} AMONG KEYS"  # noqa: S608 - own names
+        deque(self.among(sql, keys), maxlen=0)
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         try:

@@ -41,6 +41,8 @@ _BY_INDEX_ALONE: Final = (
     *("seqscan", "bitmapscan", "tidscan", "sort", "material", "memoize"),
     *("hashjoin", "mergejoin"),
 )
+_WAYS: Final = ((False, False), (True, False), (False, True))
+"""Of `_lookups`: leading, ordered."""
 
 
 class Index(NamedTuple):
@@ -98,13 +100,14 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
     if not index.is_plain:
         return "it is no plain index"
     _read_by_index_alone(query, yes=True)
-    for leading in (False, True):
-        statements = (*_lookups(index, secret, leading=leading), _count(index))
-        if all(_uses(query, sql, index.name) for sql in statements):
-            break
-    else:
-        _read_by_index_alone(query, yes=False)
-        return "the server would not read through it alone"
+    statements = []
+    ways = [_lookups(index, secret, leading=a, ordered=b) for a, b in _WAYS]
+    for alike in (*zip(*ways, strict=True), (_count(index),)):
+        sql = next((sql for sql in alike if _uses(query, sql, index.name)), None)
+        if sql is None:
+            _read_by_index_alone(query, yes=False)
+            return "the server would not read through it alone"
+        statements.append(sql)
     for sql in statements[:-1]:
         for row in query(sql):
             shown = ", ".join(map(repr, row))
@@ -130,11 +133,13 @@ def _all_rows(table: str) -> str:
     return f'"{table}" TABLESAMPLE SYSTEM (100)'
 
 
-def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
+def _lookups(index: Index, secret: int, *, leading: bool, ordered: bool) -> Iterator[str]:
     """SQL that gives the keys from which the index leads elsewhere than to their rows.
 
     `leading`: look up by the first key and filter by the others, so that no index on those is used.
+    `ordered`: ask for the order of this index, which others that could serve do not have.
     """
+    order = f" ORDER BY {', '.join(index.keys)} OFFSET 0" if ordered else ""
     names = [f"k{n}" for n in range(len(index.keys))]
     wanted = ", ".join(f"o.{name}" for name in names)
     columns = ", ".join(f"{key} AS {name}" for key, name in zip(index.keys, names, strict=True))
@@ -153,7 +158,7 @@ def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
         return
     # Many rows may have one key: compare the places of all of them at once.
     place = f"sum(pg_catalog.hashtidextended(ctid, {secret}))"
-    last = f"{index.keys[-1]} IS NULL"
+    last = f"({index.keys[-1]} IS NULL) IS TRUE" if leading else f"{index.keys[-1]} IS NULL"
     for where, kept in (
         (equal, [f"o.{names[-1]} IS NOT NULL"]),
         ([*equal[:-1], last], [f"o.{names[-1]} IS NULL"]),
@@ -161,7 +166,8 @@ def _lookups(index: Index, secret: int, *, leading: bool) -> Iterator[str]:
         yield (
             f"SELECT {wanted} FROM (SELECT {columns}, count(*) AS n, {place} AS h"  # noqa: S608
             f" FROM {rows} GROUP BY {', '.join(names)}) o CROSS JOIN LATERAL"
-            f" (SELECT count(*) AS n, {place} AS h FROM {table} WHERE {' AND '.join(where)}) i"
+            f" (SELECT count(*) AS n, {place} AS h FROM"
+            f" (SELECT ctid FROM {table} WHERE {' AND '.join(where)}{order}) r) i"
             f" WHERE {' AND '.join(kept)} AND (i.n <> o.n OR i.h IS DISTINCT FROM o.h)"
             f" LIMIT {SHOWN}"
         )
