@@ -56,6 +56,17 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "field.snake_case": FindingKind(
         "info", "field names in snake case: a program printed them, not Bacalhau; trust is claimed"
     ),
+    "field.unknown": FindingKind(
+        "info", "a top-level field that no known version has: kept in the document, in no table"
+    ),
+    "field.hidden": FindingKind(
+        "warning", "text glued to the name of a field, as a prompt before ID: the field is not read"
+    ),
+    "document.foreign": FindingKind(
+        "info",
+        "a form that Bacalhau does not write, as other fields around a job or a State that "
+        "is text: not an orchestrator's word",
+    ),
     "time.unit": FindingKind("warning", "a time that is not in nanoseconds, read in its own unit"),
     "state.unknown": FindingKind(
         "info", "a state's number that means different states in different versions, or none"

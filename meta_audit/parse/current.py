@@ -13,7 +13,9 @@ from meta_audit.parse.metadata import (
     is_plain,
     look,
     look_at_labels,
+    note_foreign,
     note_snake_case,
+    note_unknown,
     place,
     states_id,
     strings,
@@ -55,6 +57,8 @@ JOB: Final = Level(
     "CreateTime ModifyTime",
     lists={"Constraints": Level("Constraint", "Key Operator Values"), "Tasks": TASK},
 )
+LAYOUT: Final = "v1.0.4"
+"""The first layout of these jobs; it and all later ones sort after every older one."""
 _STATE: Final = Level("State", "StateType Message Details")
 
 
@@ -79,7 +83,12 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
         origin = "submission"
     elif not (job.ID and job.CreateTime > 0 and revision and state and state.StateType):
         origin = "spec"
+    elif spec is not None and not _is_state(spec.get("State")):
+        note_foreign(findings, "a State that is not {StateType, Message} with its name as text")
+        origin = "spec"
     unsubmitted = origin != "orchestrator"
+    if spec is not None:
+        note_unknown(findings, JOB, [name for name in spec if name not in JOB.known])
     if spec is None:
         job.State = None
         job.Revision = job.CreateTime = job.ModifyTime = 0
@@ -96,7 +105,7 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
             look(task.Meta, task.Name, "reserved.task", findings, plain=plain)
         tasks.append(Task(task.Name, task.Engine.Type, task.Publisher.Type, task.Meta))
     look_at_labels(job.Labels, findings, plain=plain)
-    layout = "v1.0.4"
+    layout = LAYOUT
     attributions: tuple[Attribution, ...] = ()
     if unsubmitted:
         findings += states_id(origin, job.ID)
@@ -142,6 +151,11 @@ def read_state(fields: Fields, name: str, label: str, enums: tuple[Enum, ...]) -
     state = _STATE.fold(value)
     where = f"{label}.{name}"
     return states.named(state, "StateType", where, enums), text(state, "Message", where)
+
+
+def _is_state(value: object) -> bool:
+    """Tell whether a State has the form in which every server writes that of a job."""
+    return isinstance(value, dict) and isinstance(_STATE.fold(value).get("StateType"), str)
 
 
 def _read(

@@ -14,12 +14,16 @@ from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, yaml_road
 from meta_audit.parse.attribution import as_claimed
-from meta_audit.parse.metadata import MOST_FINDINGS, few, note, note_templates
+from meta_audit.parse.metadata import few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
 if TYPE_CHECKING:
     from meta_audit.model import JobRecord
 
+_OTHER_HANDS: Final = frozenset(
+    ("field.duplicate", "meta.null", "meta.coerced", "activity.other_job")
+)
+"""Findings of what Bacalhau does not write: who is named is what somebody else says."""
 _ESCAPED: Final = re.compile(
     rb"\\(?:0|x00|u0000|U00000000|u[fF]{4}|U0000[fF]{4})"  # as JSON and YAML write them
 )
@@ -59,11 +63,12 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         _note_states(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
-    if not findings and len(record.findings) <= MOST_FINDINGS:
+    if not (findings or record.findings):
         return record
-    if any(finding.code == "field.duplicate" for finding in findings):  # Bacalhau writes none.
+    findings = [*record.findings, *findings]
+    if any(finding.code in _OTHER_HANDS for finding in findings):
         record = replace(record, attributions=as_claimed(record.attributions))
-    return replace(record, findings=few([*record.findings, *findings]))
+    return replace(record, findings=few(findings))
 
 
 def _record(

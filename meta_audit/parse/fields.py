@@ -108,6 +108,10 @@ class Level:
             and squash(key).replace("_", "") in self.table
         ]
 
+    def unknown(self, fields: Fields) -> list[str]:
+        """Return the names that are no field of this level."""
+        return [key for key in self.fold(fields) if key not in self.known]
+
     def clean(self, value: Any) -> Any:
         """Return the struct by canonical names, without its empty fields, with all its structs.
 

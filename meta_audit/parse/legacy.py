@@ -32,6 +32,7 @@ from meta_audit.parse.metadata import (
     look,
     look_at_labels,
     note_snake_case,
+    note_unknown,
     states_id,
 )
 from meta_audit.parse.spec_digest import spec_sha256
@@ -150,6 +151,7 @@ def parse_job(
     )
 
     findings: list[Finding] = []
+    note_unknown(findings, JOB, [name for name in job if name not in JOB.known])
     labels = annotation_labels(items(spec, "Annotations", "Spec"), findings, coerce=coerce)
     executions: tuple[Execution, ...] = ()
     events: tuple[Event, ...] = ()

@@ -20,7 +20,7 @@ from meta_audit.identity.confusables import (
     skeleton,
 )
 from meta_audit.model import Finding
-from meta_audit.parse.fields import kind_of, literal, wrong_type
+from meta_audit.parse.fields import kind_of, literal, squash, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,9 @@ _CACHED_REPORTS: Final = 4_096
 _CACHED_CHARS: Final = 4_096
 """Longest set of keys, in characters, whose report is remembered."""
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]+\}\}")
+_LAST_WORD: Final = re.compile(r"(?<![\w.-])([A-Za-z]+)\W*\Z")
+_LISTED: Final = 8
+"""Most names that a finding repeats."""
 MOST_FINDINGS: Final = 20
 """Most findings of one code for one Meta or document; the last one counts the rest."""
 
@@ -169,8 +172,32 @@ def note_snake_case(findings: list[Finding], *structs: tuple[Level, Any]) -> boo
     """Note field names in snake case, and tell if there are any."""
     found = [level.snake_case(fields) for level, fields in structs if isinstance(fields, dict)]
     names = [name for names in found for name in names]
-    note(findings, "field.snake_case", [", ".join(map(quote, names[:8]))] if names else [])
+    note(findings, "field.snake_case", [listed(names)] if names else [])
     return bool(names)
+
+
+def note_unknown(findings: list[Finding], level: Level, names: list[str]) -> None:
+    """Note names that are no field of a level, and apart those that hide one."""
+    hidden = [name for name in names if _hides_field(name, level)]
+    others = [name for name in names if name not in hidden]
+    note(findings, "field.unknown", [listed(others)] if others else [])
+    note(findings, "field.hidden", [listed(hidden)] if hidden else [])
+
+
+def note_foreign(findings: list[Finding], what: str) -> None:
+    """Note a form that Bacalhau does not write."""
+    findings.append(Finding("document.foreign", what))
+
+
+def listed(names: list[str]) -> str:
+    """Quote the first of some names, and count the rest."""
+    shown = ", ".join(map(quote, names[:_LISTED]))
+    return f"{shown} and {len(names) - _LISTED} more" if len(names) > _LISTED else shown
+
+
+def _hides_field(name: str, level: Level) -> bool:
+    match = _LAST_WORD.search(name)
+    return match is not None and squash(match[1]) in level.table
 
 
 def states_id(origin: Origin, job_id: str) -> list[Finding]:

@@ -16,7 +16,7 @@ from meta_audit.model import Event, Finding, JobRecord
 from meta_audit.parse import activity, current, legacy, states, times
 from meta_audit.parse.attribution import as_claimed, of_submission
 from meta_audit.parse.fields import Level, integer, mapping, squash, text, wrong_type
-from meta_audit.parse.metadata import note_snake_case
+from meta_audit.parse.metadata import listed, note_foreign, note_snake_case, note_unknown
 from meta_audit.parse.refusals import not_a_job
 
 if TYPE_CHECKING:
@@ -32,8 +32,13 @@ _PAYLOAD: Final = Level("payload", "ClientID Job Context APIVersion Spec")
 _CANCEL: Final = Level("payload", "ClientID JobID Reason")
 _PAYLOADS: Final = ("JobCreatePayload", "JobCancelPayload", "Payload", "Data")
 _SIGNED: Final = Level("submission", " ".join((*_PAYLOADS, "Signature", "ClientPublicKey")))
-_REQUEST: Final = frozenset(("job", "force", "idempotencytoken", "namespace", "headers"))
-"""Fields of a request to submit a job (pkg/publicapi/apimodels: `PutJobRequest`)."""
+_REQUEST: Final = frozenset(
+    ("job", "force", "idempotencytoken", "namespace", "headers", "clientid")
+)
+"""Fields of a request to submit a job (`PutJobRequest`, up to v1.1 `JobCreatePayload`)."""
+_RESPONSE: Final = frozenset(("job", "history", "executions"))
+"""Fields of a server's answer around a job of v1.0.4 and later (`GetJobResponse`)."""
+_LEGACY_RESPONSE: Final = _RESPONSE | {"state", "jobstate", "jobevents", "joblocalevents"}
 _STATES: Final = Level("response", "State")
 
 _SPEC_ENGINES: Final = frozenset(
@@ -76,6 +81,9 @@ class _Document:
             return self._signed()
         if _is_kubernetes(seen):
             return self._kubernetes()
+        is_history = "jobid" in seen and "type" in seen and "time" in seen
+        if is_history and "computestate" not in seen and "eventname" not in seen:
+            return self._history()
         if "jobid" in seen and ("computestate" in seen or "computereference" in seen):
             return self._execution()
         if seen.get("job").__class__ is dict:
@@ -84,12 +92,11 @@ class _Document:
             return self._job_state()
         if "jobid" in seen and "eventname" in seen:
             return self._event()
-        if "jobid" in seen and "type" in seen and "time" in seen:
-            return self._history()
         if _is_legacy(seen):
             return legacy.parse_job(value, coerce=self.coerce)
         if _is_bare_spec(seen):
-            return legacy.parse_job({"Spec": value}, coerce=self.coerce)
+            record = legacy.parse_job({"Spec": value}, coerce=self.coerce)
+            return _noting_unknown(record, legacy.SPEC, legacy.SPEC.unknown(value))
         raise not_a_job(value)
 
     def _wrapped(self) -> JobRecord:
@@ -98,11 +105,14 @@ class _Document:
         client = text(fields, "ClientID", "document")
         if client and "spec" in _Document(fields["Job"], b"", self.coerce).seen:
             return self._sent(fields, legacy.Sent(client, None, None))
-        record = self._job(fields["Job"], submitted="Force" in fields)
+        is_request = len(self.seen) > 1 and self.seen.keys() <= _REQUEST
+        record = self._job(fields["Job"], submitted="Force" in fields or is_request)
         if record.origin == "spec" and self.seen.keys() <= _REQUEST:
             record = self._job(fields["Job"], submitted=True)
+        is_current = record.layout >= current.LAYOUT
         if record.origin == "submission":
-            return record
+            return self._noted(record, fields, _REQUEST - {"clientid"} if is_current else _REQUEST)
+        record = self._noted(record, fields, _RESPONSE if is_current else _LEGACY_RESPONSE)
         findings = list(record.findings)
         job_id, layout = record.job_id, record.layout
         found = record.executions + activity.executions(
@@ -113,7 +123,7 @@ class _Document:
             "revision": record.revision,
             "modified_at": record.modified_at,
         }
-        if fields.get("State").__class__ is dict:
+        if fields.get("State").__class__ is dict and not is_current:
             v1, more = activity.v1_state(fields["State"], job_id, findings)
             found += more
             state = {
@@ -136,6 +146,15 @@ class _Document:
         found += activity.shard_states(fields.get("JobState"))
         return replace(record, executions=found, events=events, findings=tuple(findings), **state)
 
+    def _noted(self, record: JobRecord, fields: Fields, known: frozenset[str]) -> JobRecord:
+        """Note fields around a job that do not belong there: then no server wrote the document."""
+        names = [name for name in fields if squash(name).replace("_", "") not in known]
+        if not names:
+            return record
+        if record.origin == "orchestrator":
+            return _as_foreign(record, f"a job among other fields: {listed(names)}")
+        return _noting_unknown(record, _WRAPPER, names)
+
     def _job(self, value: Fields, submitted: bool) -> JobRecord:
         """Parse the job in a wrapper, of whatever layout."""
         inner = _Document(value, b"", self.coerce)
@@ -148,6 +167,9 @@ class _Document:
 
     def _signed(self) -> JobRecord:
         """`{payload, signature, client_public_key}` (pkg/publicapi/signatures.go, v1.0.3)."""
+        return _noting_unknown(self._signed_payload(), _SIGNED, _SIGNED.unknown(self.value))
+
+    def _signed_payload(self) -> JobRecord:
         fields = _SIGNED.fold(self.value)
         names = [name for name in _PAYLOADS if name in fields]
         if not names:
@@ -185,7 +207,9 @@ class _Document:
         spec = {name: item for name, item in self.seen["spec"].items() if squash(name) != "state"}
         inner = _Document(spec, b"", self.coerce)
         if _is_job(inner.seen) or _is_legacy(inner.seen) or _is_bare_spec(inner.seen):
-            return inner.record()
+            record = inner.record()
+            is_word = record.origin == "orchestrator"
+            return _as_foreign(record, "an object of Kubernetes") if is_word else record
         message = "a Kubernetes object without a job under spec; feed the job itself"
         raise RejectedError("not_a_job", message)
 
@@ -219,10 +243,12 @@ class _Document:
             if record.origin == "orchestrator":
                 findings = list(record.findings)
                 found = activity.executions([fields], record.job_id, record.layout, findings)
+                note_unknown(findings, activity.EXECUTION, activity.EXECUTION.unknown(fields))
                 return replace(
                     record, executions=record.executions + found, findings=tuple(findings)
                 )
         findings = []
+        note_unknown(findings, activity.EXECUTION, activity.EXECUTION.unknown(fields))
         found = (activity.execution(fields, "", findings),)
         return _activity(
             text(fields, "JobID", "Execution"),
@@ -234,18 +260,23 @@ class _Document:
 
     def _history(self) -> JobRecord:
         fields = activity.HISTORY.fold(self.value)
+        findings: list[Finding] = []
+        note_unknown(findings, activity.HISTORY, activity.HISTORY.unknown(fields))
         return _activity(
             text(fields, "JobID", "History"),
             layout="v0.3.22" if "NewVersion" in fields else "v1.0.4",
             events=(activity.history(fields),),
+            findings=tuple(findings),
         )
 
     def _event(self) -> JobRecord:
         fields = activity.V0_EVENT.fold(self.value)
         job_id = text(fields, "JobID", "Event")
         event = activity.v0_event(fields)
+        unknown = activity.V0_EVENT.unknown(fields)
         if event.kind != "Created" or not job_id or not fields.get("Spec"):
-            return _activity(job_id, layout="v0.2.9", events=(event,))
+            record = _activity(job_id, layout="v0.2.9", events=(event,))
+            return _noting_unknown(record, activity.V0_EVENT, unknown)
         created = legacy.Created(
             job_id=job_id,
             requester=text(fields, "SourceNodeID", "Event"),
@@ -261,11 +292,29 @@ class _Document:
             "CreatedAt": fields.get("EventTime"),
         }
         record = legacy.parse_job(job, coerce=self.coerce, created=created)
+        record = _noting_unknown(record, activity.V0_EVENT, unknown)
         findings = list(record.findings)
         if not note_snake_case(findings, (activity.V0_EVENT, self.value)):
             return record
         claimed = as_claimed(record.attributions)
         return replace(record, attributions=claimed, findings=tuple(findings))
+
+
+def _noting_unknown(record: JobRecord, level: Level, names: list[str]) -> JobRecord:
+    """Return a record with findings on names that are no field of a level."""
+    if not names:
+        return record
+    findings = list(record.findings)
+    note_unknown(findings, level, names)
+    return replace(record, findings=tuple(findings))
+
+
+def _as_foreign(record: JobRecord, what: str) -> JobRecord:
+    """Return a job that an orchestrator states, in a form that none writes."""
+    findings = list(record.findings)
+    note_foreign(findings, what)
+    claimed = as_claimed(record.attributions)
+    return replace(record, attributions=claimed, findings=tuple(findings))
 
 
 def _activity(job_id: str, namespace: str = "", *, layout: str, **found: Any) -> JobRecord:

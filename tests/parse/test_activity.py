@@ -227,6 +227,7 @@ def test_legacy_labels_and_meta_are_looked_at() -> None:
     record = read(docs.V1_JOB | {"Spec": odd, "Meta": meta})
     codes = {finding.code for finding in record.findings}
     assert codes == {
+        "field.unknown",
         "meta.invisible",
         "template.unrendered",
         "reserved.unsubmitted",
@@ -244,3 +245,21 @@ def test_findings_are_counted_beyond_the_first() -> None:
         found = details(record, code)
         assert len(found) == 20
         assert found[-1].endswith(", and 30 more")
+
+
+def test_history_of_an_execution_is_an_event() -> None:
+    """The items that the legacy API of v1.1.6 pages have fields of an execution, too."""
+    item = {
+        "Type": "ExecutionLevel",
+        "JobID": "2d63582b",
+        "NodeID": "QmNode",
+        "ComputeReference": "e-1",
+        "ExecutionState": {"Previous": "New", "New": "BidAccepted"},
+        "Time": "2026-11-25T23:29:17.586133195Z",
+    }
+    record = read(item)
+    assert (record.origin, record.executions, record.findings) == ("activity", (), ())
+    (event,) = record.events
+    assert (event.kind, event.execution_id, event.node_id, event.state) == (
+        *("ExecutionLevel", "e-1", "QmNode", "BidAccepted"),
+    )

@@ -82,11 +82,85 @@ def test_with_all_that_an_orchestrator_writes_it_is_its_word() -> None:
         "State": {"StateType": "Pending"},
         "Namespace": "default",
     }
-    for wrapper in ("bare", "list", "response", "v1.0", "unknown wrapper", "compute node"):
+    for wrapper in ("bare", "list", "response", "lower case", "compute node"):
         record = read(WRAPPERS[wrapper](given))
         assert record.origin == "orchestrator"
         assert {a.trust for a in record.attributions} == {"server"}
     assert read(WRAPPERS["submission"](given)).origin == "submission"
+
+
+STATED = docs.CURRENT | {"Namespace": "default"}
+LEGACY = docs.V1_JOB
+EXECUTION = {"ID": "e", "ComputeState": 1}
+FORGERIES: dict[str, Any] = {
+    # What stands around the job.
+    "another field beside the job": {"machine": "m", "job": STATED},
+    "a namespace and another field": {"Namespace": "n", "machine": "m", "Job": STATED},
+    "a state of v1.0 around a newer job": {"Job": STATED, "State": {"State": "Completed"}},
+    "events of v0.x around a newer job": {"Job": STATED, "JobEvents": []},
+    "a client that wraps a job": {"ClientID": docs.CLIENT, "Job": STATED},
+    "a client that wraps an old job": {"ClientID": docs.CLIENT, "Job": LEGACY},
+    "a request": {"Job": STATED, "IdempotencyToken": "t"},
+    "a request with its activity": {"Job": STATED, "Force": True, "Executions": []},
+    "another field beside an old job": {"who": "me", "Job": LEGACY, "State": {}},
+    "an object of Kubernetes": {
+        "kind": "BacalhauJob",
+        "apiVersion": "bacalhau.org/v1",
+        "spec": STATED,
+    },
+    "an old job in one": {"kind": "BacalhauJob", "apiVersion": "v1", "spec": LEGACY},
+    "a signed submission": {
+        "payload": {"ClientID": "c", "Job": LEGACY},
+        "signature": "eA==",
+        "client_public_key": "eA==",
+    },
+    "an execution of another job": EXECUTION | {"JobID": "j-other", "Job": STATED},
+    "executions of another job": {"Job": STATED, "Executions": [EXECUTION | {"JobID": "j-x"}]},
+    # What stands in it.
+    "a state that is text": STATED | {"State": "Completed"},
+    "a state that is a number": STATED | {"State": 5},
+    "a type of state that is a number": STATED | {"State": {"StateType": 5}},
+    "a type of state that is zero": STATED | {"State": {"StateType": 0}},
+    "a state without a type": STATED | {"State": {"Message": "done"}},
+    "a state in snake case": STATED | {"State": {"state_type": "Completed"}},
+    "a type of state that is null": STATED | {"State": {"StateType": None}},
+    "a revision of zero": STATED | {"Revision": 0},
+    "no revision": {name: item for name, item in STATED.items() if name != "Revision"},
+    "a create time of zero": STATED | {"CreateTime": 0},
+    "a create time before 1970": STATED | {"CreateTime": -5},
+    "an empty ID": STATED | {"ID": ""},
+    "names in snake case": docs.SNAKE_V1,
+    "a null in Meta": STATED | {"Meta": STATED["Meta"] | {"note": None}},
+    "an old job without its requester": LEGACY
+    | {"Metadata": {"ID": "j", "CreatedAt": "2023-02-01T19:30:21.405209538Z"}},
+}
+
+
+@pytest.mark.parametrize("forged", FORGERIES)
+def test_what_no_server_writes_has_no_servers_trust(forged: str) -> None:
+    record = read(FORGERIES[forged])
+    assert "server" not in {a.trust for a in record.attributions}
+    told = {"document.foreign", "field.snake_case", "meta.null", "activity.other_job"}
+    assert record.origin != "orchestrator" or told & codes(record)
+
+
+def test_a_state_around_a_newer_job_is_not_its_state() -> None:
+    around = {"State": {"State": "Cancelled", "Version": 99, "Executions": [{"State": 1}]}}
+    record = read({"Job": STATED} | around)
+    assert (record.state, record.revision) == ("Completed", STATED["Revision"])
+
+
+def test_names_that_are_dropped_are_named() -> None:
+    """Also names that hide a field, as a prompt glued to the first line of YAML."""
+    hidden = {"$ ID" if name == "ID" else name: item for name, item in STATED.items()}
+    found = {f.code: f.detail for f in read(hidden | {"Foo\x1b": 1, "Count ": 2}).findings}
+    assert found["field.hidden"] == "'$ ID', 'Count '"
+    assert found["field.unknown"] == r"'Foo\x1b'"
+    many = read(docs.SPEC | {f"x{number}": 1 for number in range(50)})
+    (detail,) = [f.detail for f in many.findings if f.code == "field.unknown"]
+    assert detail.endswith("'x7' and 42 more")
+    for known in (docs.SPEC, STATED, {"Job": STATED, "History": []}, LEGACY, docs.FLAT_JOB):
+        assert not {"field.unknown", "field.hidden", "document.foreign"} & codes(read(known))
 
 
 @pytest.mark.parametrize(
