@@ -18,6 +18,7 @@ SHARED: Final = {
     "backend": "the interface, and one per engine",
     "checkpoint": "the command, and what it shows",
     "checkpoints": "checkpoints asked for, shown, verified",
+    "current_jobs": "the row of a job: computed, kept, verified",
     "document": "the command, and reading a decoded document",
     "dry_run": "what it does, and its page",
     "failures": "one per engine",

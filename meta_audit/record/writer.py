@@ -14,7 +14,7 @@ from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.record.batch import NO_ENTRY
-from meta_audit.record.current import of_new_jobs, recompute
+from meta_audit.record.current_jobs import of_new_jobs, recompute
 from meta_audit.record.dismissals import dismiss
 from meta_audit.record.known import Known
 from meta_audit.record.lookups import Lookups

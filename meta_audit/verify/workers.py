@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.store.opening import open_to_verify
-from meta_audit.verify.checks.current import check_current
+from meta_audit.verify.checks.current_jobs import check_current
 from meta_audit.verify.checks.derived import check_readings, check_resolutions, sum_indexed
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange

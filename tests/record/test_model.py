@@ -28,7 +28,7 @@ from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
 from meta_audit.parse import parse
 from meta_audit.schema import migrate
-from meta_audit.schema.current import COLUMNS, current_jobs
+from meta_audit.schema.current_jobs import COLUMNS, current_jobs
 from meta_audit.schema.text_digest import digest, pair_digest
 from tests.conftest import Audit
 from tests.faults.documents import BROKEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meta_audit.model import TRUSTS
-from meta_audit.schema.current import COLUMNS, NOBODY, current_jobs
+from meta_audit.schema.current_jobs import COLUMNS, NOBODY, current_jobs
 from meta_audit.store.session import rows
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ BELONGS_ELSEWHERE: Final = """(
                     SELECT 1 FROM job_versions w
                     JOIN terms g ON g.term_id = w.origin_id AND g.term = 'orchestrator'
                     WHERE w.job_key = b.job_key))))"""
-"""Whether the documents of `jobs j` belong to another job: the one of its ID with a namespace."""
+"""Condition that the documents of `jobs j` belong to another job, of its ID with a namespace."""
 
 
 def current_jobs(of_jobs: str) -> str:
