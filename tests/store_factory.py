@@ -125,8 +125,9 @@ class Administrator:
             self.run("PRAGMA synchronous = OFF")
             triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
             self._triggers = self.run(triggers)
-            for name, _ in self._triggers:
-                self.run(f"DROP TRIGGER {name}")
+            with self.transaction():
+                for name, _ in self._triggers:
+                    self.run(f"DROP TRIGGER {name}")
         else:
             url = sa.make_url(db).set(drivername="postgresql")
             said = url.render_as_string(hide_password=False)
@@ -161,9 +162,10 @@ class Administrator:
     def close(self) -> None:
         """End the connection; the schema is as it was."""
         if self.is_sqlite:
-            for _, sql in self._triggers:
-                with suppress(sqlite3.OperationalError):  # its table was dropped
-                    self.run(sql)
+            with self.transaction():
+                for _, sql in self._triggers:
+                    with suppress(sqlite3.OperationalError):  # its table was dropped
+                        self.run(sql)
         self._driver.close()
 
 

@@ -62,6 +62,7 @@ _INDEXES: Final = """
             CASE WHEN NOT i.indisvalid THEN 'not valid' END,
             CASE WHEN NOT i.indisready THEN 'not ready' END,
             CASE WHEN NOT i.indislive THEN 'not live' END,
+            CASE WHEN NOT c.relhasindex THEN 'not used' END,
             CASE WHEN NOT i.indimmediate THEN 'deferred' END,
             CASE WHEN i.indisexclusion THEN 'exclusion' END,
             (SELECT 'operator class ' || string_agg(o::text, ' ')
@@ -74,7 +75,8 @@ _INDEXES: Final = """
     WHERE c.relnamespace = {0} AND c.relkind <> 't'"""
 _TRIGGERS: Final = """
     SELECT 'trigger', c.relname::text, t.tgname::text,
-        concat_ws(' ', pg_catalog.pg_get_triggerdef(t.oid, true), nullif(t.tgenabled::text, 'O'))
+        concat_ws(' ', pg_catalog.pg_get_triggerdef(t.oid, true), nullif(t.tgenabled::text, 'O'),
+            CASE WHEN NOT c.relhastriggers THEN 'not used' END)
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = {0} AND (NOT t.tgisinternal OR t.tgenabled <> 'O')"""
 _RULES: Final = """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.schema.objects import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from meta_audit.schema.signed_rows import Query
 
@@ -29,7 +30,7 @@ def definitions(query: Query) -> dict[Named, str]:
     """Read every object. Its definition is its SQL without comments, spacing, quotes and case."""
     found: dict[Named, str] = {}
     for kind, name, table, sql in query(_MASTER):
-        words = list(tokens(_text(sql)))
+        words = tokens(_text(sql))
         named = _named(_text(kind), _text(name), _text(table))
         said = _said(words)
         if words and said != (named.kind, named.name or named.relation):
@@ -52,8 +53,13 @@ def is_allowed(named: Named) -> bool:
     )
 
 
-def tokens(sql: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def tokens(sql: str) -> tuple[str, ...]:
     """Cut SQL into tokens. Needless quotes are dropped, and words become lower case."""
+    return tuple(_tokens(sql))
+
+
+def _tokens(sql: str) -> Iterator[str]:
     for match in _TOKEN.finditer(sql):
         kind, token = match.lastgroup, match[match.lastgroup] if match.lastgroup else ""
         if kind in ("double", "back", "bracket"):
@@ -77,15 +83,15 @@ def _named(kind: str, name: str, table: str) -> Named:
     return Named(kind, (table if own else name).lower(), own)
 
 
-def _said(words: list[str]) -> tuple[str, str]:
+def _said(words: Sequence[str]) -> tuple[str, str]:
     """Return kind and name, as the SQL has them."""
-    rest = words[2:] if words[1:2] in (["unique"], ["virtual"]) else words[1:]
+    rest = words[2:] if words[1:2] in (("unique",), ("virtual",)) else words[1:]
     return (rest[0], rest[1].strip("'\"").lower()) if len(rest) > 1 else ("", "")
 
 
-def _on(words: list[str]) -> str:
+def _on(words: Sequence[str]) -> str:
     """Return the table of an index or a trigger, as the SQL has it."""
     if "on" not in words[:-1]:
         return ""
     name = words[words.index("on") + 1 :]
-    return (name[2] if name[1:2] == ["."] and len(name) > 2 else name[0]).strip('"')
+    return (name[2] if name[1:2] == (".",) and len(name) > 2 else name[0]).strip('"')

@@ -70,6 +70,7 @@ class RememberedValues:
         self._secret = secret
         self.identities: dict[int, str] = {}
         self.sets: dict[int, Attributions] = {0: Attributions(())}
+        self._uris: dict[int, str] = {}
 
     def need_terms(self, numbers: Iterable[int]) -> None:
         """Look up terms."""
@@ -93,6 +94,20 @@ class RememberedValues:
             self.pairs[text] = (key, value)
             self.by_key[key].add(text)
             self.weights[text] = weight(self._secret, number)
+
+    def need_uris(self, numbers: Iterable[object]) -> None:
+        """Look up the names of sources."""
+        if len(self._uris) > REMEMBERED:
+            self._uris.clear()
+        wanted = {number for number in numbers if isinstance(number, int)}
+        sql = "SELECT source_id, uri FROM sources WHERE source_id AMONG KEYS"
+        self._uris.update(self._session.among(sql, sorted(wanted - self._uris.keys())))
+
+    def uri(self, source_id: int) -> str:
+        """Return the name of a source. Raises `KeyError`."""
+        if source_id not in self._uris:
+            raise KeyError(f"source {source_id}")
+        return self._uris[source_id]
 
     def need_identities(self, numbers: Iterable[int]) -> None:
         """Look up identities."""

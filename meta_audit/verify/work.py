@@ -89,17 +89,7 @@ class Work:
         self.not_checked: list[str] = []
         self.readings: list[OtherReading] = []
         self.reading_count = 0
-        self._uris: dict[int, str] = {}
         self._superseded: set[int] | None = None
-
-    def uri(self, source_id: int) -> str:
-        """Return the name of a source. Raises `KeyError`."""
-        if source_id not in self._uris:
-            rows = self.session.query("SELECT uri FROM sources WHERE source_id = ?", source_id)
-            if not rows:
-                raise KeyError(f"source {source_id}")
-            self._uris[source_id] = rows[0][0]
-        return self._uris[source_id]
 
     @property
     def superseded(self) -> set[int]:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,8 @@ from typing import Final
 
 from bench.generate import Generator
 from tests.faults import recovery
-from tests.faults.kill import ROOT, entries_after
+from tests.faults.kill import StoreState, entries_after, look
+from tests.faults.program import Program
 
 SEED: Final = 1
 CHUNK_DOCUMENTS: Final = 20
@@ -45,6 +46,7 @@ class Outcome:
 
     size: int
     status: int
+    is_complete: bool
     entries: int
     said: str
     problems: tuple[str, ...]
@@ -91,11 +93,11 @@ class Trial:
     """One folder of documents, imported into disks of many sizes."""
 
     def __init__(self, work: Path, documents: int, chunk: int = CHUNK_DOCUMENTS) -> None:
-        self._chunk = str(chunk)
         self._disk = work / "disk"
         self._folder = work / "documents"
         self._folder.mkdir()
         os.environ["XDG_CONFIG_HOME"] = str(work / "home")
+        self._program = Program(work, chunk, BLOCK_BYTES)
         lines = [d.encode() for d in Generator(SEED).documents(0, documents)]
         half = len(lines) // 2
         for name, some in (("a", lines[:half]), ("b", lines[half:])):
@@ -111,7 +113,7 @@ class Trial:
         for size in range(first, last + 1, step):
             outcome = self.try_(size)
             yield outcome
-            if outcome.status == self._reference.status:
+            if outcome.is_complete:
                 for between in range(size - 2 * step + PAGE, size, PAGE):
                     yield self.try_(between)
                 return
@@ -120,30 +122,22 @@ class Trial:
         """Import into a disk of so many KB."""
         with disk(self._disk, size):
             db = self._disk / "audit.db"
-            ran, acknowledged = self._ingest(db)
-            least = self._lengths[acknowledged]
-            found = list(recovery.problems(ran, db, self._reference, least))
-            if ran.status != self._reference.status and not any(text in ran.err for text in FULL):
+            done = self._program.run("ingest", self._folder, "--db", db, "--jobs", "0")
+            ran = recovery.CommandResult(done.status, done.out, done.err)
+            least = self._lengths[done.acknowledged]
+            seen = look(db)
+            found = list(
+                recovery.problems(ran, db, self._reference, least, before=StoreState(), seen=seen)
+            )
+            if not ran.is_complete and not any(text in ran.err for text in FULL):
                 found.append(f"it does not say that the disk is full: {ran.err}")
-            entries = len(recovery.look(db).leaves)
             remount(self._disk, f"size={ENLARGED}k")
-            found += recovery.problems_again(self._folder, db, self._reference)
-        return Outcome(size, ran.status, entries, ran.err, tuple(found))
+            found += recovery.problems_again(self._folder, db, self._reference, seen)
+        return Outcome(size, ran.status, ran.is_complete, len(seen.leaves), ran.err, tuple(found))
 
-    def _ingest(self, db: Path) -> tuple[recovery.CommandResult, int]:
-        module = ["tests.faults.small_chunks", self._chunk, str(BLOCK_BYTES)]
-        command = ["ingest", str(self._folder), "--db", str(db), "--jobs", "0"]
-        done = subprocess.run(
-            [sys.executable, "-m", *module, *command],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        numbers = [int(line) for line in done.stdout.splitlines() if line.isdecimal()]
-        return recovery.CommandResult(done.returncode, done.stdout, done.stderr), max(
-            numbers, default=0
-        )
+    def close(self) -> None:
+        """End the program."""
+        self._program.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,8 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(why)
     faulty = 0
     statuses: Counter[int] = Counter()
-    with tempfile.TemporaryDirectory(prefix="meta-audit-disk-") as work:
-        trial = Trial(Path(work), chosen.documents, chosen.chunk)
+    with (
+        tempfile.TemporaryDirectory(prefix="meta-audit-disk-") as work,
+        closing(Trial(Path(work), chosen.documents, chosen.chunk)) as trial,
+    ):
         for outcome in trial.sweep(chosen.first, chosen.last, chosen.step):
             statuses[outcome.status] += 1
             faulty += bool(outcome.problems)

@@ -11,6 +11,9 @@ must equal one that nothing disturbed. After each kill:
    nothing stands twice, and every leaf covers the rows of its document;
 3. it is no shorter than before, nor than what the killed process had acknowledged;
 4. every row is what the kept bytes say, and nothing else is there (`export.faults`).
+
+A run that comes to its end exits with 1 if it brought something new to look at (a rejection, a
+source that is cut off), and with 0 if all of that was in the store before it.
 """
 
 from __future__ import annotations
@@ -18,15 +21,14 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.ingest.build import sha256_of
 from meta_audit.model import Document
@@ -34,29 +36,19 @@ from meta_audit.sources import Source, find
 from meta_audit.store.opening import open_to_read
 from tests.faults import export
 from tests.faults.documents import write_folder
+from tests.faults.program import KILLED, Program, ProgramRun
 
 AGAIN: Final = 0.3
 """Share of an undisturbed run that it takes to pass over what is in the store already."""
 PATIENCE: Final = 1.5
 """By how much later the next kill may come after one that left the store as it was."""
-ROOT: Final = Path(__file__).resolve().parents[2]
 CHUNK_DOCUMENTS: Final = 60
 BLOCK_BYTES: Final = 16_384
 BEFORE_READY: Final = 0.1
 """Share of the kills that come while the program starts."""
-
-
-@dataclass(slots=True)
-class IngestRun:
-    """One run of ingest."""
-
-    acknowledged: int = 0
-    """Documents that it said it had dealt with."""
-    killed: bool = False
-    starting: float = 0.0
-    working: float = 0.0
-    status: int = 0
-    said: str = ""
+_NEWS: Final = """
+    SELECT (SELECT count(*) FROM rejections)
+        + (SELECT count(*) FROM source_results WHERE status IN ('truncated', 'partial'))"""
 
 
 @dataclass(slots=True)
@@ -65,6 +57,8 @@ class StoreState:
 
     leaves: list[bytes] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    news: int = 0
+    """Rejections, and sources that are cut off: what there is to look at."""
 
 
 @dataclass(slots=True)
@@ -76,6 +70,7 @@ class Report:
     lost: int = 0
     half_written: int = 0
     unequal: int = 0
+    wrong_codes: int = 0
     partial: int = 0
     """Kills that left a part of the documents."""
     details: list[str] = field(default_factory=list)
@@ -83,51 +78,15 @@ class Report:
     @property
     def ok(self) -> bool:
         """Return whether nothing went wrong."""
-        return not (self.lost or self.half_written or self.unequal)
+        return not (self.lost or self.half_written or self.unequal or self.wrong_codes)
 
     def __str__(self) -> str:
         equal = "store equal" if not self.unequal else f"{self.unequal} stores not equal"
         return (
-            f"{self.kills} kills, {self.lost} lost, {self.half_written} half-written, {equal} "
+            f"{self.kills} kills, {self.lost} lost, {self.half_written} half-written, {equal}, "
+            f"{self.wrong_codes} wrong exit codes "
             f"({self.rounds} stores completed, {self.partial} kills in the middle of the documents)"
         )
-
-
-def ingest(folder: Path, db: Path, kill: tuple[str, float] | None = None) -> IngestRun:
-    """Run ingest; `kill` it so many seconds after its `start` or its `ready`."""
-    module = ("tests.faults.small_chunks", str(CHUNK_DOCUMENTS), str(BLOCK_BYTES))
-    command = (sys.executable, "-m", *module, "ingest", str(folder), "--db", str(db))
-    ran = IngestRun()
-    began = time.monotonic()
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=said, text=True
-        ) as process,
-    ):
-        if process.stdout is None:
-            raise AssertionError
-        if kill and kill[0] == "start":
-            _kill_after(process, kill[1])
-        ready = process.stdout.readline()
-        ran.starting = time.monotonic() - began
-        if ready and kill and kill[0] == "ready":
-            _kill_after(process, kill[1])
-        lines = process.stdout.read().splitlines()
-        ran.status = process.wait()
-        ran.working = time.monotonic() - began - ran.starting
-        said.seek(0)
-        ran.said = said.read()
-    ran.killed = ran.status == -9
-    ran.acknowledged = max([int(line) for line in lines if line.isdecimal()], default=0)
-    return ran
-
-
-def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def look(db: Path) -> StoreState:
@@ -148,8 +107,14 @@ def look(db: Path) -> StoreState:
             seen.faults += [f"integrity_check: {line}" for line in checked]
         seen.leaves = export.leaves(connection)
         seen.faults += export.faults(connection)
+        seen.news = connection.exec_driver_sql(_NEWS).scalar_one()
     store.close()
     return seen
+
+
+def exit_code(before: StoreState, after: StoreState) -> cli.Exit:
+    """Return the exit code of an import that came to its end, by what it found and left."""
+    return cli.Exit.ATTENTION if after.news > before.news else cli.Exit.DONE
 
 
 def content(db: Path) -> bytes:
@@ -182,52 +147,61 @@ class Trial:
         self._folder = write_folder(work / "documents", documents, seed)
         self._db = work / "killed.db"
         self.report = Report()
-        self._leaves, self._content, self._ran = self._undisturbed()
+        self._program = Program(work, CHUNK_DOCUMENTS, BLOCK_BYTES)
+        self._leaves, self._content, self._seconds = self._undisturbed()
         self.entries = len(self._leaves)
         self._lengths = entries_after(self._folder)
 
-    def _undisturbed(self) -> tuple[list[bytes], bytes, IngestRun]:
+    def _undisturbed(self) -> tuple[list[bytes], bytes, float]:
         db = self._work / "undisturbed.db"
-        ran = ingest(self._folder, db)
+        ran = self._program.run("ingest", self._folder, "--db", db, "--jobs", "0")
         seen = look(db)
-        if seen.faults or not seen.leaves:
-            raise SystemExit(f"the undisturbed store is faulty: {ran.said} {seen.faults[:5]}")
-        return seen.leaves, content(db), ran
+        if seen.faults or not seen.leaves or ran.status != exit_code(StoreState(), seen):
+            raise SystemExit(f"the undisturbed store is faulty: {ran.err} {seen.faults[:5]}")
+        return seen.leaves, content(db), ran.seconds
 
     def run(self, kills: int) -> Report:
         """Kill so many times; the store of the last kill is completed as well."""
-        while self.report.kills < kills:
-            self._round(kills)
+        with self._program:
+            while self.report.kills < kills:
+                self._round(kills)
         return self.report
 
     def _round(self, kills: int) -> None:
         for path in self._work.glob("killed.db*"):
             path.unlink()
-        entries, patience = 0, 1.0
+        before, patience = StoreState(), 1.0
         while True:
+            entries = len(before.leaves)
             last = self.report.kills >= kills or entries == self.entries
-            ran = ingest(self._folder, self._db, None if last else self._moment(entries, patience))
+            ran = self._run(None if last else patience, entries)
             seen = look(self._db)
-            self._check(ran, seen, entries)
+            self._check(ran, seen, before)
             patience = 1.0 if len(seen.leaves) > entries else patience * PATIENCE
-            entries = len(seen.leaves)
-            if not ran.killed:
+            before = seen
+            if ran.status != KILLED:
                 break
             self.report.kills += 1
-            self.report.partial += 0 < entries < self.entries
+            self.report.partial += 0 < len(seen.leaves) < self.entries
         self.report.rounds += 1
-        if ran.status not in (0, self._ran.status) or content(self._db) != self._content:
+        if content(self._db) != self._content:
             self.report.unequal += 1
-            self._note(f"the completed store differs, exit code {ran.status}: {ran.said[-300:]}")
+            self._note(f"the completed store differs, exit code {ran.status}: {ran.err[-300:]}")
 
-    def _moment(self, entries: int, patience: float) -> tuple[str, float]:
-        """Choose when to kill: any moment of the work that is left."""
+    def _run(self, patience: float | None, entries: int) -> ProgramRun:
+        """Run ingest, alone or with a helper; kill it at any moment of its start or of its work."""
+        jobs = self._chance.choice(["0", "1"])
+        arguments = ("ingest", self._folder, "--db", self._db, "--jobs", jobs)
+        if patience is None:
+            return self._program.run(*arguments)
         if self._chance.random() < BEFORE_READY:
-            return "start", self._chance.uniform(0, self._ran.starting)
+            moment = self._chance.uniform(0, self._program.starting)
+            return self._program.start_and_kill(*arguments, kill_after=moment)
         left = min(1 - entries / self.entries + AGAIN * bool(entries), 1)
-        return "ready", self._chance.uniform(0, left * patience * self._ran.working)
+        moment = self._chance.uniform(0, left * patience * self._seconds)
+        return self._program.run(*arguments, kill_after=moment)
 
-    def _check(self, ran: IngestRun, seen: StoreState, before: int) -> None:
+    def _check(self, ran: ProgramRun, seen: StoreState, before: StoreState) -> None:
         count = len(seen.leaves)
         if seen.leaves != self._leaves[:count]:
             self.report.half_written += 1
@@ -235,10 +209,13 @@ class Trial:
         if seen.faults:
             self.report.half_written += 1
             self._note(f"{len(seen.faults)} faults: {seen.faults[:3]}")
-        promised = max(before, self._lengths[ran.acknowledged])
+        promised = max(len(before.leaves), self._lengths[ran.acknowledged])
         if count < promised:
             self.report.lost += promised - count
             self._note(f"{count} entries, {promised} were acknowledged")
+        if ran.status not in (KILLED, exit_code(before, seen)):
+            self.report.wrong_codes += 1
+            self._note(f"exit code {ran.status}, with {seen.news - before.news} to look at")
 
     def _note(self, what: str) -> None:
         self.report.details.append(f"kill {self.report.kills + 1}: {what}")

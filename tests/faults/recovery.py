@@ -15,9 +15,8 @@ from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.note import Note
 from meta_audit.store.opening import open_to_read
 from tests.faults import export
-from tests.faults.kill import look
-
-KILLED = -9
+from tests.faults.kill import StoreState, exit_code, look
+from tests.faults.program import KILLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,16 @@ class CommandResult:
     can_speak: bool = True
     """False if its stderr was broken."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether it says that it did everything."""
+        return self.status in (cli.Exit.DONE, cli.Exit.ATTENTION)
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Result of an undisturbed import, for comparison."""
 
-    status: int
     leaves: list[bytes]
     content: bytes
     root: str
@@ -64,24 +67,38 @@ def reference(ran: CommandResult, db: Path) -> Reference:
     """Describe the store of an undisturbed run; raise if it is faulty."""
     seen = look(db)
     checked = verify(db)
-    if seen.faults or checked.status:
+    if seen.faults or checked.status or ran.status != exit_code(StoreState(), seen):
         raise RuntimeError(f"undisturbed, yet faulty: {ran} {seen.faults[:3]} {checked}")
-    return Reference(ran.status, seen.leaves, _content(db), _roots(db)[-1])
+    return Reference(seen.leaves, _content(db), _roots(db)[-1])
 
 
-def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> Iterator[str]:
+def problems(
+    ran: CommandResult,
+    db: Path,
+    expected: Reference,
+    least: int,
+    *,
+    before: StoreState,
+    seen: StoreState,
+    is_killed: bool = False,
+) -> Iterator[str]:
     """Yield the problems of a store that a failed import left behind.
 
-    `least`: entries that were there, or acknowledged.
+    `least`: entries that were there, or acknowledged; `before` and `seen`: what `look` found
+    before the import and after it; `is_killed`: it was to be killed.
     """
-    yield from _of_ending(ran, expected.status)
-    seen = look(db)
+    if ran.status == KILLED:
+        if not is_killed:
+            yield "it was killed"
+    elif ran.is_complete:
+        least = len(expected.leaves)
+        if ran.status != exit_code(before, seen):
+            yield f"complete, with exit code {ran.status}: {_short(ran.out + ran.err)}"
+    yield from _of_ending(ran)
     yield from seen.faults
     count = len(seen.leaves)
     if seen.leaves != expected.leaves[:count]:
         yield "the ledger is not the beginning of the undisturbed one"
-    if ran.status == expected.status:
-        least = len(expected.leaves)
     if count < least:
         yield f"{count} entries, {least} were acknowledged"
     log = Path(f"{db}.checkpoints")
@@ -97,13 +114,16 @@ def problems(ran: CommandResult, db: Path, expected: Reference, least: int) -> I
         yield "checkpoints, and no store"
 
 
-def problems_again(folder: Path, db: Path, expected: Reference) -> Iterator[str]:
-    """Run the same command again; yield the problems after it."""
+def problems_again(
+    folder: Path, db: Path, expected: Reference, before: StoreState
+) -> Iterator[str]:
+    """Run the same command again; yield the problems after it. `before`: what `look` found."""
     ran = ingest(folder, db)
-    if ran.status not in (cli.Exit.DONE, expected.status):  # 0: the first run told all the news
+    seen = look(db)
+    if ran.status != exit_code(before, seen):
         yield f"again: {ran.status} {_short(ran.err)}"
         return
-    seen, checked = look(db), verify(db)
+    checked = verify(db)
     yield from (f"again: {fault}" for fault in seen.faults)
     if checked.status:
         yield f"again, verify: {checked.status} {_short(checked.out + checked.err)}"
@@ -127,10 +147,10 @@ def is_store(db: Path) -> bool:
     return True
 
 
-def _of_ending(ran: CommandResult, expected: int) -> Iterator[str]:
+def _of_ending(ran: CommandResult) -> Iterator[str]:
     if "Traceback" in ran.err or "Internal error" in ran.err or "Exception ignored" in ran.err:
         yield f"a traceback: {_short(ran.err)}"
-    if ran.status in (KILLED, expected):
+    if ran.status == KILLED or ran.is_complete:
         return
     lines = ran.err.splitlines()
     said = [n for n, line in enumerate(lines) if line.startswith("Error: ")]

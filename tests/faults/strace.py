@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -152,12 +153,10 @@ def _wait_for_tracer(process: int, strace: subprocess.Popen[str]) -> None:
 
 
 def _wait(process: int) -> int:
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends:
-        found, status = os.waitpid(process, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return HUNG
+    descriptor = os.pidfd_open(process)
+    ended, _, _ = select.select([descriptor], [], [], SECONDS)
+    os.close(descriptor)
+    if not ended:
+        os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    return os.waitstatus_to_exitcode(status) if ended else HUNG

@@ -8,14 +8,16 @@ is reported, and no checkpoint goes out, before it is durable. Then it is run ag
 them, and this one fails: with an error (`EIO`, `ENOSPC`; with a `+` behind it all that follow of
 the same name fail too), or the process is killed as it enters it (`KILL`). After each:
 
-1. the exit code and the message are those of the documentation, no traceback;
+1. the exit code and the message are those of the documentation, no traceback; an import that is
+   complete exits with 1 if it brought something to look at that was not there before, else with 0;
 2. a reader opens the store, or there is none yet; `PRAGMA integrity_check` is ok; every row is
    what the kept bytes say; the ledger is the beginning of the undisturbed one, and holds what was
    there before and what was acknowledged;
 3. `meta-audit verify` passes, against the file of checkpoints beside the store as well, and a
    checkpoint that was printed is in the store;
-4. the same command again completes: the same exit code, canonical export, root of the ledger, and
-   the file of checkpoints is that of the store.
+4. the same command again completes: its exit code is 1 if the rejections are news still, else 0;
+   the canonical export and the root of the ledger are those of the undisturbed one, and the file of
+   checkpoints is that of the store.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ from meta_audit.cli.progress import Quiet
 from meta_audit.ingest.options import Limits
 from meta_audit.store.sqlite import backend as sqlite
 from tests.faults import recovery
-from tests.faults.kill import entries_after
+from tests.faults.kill import StoreState, entries_after, look
+from tests.faults.program import KILLED
 from tests.faults.strace import HUNG, SystemCall, TraceResult, cannot_trace, trace
 
 SYSCALLS: Final = (
@@ -106,6 +109,7 @@ class Workspace:
         work.mkdir()
         self._prepare("new")
         recovery.ingest(self._folder / "a.ndjson", self._db)
+        self._seen_half = look(self._db)
         self._half.mkdir()
         for path in self._work.glob("store/*"):
             shutil.copy(path, self._half)
@@ -118,29 +122,42 @@ class Workspace:
     def calls(self, scene: str, names: Sequence[str]) -> list[SystemCall]:
         """List the system calls of an undisturbed import."""
         self._prepare(scene)
+        before = look(self._db)
         traced, _ = self._traced(scene, names)
+        ran = _ran(traced)
         found = [*too_early(traced.calls, self._db)]
-        found += recovery.problems(_ran(traced), self._db, self._reference, 0)
-        if traced.status != self._reference.status or found:
+        found += recovery.problems(
+            ran, self._db, self._reference, 0, before=before, seen=look(self._db)
+        )
+        if not ran.is_complete or found:
             raise RuntimeError(f"undisturbed, yet faulty: {traced.status} {traced.err} {found}")
         return traced.calls
 
     def try_(self, point: Point, names: Sequence[str]) -> Outcome:
         """Let one system call fail."""
         self._prepare(point.scene)
-        before = len(self._lengths) // 2 if point.scene == "existing" else 0
+        before = self._seen_half if point.scene == "existing" else StoreState()
         traced, acknowledged = self._traced(point.scene, names, point.injection)
         last = [c for c in traced.calls if c.name == point.call.name][-1:]
         hit = any(c.injected for c in traced.calls) or (
-            traced.status == recovery.KILLED and last[0].number == point.call.number
+            traced.status == KILLED and last[0].number == point.call.number
         )
-        least = max(self._lengths[before], self._lengths[acknowledged])
+        least = max(len(before.leaves), self._lengths[acknowledged])
         found: list[str] = []
         if traced.status == HUNG:
             found.append("it hangs")
         try:
-            found += recovery.problems(_ran(traced), self._db, self._reference, least)
-            found += recovery.problems_again(self._folder, self._db, self._reference)
+            seen = look(self._db)
+            found += recovery.problems(
+                _ran(traced),
+                self._db,
+                self._reference,
+                least,
+                before=before,
+                seen=seen,
+                is_killed=point.error == "KILL",
+            )
+            found += recovery.problems_again(self._folder, self._db, self._reference, seen)
         except Exception as error:  # noqa: BLE001 - a point whose check fails is one that failed
             found.append(f"check: {type(error).__name__}: {error}")
         return Outcome(point, hit, traced.status, traced.err, tuple(found))

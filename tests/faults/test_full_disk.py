@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,11 @@ def _mounts() -> None:
 
 def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # which the trial sets
-    trial = Trial(tmp_path, documents=400)
-    outcomes = [trial.try_(size) for size in (200, 420, 1_000, 2_000)]
-    assert [o.problems for o in outcomes] == [(), (), (), ()]
-    assert [o.status for o in outcomes] == [4, 4, 4, 4]
-    assert outcomes[0].entries == 0 < outcomes[2].entries < outcomes[3].entries
+    with closing(Trial(tmp_path, documents=400)) as trial:
+        outcomes = [trial.try_(size) for size in (200, 1_000, 2_000)]
+    assert [o.problems for o in outcomes] == [(), (), ()]
+    assert [o.status for o in outcomes] == [4, 4, 4]
+    assert outcomes[0].entries == 0 < outcomes[1].entries < outcomes[2].entries
 
 
 def test_a_disk_that_is_read_only(tmp_path: Path, empty_sqlite: Path) -> None:

@@ -13,10 +13,11 @@ from tests.faults.syscalls import run, too_early
 def test_system_calls_that_fail(tmp_path: Path) -> None:
     if why := cannot_trace():
         pytest.skip(why)
-    report = run(tmp_path, documents=20, errors=("EIO", "ENOSPC", "KILL", "ENOSPC+"), sample=40)
+    errors = ("EIO", "ENOSPC", "KILL", "ENOSPC+")
+    report = run(tmp_path, documents=20, errors=errors, sample=16, processes=1)
     assert report.faulty == []
     assert report.missed == []
-    assert len(report.outcomes) == 40
+    assert len(report.outcomes) == 16
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from tests.clusters import programs
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
-from tests.verify.stores import grow, run, unchecked, verify
+from tests.verify.stores import Grown, grow, run, unchecked, verify
 
 SQLITE: Final[dict[str, tuple[str, ...]]] = {
     "vacuum": ("VACUUM",),
@@ -189,27 +189,27 @@ def alarms(factory: StoreFactory, folder: Path) -> list[str]:
     """Do all of these to copies of one store; what verify said, where it was not "Intact."."""
     is_sqlite = isinstance(factory, SqliteFiles)
     names = list(SQLITE if is_sqlite else POSTGRESQL)
-    return alarms_of(factory, grow(factory, folder).db, names, MADE[is_sqlite])
+    return alarms_of(factory, grow(factory, folder), names, MADE[is_sqlite])
 
 
 def alarms_of(
     factory: StoreFactory,
-    db: str,
+    grown: Grown,
     names: list[str],
     makers: Sequence[Callable[[StoreFactory, str], str]],
 ) -> list[str]:
     """Do some of these to copies of a store."""
-    base = factory.copy(db)
+    base = factory.copy(grown.db)
     statements = SQLITE if isinstance(factory, SqliteFiles) else POSTGRESQL
     found = []
     for name in names:
         target = factory.copy(base)
         _execute(target, statements[name])
-        found += _alarm(name, target)
+        found += _alarm(name, target, grown.log)
         factory.drop(target)
     for make in makers:
         target = make(factory, base)
-        found += _alarm(make.__name__, target)
+        found += _alarm(make.__name__, target, grown.log)
         factory.drop(target)
     return found
 
@@ -225,8 +225,8 @@ def _execute(db: str, statements: tuple[str, ...]) -> None:
             driver.execute(statement.replace("{database}", sa.make_url(db).database or ""))
 
 
-def _alarm(name: str, db: str) -> list[str]:
-    report = verify(db)
+def _alarm(name: str, db: str, log: Path) -> list[str]:
+    report = verify(db, log)
     said = [damage.detail for damage in report.damages] + unchecked(report)
     return [f"{name}: {report.verdict} {said[:3]}"] if said or report.verdict != "intact" else []
 

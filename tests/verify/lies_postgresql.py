@@ -218,7 +218,9 @@ def index_stale(one: Liar) -> str:
         one.run(f"DELETE FROM {table} WHERE ctid = {ids}")
         one.run(f"INSERT INTO {table} SELECT * FROM kept")
     one.run(ready, True)
-    return f"{name}, a row by {column}"
+    if has_index := one.chance.random() < 0.7:  # which the vacuum took away
+        one.run("UPDATE pg_class SET relhasindex = true WHERE relname = %s", table)
+    return f"{name}, a row by {column}, used: {has_index}"
 
 
 def index_swapped(one: Liar) -> str:
@@ -266,6 +268,19 @@ def trigger_disabled(one: Liar) -> str:
     how = one.chance.choice(["DISABLE", "ENABLE REPLICA", "ENABLE ALWAYS"])
     one.run(f"ALTER TABLE {table} {how} TRIGGER {name}")
     return f"{how} {name}"
+
+
+def triggers_hidden(one: Liar) -> str:
+    """As if the table had none."""
+    table = one.table()
+    one.run("UPDATE pg_class SET relhastriggers = false WHERE relname = %s", table)
+    return table
+
+
+def indexes_hidden(one: Liar) -> str:
+    table = one.table()
+    one.run("UPDATE pg_class SET relhasindex = false WHERE relname = %s", table)
+    return table
 
 
 def foreign_keys_disabled(one: Liar) -> str:

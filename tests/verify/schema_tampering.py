@@ -36,11 +36,11 @@ class Told(NamedTuple):
         return self.said == "damaged"
 
 
-def tell(factory: StoreFactory, lies: int, seed: int, folder: Path) -> list[Told]:
-    """Tell so many lies, of every kind in turn."""
+def tell(factory: StoreFactory, db: str, lies: int, seed: int) -> list[Told]:
+    """Tell so many lies in copies of a store, of every kind in turn."""
     chance = random.Random(seed)
     module = lies_sqlite if isinstance(factory, SqliteFiles) else lies_postgresql
-    base = factory.copy(grow(factory, folder, seed=seed).db)
+    base = factory.copy(db)
     told: list[Told] = []
     kinds = list(module.LIES)
     while len(told) < lies:
@@ -79,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory() as name:
             factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
-            told = tell(factory, options.lies, options.seed, Path(name))
+            db = grow(factory, Path(name), seed=options.seed).db
+            told = tell(factory, db, options.lies, options.seed)
     finally:
         if server:
             server.stop()

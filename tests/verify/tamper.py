@@ -293,17 +293,17 @@ def _same_content(one: Administrator, table: str, row: dict[str, Any], frame: by
 
 
 def tamper(
-    factory: StoreFactory, mutations: int, seed: int, folder: Path
+    factory: StoreFactory, grown: Grown, mutations: int, seed: int, folder: Path
 ) -> tuple[Counter[str], list[Mutation]]:
     """Do so many mutations; how many of each class, and those that were not caught."""
-    tampering = Tampering(factory, grow(factory, folder, seed=seed), folder, seed)
+    tampering = Tampering(factory, grown, folder, seed)
     done: Counter[str] = Counter()
     missed = []
     endless = tampering.row_mutations()
     for number in range(mutations):
         mutation = (
-            tampering.whole(WHOLE_CLASSES[number // 10 % 4])
-            if number % 10 == 9
+            tampering.whole(WHOLE_CLASSES[number // 5 % 4])
+            if number % 5 == 4
             else next(m for m in endless if m.kind != "none")
         )
         done[mutation.kind] += 1
@@ -325,7 +325,8 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(folder)
-            done, missed = tamper(factory, options.mutations, options.seed, folder)
+            grown = grow(factory, folder, seed=options.seed)
+            done, missed = tamper(factory, grown, options.mutations, options.seed, folder)
     finally:
         if server:
             server.stop()

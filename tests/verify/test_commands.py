@@ -206,7 +206,7 @@ def test_a_checkpoint_outside_that_was_cut_off(db: str, log: Path, tmp_path: Pat
     whole = log.read_bytes()
     first = len(f"{split_checkpoints(whole.decode())[0]}\n".encode())
     ends = {1, first - 3, first - 2, first - 1, first, first + 1, len(whole) - 3, len(whole) - 1}
-    for length in sorted(ends.union(range(5, len(whole), 101 if "://" in db else 7))):
+    for length in sorted(ends.union(() if "://" in db else range(5, len(whole), 23))):
         log.write_bytes(whole[:length])
         capsys.readouterr()
         assert run("verify", "--db", db, "--against", log) == 0, whole[:length]

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
-import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import sqlalchemy as sa
 
 from meta_audit.verify import run as running
-from tests.clusters import need, programs
 from tests.conftest import connected
-from tests.engines import Server
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
+from tests.store_factory import StoreFactory
 from tests.verify.stores import (
     KEY,
     OTHER_KEY,
     Grown,
     die_within_import,
-    grow,
     run,
     signing,
     verify,
     warned,
 )
-
-
-@pytest.fixture(scope="module")
-def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """A store with something in every table."""
-    return grow(factory, tmp_path_factory.mktemp("grown"))
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """The same in an SQLite file."""
-    folder = tmp_path_factory.mktemp("files")
-    return grow(SqliteFiles(folder), folder)
 
 
 def test_a_store_of_many_imports_is_intact(grown: Grown) -> None:
@@ -68,36 +48,6 @@ def test_processes_find_the_same(grown: Grown) -> None:
 def test_only_what_is_new(grown: Grown, since: int) -> None:
     report = verify(grown.db, grown.log, since=since)
     assert report.verdict == "intact"
-
-
-def test_vacuum(factory: StoreFactory, grown: Grown, postgres: Server) -> None:
-    db = factory.copy(grown.db)
-    if isinstance(factory, PostgresDatabases):
-        with postgres.connect(database(db)) as connection:
-            connection.execute("VACUUM FULL")
-            connection.execute("REINDEX SCHEMA public")
-    else:
-        with closing(sqlite3.connect(db)) as connection:
-            connection.execute("VACUUM")
-    assert verify(db, grown.log).verdict == "intact"
-
-
-def test_sqlite_backup_and_restore(files: Grown, tmp_path: Path) -> None:
-    with (
-        closing(sqlite3.connect(files.db)) as source,
-        closing(sqlite3.connect(tmp_path / "audit.db")) as target,
-    ):
-        source.backup(target)
-    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
-
-
-def test_sqlite_dump_and_load(files: Grown, tmp_path: Path) -> None:
-    with (
-        closing(sqlite3.connect(files.db)) as source,
-        closing(sqlite3.connect(tmp_path / "audit.db")) as target,
-    ):
-        target.executescript("\n".join(source.iterdump()))
-    assert verify(str(tmp_path / "audit.db"), files.log).verdict == "intact"
 
 
 def test_upgrade_of_the_newest_schema(factory: StoreFactory, grown: Grown, capsys) -> None:
@@ -141,11 +91,11 @@ def test_an_import_stopped_by_a_signal(db_url: str, tmp_path: Path, program) -> 
     assert report.checkpoints == 1
 
 
-def test_two_imports_at_once(db_url: str, files: Grown, tmp_path: Path, program) -> None:
+def test_two_imports_at_once(db_url: str, in_file: Grown, tmp_path: Path, program) -> None:
     log = tmp_path / "checkpoints"
     environment = {"META_AUDIT_SIGNING_KEY": KEY.secret(), "META_AUDIT_CHECKPOINT_LOG": str(log)}
     started = [
-        program("ingest", files.source / path, files.source, "--db", db_url, env=environment)
+        program("ingest", in_file.source / path, in_file.source, "--db", db_url, env=environment)
         for path in ("a.ndjson", "later.ndjson.gz")
     ]
     for process in started:
@@ -175,20 +125,3 @@ def test_the_corpus(bacalhau_corpus: Path, db_url: str, capsys) -> None:
     report = verify(db_url, deep=True)
     assert report.damages == ()
     assert report.verdict == "intact"
-
-
-def test_postgresql_dump_and_restore(postgres: Server, tmp_path: Path, capsys) -> None:
-    need("pg_dump", "psql")
-    grown = grow(PostgresDatabases(postgres), tmp_path)
-    restored = postgres.url(postgres.create())
-
-    def libpq(db: str) -> str:
-        return sa.make_url(db).set(drivername="postgresql").render_as_string(hide_password=False)
-
-    dumped = tmp_path / "dump.sql"
-    for command in (
-        ["pg_dump", "--file", dumped, libpq(grown.db)],
-        ["psql", "--quiet", "-v", "ON_ERROR_STOP=1", "--file", dumped, libpq(restored)],
-    ):
-        subprocess.run([programs() / command[0], *command[1:]], check=True, stdout=subprocess.PIPE)
-    assert verify(restored, grown.log).verdict == "intact"

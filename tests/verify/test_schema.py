@@ -23,7 +23,7 @@ from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
 from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
-from tests.verify.stores import Grown, grow, run, unchecked, verify
+from tests.verify.stores import Grown, run, unchecked, verify
 
 NAMED: Final = (
     "CREATE POLICY hides ON findings USING (true)",
@@ -34,33 +34,25 @@ NAMED: Final = (
 """Lies that show without the definitions."""
 
 
-@pytest.fixture(scope="module")
-def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """A store with something in every table."""
-    return grow(factory, tmp_path_factory.mktemp("grown"))
-
-
-def test_lies_are_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+def test_lies_are_caught(factory: StoreFactory, grown: Grown) -> None:
     number = len(lies_sqlite.LIES) if isinstance(factory, SqliteFiles) else 12
-    told = schema_tampering.tell(factory, number, 11, tmp_path)
+    told = schema_tampering.tell(factory, grown.db, number, 11)
     assert [lie for lie in told if not lie.is_caught] == []
     assert len({lie.kind for lie in told}) == number
 
 
-def test_wrong_values_are_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+def test_wrong_values_are_caught(factory: StoreFactory, grown: Grown) -> None:
     number = 40 if isinstance(factory, SqliteFiles) else 8
-    done = wrong_values.write_wrong(factory, number, 11, tmp_path)
+    done = wrong_values.write_wrong(factory, grown.db, number, 11)
     assert [wrong for wrong in done if wrong.said != "damaged"] == []
 
 
 def test_what_harms_nothing_is_no_damage(factory: StoreFactory, grown: Grown, capsys) -> None:
     names = list(harmless.SQLITE)
     if isinstance(factory, PostgresDatabases):
-        names = ["analyze", "storage", "own table", "own schema", "path"]
+        names = ["vacuum full", "analyze", "storage", "own table", "own schema", "path"]
     assert (
-        harmless.alarms_of(
-            factory, grown.db, names, harmless.MADE[isinstance(factory, SqliteFiles)]
-        )
+        harmless.alarms_of(factory, grown, names, harmless.MADE[isinstance(factory, SqliteFiles)])
         == []
     )
 
@@ -77,15 +69,14 @@ def test_a_view_that_lies_is_named(factory: StoreFactory, grown: Grown) -> None:
     assert "v_labels is not the one that this version makes: " in details(db)
 
 
-def test_an_index_that_leads_elsewhere_is_named(tmp_path: Path, capsys) -> None:
-    factory = SqliteFiles(tmp_path)
-    db = grow(factory, tmp_path).db
+def test_an_index_that_leads_elsewhere_is_named(in_file: Grown, tmp_path: Path) -> None:
+    db = SqliteFiles(tmp_path).copy(in_file.db)
     _swap_jobs(db)
     assert "sqlite_autoindex_jobs_1" in details(db)
 
 
-def test_nothing_is_said_of_another_job(tmp_path: Path, capsys) -> None:
-    db = grow(SqliteFiles(tmp_path), tmp_path).db
+def test_nothing_is_said_of_another_job(in_file: Grown, tmp_path: Path, capsys) -> None:
+    db = SqliteFiles(tmp_path).copy(in_file.db)
     first, _ = _swap_jobs(db)
     with closing(open_to_read(db)) as store, pytest.raises(DamagedStoreError, match="leads to"):
         identify(store.session(), first, None)
@@ -127,10 +118,11 @@ def test_since_says_what_was_not_checked(grown: Grown) -> None:
     assert not unchecked(verify(grown.db))
 
 
-def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: Path) -> None:
+def test_a_role_that_may_not_make_temporary_tables(
+    postgres: Server, on_server: Grown, capsys
+) -> None:
     """It cannot compare the schema, and says so; an auditor may by default."""
-    factory = PostgresDatabases(postgres)
-    db = grow(factory, tmp_path).db
+    db = PostgresDatabases(postgres).copy(on_server.db)
     assert run("db", "roles", "--apply", "--db", db) == 0
     name = database(db)
     with postgres.connect(name) as connection:
@@ -156,10 +148,9 @@ def test_a_role_that_may_not_make_temporary_tables(postgres: Server, tmp_path: P
             connection.execute("DROP ROLE temporary_auditor")
 
 
-def test_verify_locks_nobody_out(postgres: Server, tmp_path: Path) -> None:
+def test_verify_locks_nobody_out(postgres: Server, on_server: Grown) -> None:
     """Not while it compares the schema either."""
-    factory = PostgresDatabases(postgres)
-    db = grow(factory, tmp_path).db
+    db = on_server.db
     with postgres.connect(database(db)) as connection, connection.transaction():
         connection.execute("SET LOCAL session_replication_role = 'replica'")
         connection.execute("LOCK TABLE jobs, terms, checkpoints IN EXCLUSIVE MODE")

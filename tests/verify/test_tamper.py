@@ -8,20 +8,16 @@ import pytest
 
 from meta_audit.ledger.note import SigningKey
 from tests.store_factory import SqliteFiles, StoreFactory, administrator
-from tests.verify.stores import KEY, ORIGIN, Grown, grow, verify
+from tests.verify.stores import KEY, ORIGIN, Grown, verify
 from tests.verify.tamper import ROW_KINDS, WHOLE_CLASSES, Tampering, tamper
 
 
-@pytest.fixture(scope="module")
-def grown(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """A store with something in every table."""
-    return grow(factory, tmp_path_factory.mktemp("grown"))
-
-
-def test_random_mutations_are_all_caught(factory: StoreFactory, tmp_path: Path, capsys) -> None:
+def test_random_mutations_are_all_caught(
+    factory: StoreFactory, grown: Grown, tmp_path: Path, capsys
+) -> None:
     # A database is slower to copy than a file.
-    number = 200 if isinstance(factory, SqliteFiles) else 50
-    done, missed = tamper(factory, number, 7, tmp_path)
+    number = 80 if isinstance(factory, SqliteFiles) else 20
+    done, missed = tamper(factory, grown, number, 7, tmp_path)
     assert not missed
     assert set(done) == {*ROW_KINDS, *WHOLE_CLASSES}
     assert sum(done.values()) == number
@@ -79,9 +75,9 @@ def test_a_frame_that_cannot_be_read_is_damage(factory: StoreFactory, grown: Gro
     assert found == {(5, "bytes"), (9, "bytes")}
 
 
-def test_text_that_sqlite_alone_would_keep_is_damage(tmp_path: Path, capsys) -> None:
+def test_text_that_sqlite_alone_would_keep_is_damage(in_file: Grown, tmp_path: Path) -> None:
     """PostgreSQL takes no text that is none; of its damaged pages see tests/postgres."""
-    target = grow(SqliteFiles(tmp_path), tmp_path).db
+    target = SqliteFiles(tmp_path).copy(in_file.db)
     with administrator(target) as one:
         one.run("UPDATE terms SET term = CAST(x'ff' AS TEXT) WHERE term_id = 2")
     assert verify(target).verdict == "damaged"

@@ -61,10 +61,10 @@ class Wrong(NamedTuple):
     said: str
 
 
-def write_wrong(factory: StoreFactory, values: int, seed: int, folder: Path) -> list[Wrong]:
-    """Write so many wrong values, each into a copy of one store."""
+def write_wrong(factory: StoreFactory, db: str, values: int, seed: int) -> list[Wrong]:
+    """Write so many wrong values, each into a copy of a store."""
     chance = random.Random(seed)
-    base = factory.copy(grow(factory, folder, seed=seed).db)
+    base = factory.copy(db)
     change = _change_sqlite if isinstance(factory, SqliteFiles) else _change_postgresql
     done: list[Wrong] = []
     while len(done) < values:
@@ -176,7 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory() as name:
             factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
-            done = write_wrong(factory, options.values, options.seed, Path(name))
+            db = grow(factory, Path(name), seed=options.seed).db
+            done = write_wrong(factory, db, options.values, options.seed)
     finally:
         if server:
             server.stop()

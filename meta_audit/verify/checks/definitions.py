@@ -34,8 +34,8 @@ _NEVER: Final[dict[str, tuple[str, ...]]] = {
     "table": ("row level security", "unlogged", "partition"),
     "view": ("security_",),
     "column": (" generated ", " identity "),
-    "index": ("not valid", "not ready", "not live", " WHERE ", "operator class"),
-    "trigger": (") D", ") R", ") A", " WHEN "),
+    "index": ("not valid", "not ready", "not live", "not used", " WHERE ", "operator class"),
+    "trigger": (") D", ") R", ") A", "not used", " WHEN "),
 }
 """Words that no definition has, by kind."""
 _WRITES: Final = re.compile(

@@ -29,6 +29,7 @@ def check_documents(work: Work, low: int, high: int) -> None:
     """Check the entries from `low` to below `high`; beyond the ledger there may be none."""
     documents = work.session.query(_DOCUMENTS, low, high)
     rejections = work.session.query(_REJECTIONS, low, high)
+    work.values.need_uris([row[1] for row in rejections])
     frames = Frames(work.session)
     found = set()
     for row in documents:
@@ -82,7 +83,7 @@ def _check_rejection(work: Work, frames: Frames, row: tuple[Any, ...]) -> None:
         _damage(work, index, "the kept bytes of the rejection have another hash than the row says")
     rejection = Rejection(reason, message, content, ordinal, line, size, octets(digest), format_)
     try:
-        entry = rejected_entry(rejection, work.uri(source))
+        entry = rejected_entry(rejection, work.values.uri(source))
     except KeyError as error:
         work.damages.add(Check.ROWS, "missing", f"{error} is not there", entry=index)
         return

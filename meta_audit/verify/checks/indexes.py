@@ -36,13 +36,15 @@ _AMCHECK: Final = """
     WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 2
         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') LIMIT 1"""
-_SET: Final = "SELECT pg_catalog.set_config(?, ?, true)"
-_BY_INDEX_ALONE: Final = (
+_NOT_BY_INDEX: Final = (
     *("seqscan", "bitmapscan", "tidscan", "sort", "material", "memoize"),
     *("hashjoin", "mergejoin"),
 )
 _WAYS: Final = ((False, False), (True, False), (False, True))
 """Of `_lookups`: leading, ordered."""
+_SET: Final = "SELECT " + ", ".join(
+    f"pg_catalog.set_config('enable_{name}', ?, true)" for name in _NOT_BY_INDEX
+)
 
 
 class Index(NamedTuple):
@@ -124,8 +126,7 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
 
 def _read_by_index_alone(query: Query, *, yes: bool) -> None:
     """Set the planner to use nothing but indexes, until the end of the transaction."""
-    for name in _BY_INDEX_ALONE:
-        query(_SET, f"enable_{name}", "off" if yes else "on")
+    query(_SET, *["off" if yes else "on"] * len(_NOT_BY_INDEX))
 
 
 def _all_rows(table: str) -> str:

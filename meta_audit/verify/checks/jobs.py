@@ -112,6 +112,7 @@ class JobRange:
         values.need_pairs(set().union(*self._meta.values(), *self._labels.values()))
         executions, events = query(_EXECUTIONS, low, high), query(_EVENTS, low, high)
         values.need_terms(terms)
+        values.need_uris([row[7] for row in self._observations])
         values.need_sets([version[9] for version in self._versions.values()])
         values.need_identities([row[4] for row in executions] + [row[6] for row in events])
         self._executions = _by_document(executions)
@@ -193,7 +194,7 @@ class JobRange:
             AcceptedEntry(  # type: ignore[call-arg]
                 HASH,
                 octets(document),
-                self._work.uri(source_id),
+                self._values.uri(source_id),
                 ordinal,
                 line,
                 job_id,
