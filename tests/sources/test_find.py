@@ -6,8 +6,8 @@ import bz2
 import csv
 import hashlib
 import io
-import lzma
 import json
+import lzma
 import os
 import socket
 import subprocess
