@@ -21,6 +21,7 @@ REASONS: Final[dict[str, str]] = {
     "yaml.alias_budget": "aliases and merges expand to more nodes than the budget",
     "yaml.merge": "a YAML merge key (<<) whose value is neither a mapping nor text",
     "yaml.key": "a YAML mapping key that is null or no scalar, as in a template not rendered",
+    "leading_text": "text before a document, which is none itself; the document was taken",
     "trailing_data": "more data after the end of the document",
     "truncated": "the source ends in the middle of the document",
     "empty": "no document: nothing but white space or comments",

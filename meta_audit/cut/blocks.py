@@ -131,6 +131,11 @@ class Blocks:
         self._returned = b"".join(parts)
         return self._returned
 
+    def take(self, size: int) -> bytes:
+        """Consume and return the next `size` bytes, which were looked at before."""
+        taken, self._returned = self._returned[:size], self._returned[size:]
+        return taken
+
 
 class Record:
     """The bytes of one record as they come: whole up to the limit, then hashed and counted."""

@@ -35,7 +35,7 @@ _YAML_START: Final = re.compile(
 _LIST_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:items|jobs|events|nexttoken)")', re.IGNORECASE)
 _QUOTE: Final = 0x22
 _LINES_LOOKED_AT: Final = 16
-_JOB_FIELD: Final = re.compile(
+JOB_FIELD: Final = re.compile(
     rb"""(?<![\w.-])["']?(?:api_?version|job|jobs|items|spec|tasks|history|executions|
     job_create_payload)["']?\s*:""",
     re.IGNORECASE | re.VERBOSE,
@@ -86,7 +86,7 @@ def detect(blocks: Blocks, name: str) -> ContentKind:
         return "json" if named == "json" and not _YAML_START.match(head, start) else "yaml"
     content = blocks.peek(MAX_DOCUMENT_BYTES + 1, to_pause=True)
     # Beyond the size of one document it can only be a list that is read as a stream: JSON.
-    if len(content) > MAX_DOCUMENT_BYTES or _is_json(content) or _is_json_text(content, start):
+    if len(content) > MAX_DOCUMENT_BYTES or is_json(content) or _is_json_text(content, start):
         return "json"
     # Bacalhau's command line reads files named .json as YAML.
     return "yaml" if named != "json" or _is_job_in_yaml(content[start:]) else "json"
@@ -104,7 +104,7 @@ def _are_records(lines: list[bytes], *, fewest: int) -> bool:
     return 2 * whole >= len(lines)
 
 
-def _is_json(content: bytes) -> bool:
+def is_json(content: bytes) -> bool:
     """Tell quickly whether content is one JSON value; few values that are say no."""
     try:
         msgspec.json.decode(content, type=msgspec.Raw)
@@ -132,4 +132,4 @@ def _is_json_text(content: bytes, pos: int) -> bool:
 
 
 def _is_job_in_yaml(content: bytes) -> bool:
-    return _JOB_FIELD.search(content) is not None and is_yaml(content)
+    return JOB_FIELD.search(content) is not None and is_yaml(content)

@@ -39,7 +39,7 @@ _NO_TOKENS: Final = frozenset({b'""', b"null", b"0"})
 _NO_TOKEN: Final = frozenset(b'"[{')
 
 
-def split_json(blocks: Blocks) -> Iterator[list[Item]]:
+def split_json(blocks: Blocks, ordinal: int = 1, line: int = 1) -> Iterator[list[Item]]:
     """Yield the records of JSON values, in lists of about a block.
 
     A top-level array, and the lists of a page (`pages.is_page`), are cut into their
@@ -47,7 +47,7 @@ def split_json(blocks: Blocks) -> Iterator[list[Item]]:
     may follow each other, as `jq` prints them. Where the structure around the elements is
     broken, the records before are yielded and the rest is one rejection.
     """
-    return JsonSplitter(blocks).batches()
+    return JsonSplitter(blocks, ordinal, line).batches()
 
 
 def end_of_value(data: bytes, pos: int = 0) -> int:

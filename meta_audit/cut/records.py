@@ -8,16 +8,17 @@ from typing import Final
 from meta_audit.cut.blocks import Blocks, Item, Record
 from meta_audit.cut.detect import HEAD_BYTES, ContentKind, detect, kind_of_name
 from meta_audit.cut.json import split_json
+from meta_audit.cut.leading import find_leading, leading_rejection
 from meta_audit.cut.ndjson import split_ndjson
 from meta_audit.cut.notices import what_else
 from meta_audit.cut.yaml import split_yaml
 from meta_audit.model import Rejection
 
-_SPLIT: Final[dict[ContentKind, Callable[[Blocks], Iterator[list[Item]]]]] = {
-    "ndjson": split_ndjson,
+_SPLIT: Final[dict[ContentKind, Callable[[Blocks, int, int], Iterator[list[Item]]]]] = {
     "json": split_json,
     "yaml": split_yaml,
 }
+"""How to cut from an ordinal and a line on."""
 
 
 def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
@@ -28,7 +29,7 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
     """
     kind = detect(blocks, name)
     last: Item | None = None
-    for batch in _SPLIT[kind](blocks) if kind in _SPLIT else _whole(blocks, name, kind):
+    for batch in _cut(blocks, name, kind):
         last = batch[-1]
         yield batch
     damage = blocks.damage
@@ -37,6 +38,19 @@ def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:
         ended.ordinal = last.ordinal + 1 if last else 1
         ended.line = last.line if last else 1
         yield [ended.rejection(damage.reason, damage.message)]
+
+
+def _cut(blocks: Blocks, name: str, kind: ContentKind) -> Iterator[list[Item]]:
+    if kind == "ndjson":
+        yield from split_ndjson(blocks)
+    elif kind not in _SPLIT:
+        yield from _whole(blocks, name, kind)
+    elif leading := find_leading(blocks):
+        before = leading_rejection(blocks, leading)
+        yield [before]
+        yield from _SPLIT[leading.kind](blocks, 2, 1 + before.content.count(b"\n"))
+    else:
+        yield from _SPLIT[kind](blocks, 1, 1)
 
 
 def _whole(blocks: Blocks, name: str, kind: ContentKind) -> Iterator[list[Item]]:

@@ -28,7 +28,7 @@ _MAY_BE_LIST: Final = re.compile(
 )
 
 
-def split_yaml(blocks: Blocks) -> Iterator[list[Item]]:
+def split_yaml(blocks: Blocks, ordinal: int = 1, line: int = 1) -> Iterator[list[Item]]:
     """Yield the records of each YAML document.
 
     A list of jobs, or a page of them (`pages.is_page`), is cut into its elements: those in
@@ -37,10 +37,9 @@ def split_yaml(blocks: Blocks) -> Iterator[list[Item]]:
     or broken syntax, the whole document is one record. Ends of lines are kept: block scalars
     mean them.
     """
-    ordinal = 1
     blank: Record | None = None
     found = False
-    for section, last in _sections(blocks):
+    for section, last in _sections(blocks, line):
         if section.is_blank:
             blank = blank or section.record
             continue
@@ -82,9 +81,8 @@ class _Section:
         return not self.is_blank and _NO_DIRECTIVE.search(self.record.content) is None
 
 
-def _sections(blocks: Blocks) -> Iterator[tuple[_Section, bool]]:
+def _sections(blocks: Blocks, line: int) -> Iterator[tuple[_Section, bool]]:
     """Yield every section, and whether it is the last."""
-    line = 1
     section = _Section(line)
     at_line_start = True
     for text in whole_lines(blocks):

@@ -22,6 +22,7 @@ from meta_audit.decode.scalars import json_float, json_int
 from meta_audit.decode.text import (
     check_size,
     control_error,
+    leading_hint,
     line_at,
     quote,
     template_hint,
@@ -136,7 +137,7 @@ def _decode_strictly(content: bytes) -> Decoded:
     if rest:
         raise RejectedError(
             "trailing_data",
-            f"after the end of the document comes {quote(rest)}",
+            f"after the end of the document comes {quote(rest)}{leading_hint(text)}",
             line=line_at(text, len(text) - len(rest)),
         )
     check_surrogates(text)
@@ -152,7 +153,7 @@ def _raw_decode(decoder: json.JSONDecoder, text: str, start: int) -> tuple[objec
         if character and character < " " and character not in _SPACE[1:]:
             raise control_error(character, error.lineno, language="json") from error
         message = f"{error.msg}, at column {error.colno}"
-        message += template_hint(text, error.lineno)
+        message += template_hint(text, error.lineno) or leading_hint(text)
         raise RejectedError("json.syntax", message, line=error.lineno) from error
     except _ConstantError as error:
         raise RejectedError(

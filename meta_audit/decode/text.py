@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Final
 
 from meta_audit.errors import RejectedError
 from meta_audit.model import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_DUPLICATES, MAX_NODES
 
 _SHOWN: Final = 80
+_LOOKED_AT: Final = 8_192
+"""Characters looked at for the beginning of a document."""
+_DOCUMENT_LINE: Final = re.compile(
+    r"""\s*(?:[{\[]\s*(?:["'{\[\]}]|\Z)|---|%|\#|-\s|["']?[A-Za-z_][\w.-]*["']?\s*:(?:\s|\Z))""",
+    re.VERBOSE,
+)
 _TEMPLATE_HINT: Final = (
     "; this looks like a Go template that is not rendered: ingest what "
     "`bacalhau job run --dry-run --template-vars KEY=VALUE FILE` prints"
@@ -87,6 +94,20 @@ def template_hint(text: str, line: int) -> str:
     A parser notices an action (`{{ … }}`) in its own line or at the start of the next.
     """
     return _TEMPLATE_HINT if "{{" in lines_at(text, line - 1, line) else ""
+
+
+def leading_hint(text: str) -> str:
+    """Return advice where other text stands before what may be a document."""
+    lines = [line for line in text[:_LOOKED_AT].splitlines() if line.strip()]
+    if not lines or lines[0].lstrip().startswith(('{"', "---")):
+        return ""
+    is_text = not _DOCUMENT_LINE.match(lines[0]) and any(map(_DOCUMENT_LINE.match, lines))
+    if not is_text and not any(line.startswith("{") for line in lines[1:]):
+        return ""
+    return (
+        f"; before the document stands {quote(lines[0])}: ingest the document alone, as with "
+        "`COMMAND > FILE`"
+    )
 
 
 def deep_error(line: int) -> RejectedError:

@@ -14,6 +14,7 @@ import yaml
 from meta_audit.decode.text import (
     check_size,
     control_error,
+    leading_hint,
     line_at,
     lines_at,
     template_hint,
@@ -61,9 +62,9 @@ def decode_yaml(content: bytes, *, loader: Any = LOADER) -> Decoded:
         # The last two: PyYAML's own scanner, on escapes such as \UFFFFFFFF.
         raise RejectedError("yaml.syntax", str(error)) from error
     except RejectedError as error:
-        hint = template_hint(text, error.line) if error.reason == "yaml.key" else ""
-        if not hint:
+        if error.reason != "yaml.key":
             raise
+        hint = template_hint(text, error.line) or leading_hint(text)
         raise RejectedError(error.reason, f"{error}{hint}", line=error.line) from error
 
 
@@ -84,6 +85,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RejectedError:
     reason = _REASONS.get(problem, "yaml.syntax")
     if reason == "trailing_data":
         message = "more text after the end of the document, or an indentation that ends it"
+        message += leading_hint(text)
         return RejectedError(reason, message, line=number)
     message = f"{error.context}: {problem}" if error.context else problem
     if mark:
@@ -93,5 +95,5 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RejectedError:
             message += "; a tab cannot indent YAML, use spaces"
         if reason == "text.encoding" and _SURROGATE.search(line):
             message += "; YAML has no surrogate pairs, and Bacalhau refuses them as well"
-        message += template_hint(text, number)
+        message += template_hint(text, number) or leading_hint(text)
     return RejectedError(reason, message, line=number)

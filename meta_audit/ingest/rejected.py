@@ -21,7 +21,8 @@ _UNRESOLVED: Final = """
     FROM rejections r JOIN sources s ON s.source_id = r.source_id
     LEFT JOIN rejection_resolutions x ON x.rejection_id = r.rejection_id
     LEFT JOIN rejection_dismissals y ON y.rejection_id = r.rejection_id
-    WHERE x.rejection_id IS NULL AND y.rejection_id IS NULL AND r.reason <> 'truncated'
+    WHERE x.rejection_id IS NULL AND y.rejection_id IS NULL
+        AND r.reason NOT IN ('truncated', 'leading_text')
         AND r.rejection_id > ? AND r.rejection_id <= ?
     ORDER BY r.rejection_id LIMIT ?"""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NAMED: Final = 8
 """Most field names that a message repeats."""
 
+_JOB_PARTS: Final = frozenset(("tasks", "spec", "job"))
 _EXPORT: Final = "feed the job itself, as `bacalhau job describe ID --output json` prints it"
 
 _KINDS: Final[tuple[tuple[frozenset[str], str], ...]] = tuple(
@@ -67,6 +68,9 @@ def _describe(value: Any) -> str:
     for names, message in _KINDS:
         if names <= seen.keys():
             return f"this looks like {message}"
+    for name, item in value.items():
+        if isinstance(item, dict) and _JOB_PARTS & {squash(inner) for inner in item}:
+            return f"the job stands under {quote(name)}; feed that alone"
     return f"none of a job's fields; it has {_names(value)}"
 
 

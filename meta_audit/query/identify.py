@@ -6,6 +6,7 @@ the short ID of another cannot pass for it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import DamagedStoreError, NotFoundError, UsageError
@@ -13,7 +14,7 @@ from meta_audit.model import ORIGIN_RANK
 from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.results import CANDIDATES_FORMAT, Candidates
-from meta_audit.query.texts import LAST, exact, storable
+from meta_audit.query.texts import LAST, exact, storable, unescape_shown
 from meta_audit.query.unknown import other_meaning
 from meta_audit.schema.newest import RANK
 from meta_audit.schema.text_digest import digest
@@ -70,10 +71,23 @@ class _Row(NamedTuple):
 def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
     """Return the job that is meant, or the candidates.
 
-    Raises `NotFoundError` if there is none, `UsageError` for an empty text.
+    A text that fits none is tried as a page shows it, with `\\x00` for NUL. Raises
+    `NotFoundError` if there is none, `UsageError` for an empty text.
     """
     if not job:
         raise UsageError("JOB is empty", advice="Give an ID, the beginning of one, or a name.")
+    try:
+        return _identify(session, job, namespace)
+    except NotFoundError:
+        shown = unescape_shown(job), namespace and unescape_shown(namespace)
+        if shown == (job, namespace):
+            raise
+        with suppress(NotFoundError):
+            return _identify(session, *shown)
+        raise
+
+
+def _identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
     if not storable(job):
         raise _not_found(session, job, namespace, ())
     text = shorten_name(escape_nul(job))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,8 @@ _Result = TypeVar("_Result", bound=msgspec.Struct)
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _MARK: Final = MARK.encode()
+_SHOWN: Final = re.compile(r"\\(?:[tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_SHORT: Final = {r"\t": "\t", r"\n": "\n", r"\r": "\r"}
 LAST: Final = "\U0010ffff"
 """The last character: texts that begin with `p` lie from `p` to `p + LAST`."""
 
@@ -27,6 +30,18 @@ def storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def unescape_shown(text: str) -> str:
+    """Return what a text stands for that was copied from a page (`meta_audit.render.escape`)."""
+    try:
+        return _SHOWN.sub(_character, text)
+    except (ValueError, OverflowError):  # no character has this number
+        return text
+
+
+def _character(match: re.Match[str]) -> str:
+    return _SHORT.get(match[0]) or chr(int(match[0][2:], 16))
 
 
 def exact(result: _Result) -> _Result:

@@ -39,6 +39,8 @@ _KEY: Final = re.compile(
     rb"""(?:^[ \t]*(?:-[ \t]+)*|[{,\[][ \t]*)["']?([A-Za-z_$][\w$-]{1,40})["']?[ \t]*:""",
     re.MULTILINE,
 )
+_QUOTED_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)++"', re.DOTALL)
+"""A JSON string with escapes in it. It may quote a whole job, as a log does."""
 _TELLING_TEXT: Final = re.compile(
     rb"""bacalhau\.org/|^["']?(?-i:Meta)["']?:|kind["']?[ ]*:[ ]*["']?Bacalhau|
     \bjob_?id["']?[ ]*:[ ]*["']?j-|\bid["']?[ ]*:[ ]*["']?j-[0-9a-f]{8}-""",
@@ -115,6 +117,8 @@ def why_not(path: str, head: bytes) -> str:
 
 
 def _bears_fields(head: bytes) -> bool:
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        head = _QUOTED_TEXT.sub(b'""', head)
     if _TELLING_TEXT.search(head):
         return True
     keys = {key.decode().lower().replace("_", "") for key in _KEY.findall(head)}

@@ -27,6 +27,7 @@ PIECES = st.sampled_from(
         b"\t", b"\xc3\xa9", b"\x80", b"Migration successful\n", b"Initializing repo at ",
         b"12:00:01.1 | INF", b"$ bacalhau x\n", b"ID = j\n", b"curl x\n", b"HTTP/1.1 200\n",
         b"\x1b[0m", b"1", b"null", b"Name: x\n", b"  ",
+        b"[INFO] x\n", b"{x}\n", b'{"Job": {"ID": "j"}}', b"Tasks: [{Engine: x}]\n",
     ]
 )  # fmt: skip
 DATA = st.lists(PIECES, max_size=25).map(b"".join) | st.binary(max_size=60)

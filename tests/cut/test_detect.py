@@ -10,10 +10,21 @@ from meta_audit.cut.blocks import Blocks
 from meta_audit.cut.detect import detect
 from meta_audit.cut.records import cut_records
 from meta_audit.cut.yaml import split_yaml
+from meta_audit.decode import decode
+from meta_audit.errors import RejectedError
 from meta_audit.model import Rejection
 from meta_audit.sources import Budget
 from meta_audit.sources.content import open_content
-from tests.sources.helpers import blocks, contents, good, gz, read, reasons, split
+from tests.sources.helpers import (
+    assert_numbered,
+    blocks,
+    contents,
+    good,
+    gz,
+    read,
+    reasons,
+    split,
+)
 
 LINE = b'{"ID":"j-1","Meta":{"k":"v"}}'
 PRETTY = json.dumps([{"ID": "j-1"}, {"ID": "j-2"}], indent=2).encode()
@@ -213,3 +224,55 @@ def test_a_prompt_between_lines_of_ndjson_spares_its_neighbours() -> None:
 )
 def test_yaml_that_begins_like_a_prompt_is_yaml(text: bytes) -> None:
     assert contents(read(text)) == [text]
+
+
+JOB = {"ID": "j-1", "Tasks": [{"Name": "m", "Engine": {"Type": "x"}}]}
+PRETTY_JOB = json.dumps(JOB, indent=2).encode()
+YAML_JOB = b"ID: j-1\nTasks:\n- Name: m\n  Engine: {Type: x}\n"
+
+
+@pytest.mark.parametrize("name", ["x", "x.json", "x.yaml"])
+@pytest.mark.parametrize(
+    ("before", "kinds"),
+    [
+        (b"[INFO] starting up\n", "json yaml"),
+        (b"{x}\n", "json yaml"),
+        (b"\x1b[32mINFO\x1b[0m ok\n", "json yaml"),
+        (b"\x1b[0m", "json yaml"),
+        (b"WARN[0000] none\n\nFetching the job...\n", "json yaml"),
+        (b"[2024-01-02 10:00:00] [INFO] job ", "json"),
+        (b"2024-01-02 INFO: job j-1\n", "json"),
+        (b"job = ", "json"),
+        (NOTICES + b">>> ", "json"),
+        # What may be the beginning of the document is none of this.
+        (b'{"Job": ', ""),
+        (b'"Job": ', ""),
+        (b"{ID: j-0, Job:\n", ""),
+        (b"[1, 2\n", ""),
+        (b"Name: x\n", ""),
+        (b"- x\n", ""),
+    ],
+)
+def test_a_document_behind_other_text_is_taken_where_it_must_begin_there(
+    name: str, before: bytes, kinds: str
+) -> None:
+    """The text is rejected by itself: nothing is lost, and no part of a document is dropped."""
+    for kind, document in (("json", PRETTY_JOB), ("yaml", YAML_JOB)):
+        items = read(before + document, name)
+        assert_numbered(items)
+        if kind not in kinds:
+            assert "leading_text" not in reasons(items)
+            assert document not in good(items)
+            continue
+        (text,) = [item for item in items if isinstance(item, Rejection)]
+        assert (text.reason, text.content, good(items)) == ("leading_text", before, [document])
+        assert items[1].line == 1 + before.count(b"\n")
+    torn = read(before + PRETTY_JOB[:-1], name)
+    assert "leading_text" not in reasons(torn)
+
+
+def test_what_stands_before_a_document_is_said() -> None:
+    for data in (b"{x} " + YAML_JOB, b"INFO: x\n" + PRETTY_JOB, b">>> " + YAML_JOB):
+        (item,) = read(data)
+        with pytest.raises(RejectedError, match="before the document stands '"):
+            decode(item.content, item.format)

@@ -8,6 +8,7 @@ import pytest
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.results import Candidates, Trace
 from meta_audit.query.trace import trace
+from meta_audit.render.escape import escape
 from meta_audit.render.json import to_json
 
 ID = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab"
@@ -293,3 +294,14 @@ def test_nul_is_kept_exactly(store, job) -> None:
     assert {pair.key: pair.value for pair in found.meta if not pair.task_no} == meta
     assert "text.nul" in {finding.code for finding in found.findings}
     assert traced(store, "na\0me").job.job_id == "j-nul"
+
+
+@pytest.mark.parametrize(
+    "job_id", ["j-\0nul", "j-\x1b[31mred\nline", "j-\u202erlo", r"j-back\x41slash", "j-\U000e0041"]
+)
+def test_a_job_is_found_as_a_page_shows_it(store, job, job_id: str) -> None:
+    store.take(job(job_id), job("k-A"))
+    for written in (job_id, escape(job_id)):
+        assert traced(store, written).job.job_id == job_id
+    with pytest.raises(NotFoundError, match="no job matches"):
+        traced(store, escape(job_id) + r"\x00")

@@ -6,6 +6,7 @@ import bz2
 import csv
 import hashlib
 import io
+import json
 import lzma
 import os
 import socket
@@ -249,6 +250,14 @@ NO_JOBS = {
     "schema.json": '{"$schema": "x", "properties": {"ID": {}, "Meta": {}, "Tasks": {}}}',
     "data.jsonl": '{"prompt": "x", "completion": "y"}\n' * 5,
     "list.json": "[1, 2, 3]",
+    "results.json": json.dumps(
+        [
+            {
+                "status": 200,
+                "body": '{\n"ID": "j-00000000-1", "Meta": {"bacalhau.org/client.id": ""}}',
+            }
+        ]
+    ),
     "geo.json": '{"type": "FeatureCollection", "features": [{"id": 1, "properties": {}}]}',
     "x.py": 'JOB = {"ID": "j-1", "Meta": {}, "Tasks": [{"Engine": {"Type": "docker"}}]}\n',
     "x.go": 'var x = `{"ID": "j-1", "Meta": {}, "Tasks": [{"Engine": {}}]}`\n',
