@@ -150,8 +150,8 @@ def _count(row: Row) -> FindingCount:
     code, jobs, documents, first, last = row
     kind = FINDINGS.get(code)
     severity, meaning = (kind.severity, kind.meaning) if kind else ("info", "")
-    times = (one if isinstance(one, str) else rfc3339(one) for one in (first, last))
-    return FindingCount(code, severity, jobs, documents, *times, meaning)
+    first_at, last_at = (one if isinstance(one, str) else rfc3339(one) for one in (first, last))
+    return FindingCount(code, severity, jobs, documents, first_at, last_at, meaning)
 
 
 def _place(row: Row) -> FindingPlace:

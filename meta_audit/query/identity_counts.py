@@ -45,6 +45,9 @@ class IdentityCount(Answer, frozen=True):
 
     value: str
     jobs: int
+    first_at: str | None
+    """Create time of the first job."""
+    last_at: str | None
     proven: int
     """Jobs with this trust; a job may have several."""
     server: int
@@ -53,9 +56,6 @@ class IdentityCount(Answer, frozen=True):
     unsubmitted: int
     mismatch: int
     """Jobs in which the ID does not belong to its public key."""
-    first_at: str | None
-    """Create time of the first job."""
-    last_at: str | None
 
 
 class IdentityCounts(Answer, frozen=True):
@@ -75,7 +75,7 @@ def identity_counts(
     within, parameters = wanted.within("v.created_at")
     rows = session.query(wanted.ordered(_COUNTS.format(within=within)), role, *parameters)
     found = tuple(
-        IdentityCount(value, jobs, *trusts, rfc3339(first), rfc3339(last))
+        IdentityCount(value, jobs, rfc3339(first), rfc3339(last), *trusts)
         for value, _, jobs, first, last, *trusts, _ in rows
     )
     return exact(IdentityCounts(IDENTITIES_FORMAT, role, found, total(rows)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, get_args
 
 from msgspec import Struct
 
+from meta_audit.errors import UsageError
+from meta_audit.period import parse_period
+
 Sort = Literal["count", "name", "first", "last"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 
 _ALL: Final = 1 << 62
 _ORDERS: Final[dict[str, str]] = {
@@ -30,6 +34,15 @@ OWNED: Final = """
 """Join that finds the job to which the rows of a job without a namespace belong."""
 OWNER: Final = "coalesce(owned.owner, {0}.job_key)"
 """The job to which a row belongs. So a job that is told in two ways counts once."""
+
+
+class Choice(TypedDict, total=False):
+    """Name the arguments of `select`."""
+
+    sort: Sort
+    since: str | None
+    until: str | None
+    limit: int | None
 
 
 class Selection(Struct, frozen=True):
@@ -66,6 +79,26 @@ class Selection(Struct, frozen=True):
     def most(self) -> int:
         """Return the number of rows to read."""
         return _ALL if self.limit is None else self.limit
+
+
+def select(
+    *,
+    sort: Sort = "count",
+    since: str | None = None,
+    until: str | None = None,
+    limit: int | None = None,
+) -> Selection:
+    """Return a selection from the beginning of `since` to the end of `until`, as people write them.
+
+    Raises `UsageError`.
+    """
+    if sort not in SORTS:
+        raise UsageError(f"cannot sort by {sort}", advice=f"Sort by {', '.join(SORTS)}.")
+    start = parse_period(since).start if since else None
+    end = parse_period(until).end if until else None
+    if start is not None and end is not None and start >= end:
+        raise UsageError(f"nothing is since {since} and until {until}")
+    return Selection(sort, limit, start, end)
 
 
 def total(rows: list[tuple[Any, ...]]) -> int:

@@ -159,7 +159,10 @@ def _read(session: Session, meant: NamedIdentity) -> Identity:
         (_TOGETHER, number),
     )  # fmt: skip
     in_roles.sort(key=lambda row: (ROLES.index(row[0]), TRUSTS.index(row[1]), row[2]))
-    roles = [IdentityRole(*row[:4], rfc3339(row[4]), rfc3339(row[5])) for row in in_roles]
+    roles = [
+        IdentityRole(role, trust, verdict, jobs_, rfc3339(first), rfc3339(last))
+        for role, trust, verdict, jobs_, first, last in in_roles
+    ]
     together.sort(key=lambda row: (ROLES.index(row[0]), row[4]))
     counts = {role: of_role for role, _, _, of_role, _ in together}
     times = [time for row in in_roles for time in row[4:]] + [t for row in ran for t in row[2:4]]
