@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.query.public_keys import fingerprint_of
 from meta_audit.query.results import TracedAttribution
 
 if TYPE_CHECKING:
@@ -63,15 +64,4 @@ def in_order(found: Iterable[AttributionRow]) -> tuple[TracedAttribution, ...]:
 
 
 def _fingerprint(key: AttributionRow) -> str:
-    return "" if key.verdict == "undecodable" else fingerprint(key.role, key.value)
-
-
-def fingerprint(role: str, key: str) -> str:
-    """Return the fingerprint of a key in a role, "" if it is none."""
-    if role == "requester_key":
-        from meta_audit.identity.keys import key_fingerprint  # noqa: PLC0415 - only with a key
-
-        return key_fingerprint(key)
-    from meta_audit.identity.verdicts import check_client  # noqa: PLC0415 - 45 ms, signed jobs only
-
-    return check_client("", key).fingerprint
+    return "" if key.verdict == "undecodable" else fingerprint_of(key.role, key.value)

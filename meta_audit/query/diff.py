@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from meta_audit.answer import Answer
 from meta_audit.errors import NotFoundError
-from meta_audit.query.attributions import ROLES, AttributionRow
+from meta_audit.query.attributions import ID_OF_KEY, ROLES, AttributionRow
 from meta_audit.query.documents import document_of_entry
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.live import live_entry
+from meta_audit.query.public_keys import fingerprint_of
 from meta_audit.query.results import Candidates, Version
 from meta_audit.query.texts import exact
 from meta_audit.query.trace import trace_of
@@ -105,7 +106,7 @@ def _diff(
         else:
             changes += _of_texts("spec", 0, *fields)  # type: ignore[arg-type]
     else:
-        not_compared = "the versions come from documents of different formats or origins"
+        not_compared = "the formats or origins of the documents differ"
     return exact(
         VersionDiff(
             DIFF_FORMAT,
@@ -150,7 +151,8 @@ def _of_identities(session: Session, job_key: int, old: int, new: int) -> Iterat
     for version_no, *rest in session.query(ATTRIBUTIONS, job_key):
         if version_no in named:
             row = AttributionRow(*rest)
-            named[version_no].add((row.role, f"{row.value} ({row.trust}, {row.verdict})"))
+            value = fingerprint_of(row.role, row.value) if row.role in ID_OF_KEY else row.value
+            named[version_no].add((row.role, f"{value or row.value} ({row.trust}, {row.verdict})"))
     for role in ROLES:
         before, after = (
             sorted(text for one, text in named[number] - named[other] if one == role)

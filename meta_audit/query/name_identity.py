@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meta_audit.answer import Answer
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.nul import escape_nul, unescape_nul
-from meta_audit.query.attributions import ID_OF_KEY, ROLES, fingerprint
+from meta_audit.query.attributions import ID_OF_KEY, ROLES
+from meta_audit.query.public_keys import fingerprint_of, keys_with_fingerprint
 from meta_audit.query.texts import LAST, exact, storable
-from meta_audit.query.unknown import LOOKED_AT, nearest, what_else
+from meta_audit.query.unknown import LOOKED_AT, nearest
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -27,15 +28,11 @@ NODE_PREFIX: Final = "n-"
 FINGERPRINT: Final = "SHA256:"
 
 _EXACT: Final = "SELECT identity_id, value FROM identities WHERE digest = ?"
+_BY_NUMBER: Final = "SELECT identity_id, value FROM identities WHERE identity_id AMONG KEYS"
 _BEGINNING: Final = f"""
     SELECT identity_id, value FROM identities
     WHERE value >= ? AND value < ? ORDER BY value LIMIT {SHOWN + 1}"""  # noqa: S608
-_KEYS: Final = """
-    SELECT DISTINCT r.role, i.identity_id, i.value
-    FROM attribution_rules r
-    JOIN attribution_members m ON m.rule_id = r.rule_id
-    JOIN identities i ON i.identity_id = m.identity_id
-    WHERE r.role IN ('requester_key', 'client_key') AND r.verdict <> 'undecodable'"""
+_JOB: Final = "SELECT 1 FROM jobs WHERE job_id >= ? AND job_id < ? LIMIT 1"
 _ROLES: Final = """
     SELECT DISTINCT m.identity_id, r.role
     FROM attribution_members m JOIN attribution_rules r ON r.rule_id = m.rule_id
@@ -93,18 +90,13 @@ def name_identity(session: Session, text: str) -> NamedIdentity | IdentityCandid
 
 def fingerprint_in(roles: Iterable[str], value: str) -> str:
     """Return the fingerprint of a value that is a key in one of these roles, else ""."""
-    return next((fingerprint(role, value) for role in roles if role in ID_OF_KEY), "")
+    return next((fingerprint_of(role, value) for role in roles if role in ID_OF_KEY), "")
 
 
 def _named(session: Session, text: str) -> list[NamedIdentity]:
     if text.startswith(FINGERPRINT):
-        keys = {
-            NamedIdentity(number, value)
-            for role, number, value in session.query(_KEYS)
-            if fingerprint(role, value).startswith(text)
-        }
-        if keys:
-            return sorted(keys)
+        keys = keys_with_fingerprint(session, text)
+        return [NamedIdentity(*row) for row in session.among(_BY_NUMBER, keys)]
     wanted = escape_nul(text)
     found = session.query(_EXACT, digest(wanted))
     if not found:
@@ -119,8 +111,10 @@ def _candidate(one: NamedIdentity, roles: Iterable[str]) -> IdentityCandidate:
 
 
 def _not_found(session: Session, text: str) -> NotFoundError:
-    advice = what_else(session, text)
-    if not advice:
+    wanted = escape_nul(text)
+    if storable(text) and session.query(_JOB, wanted, wanted + LAST):
+        advice = f"It is a job, or the beginning of one: `meta-audit trace {text}` shows it."
+    else:
         like = nearest(text, (unescape_nul(row[0]) for row in session.query(_SOME)))
         advice = (
             f"Did you mean {' or '.join(like)}?"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.catalogue import REASONS
 from meta_audit.errors import NotFoundError
 from meta_audit.nul import escape_nul, unescape_nul
-from meta_audit.query.texts import LAST, storable
+from meta_audit.query.texts import storable
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ _DOCUMENT: Final = """
     SELECT 1 FROM documents
     WHERE substr(sha256, 1, 8) >= ? AND substr(sha256, 1, 8) <= ? AND sha256 >= ? AND sha256 <= ?
     LIMIT 1"""
-_IDENTITY: Final = "SELECT 1 FROM identities WHERE digest = ? AND value <> ''"
-_JOB: Final = "SELECT 1 FROM jobs WHERE job_id >= ? AND job_id < ? LIMIT 1"
 _DIGITS: Final = re.compile(r"[0-9a-fA-F]{8,64}")
+_IDENTITY: Final = "SELECT 1 FROM identities WHERE digest = ? AND value <> ''"
 _OTHER_IDS: Final = {"e-": "an execution", "n-": "a node"}
 _FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
 
@@ -64,17 +63,12 @@ _FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
 def check_search(session: Session, search: Search) -> None:
     """Raise `NotFoundError` for the first name in a search that the store does not know."""
     for pair in search.pairs:
-        check_key(session, pair.key)
+        if not _is_known(session, _KEY, pair.key):
+            raise _unknown("Meta key", pair.key, _texts(session, _KEYS))
     for role, value in (("client", search.client), ("requester", search.requester)):
         if value is not None and not _is_known(session, _IN_ROLE, value, role):
             raise _unknown(role, value, _texts(session, _IDS_IN_ROLE, role))
     check_namespace(session, search.namespace)
-
-
-def check_key(session: Session, key: str) -> None:
-    """Raise `NotFoundError` for a key that no Meta and no label has."""
-    if not _is_known(session, _KEY, key):
-        raise _unknown("Meta key", key, _texts(session, _KEYS))
 
 
 def check_namespace(session: Session, namespace: str | None) -> None:
@@ -100,23 +94,15 @@ def check_filter(
         raise NotFoundError(f"there is no import {import_id}", advice=advice)
 
 
-def what_else(session: Session, text: str) -> str:
-    """Return what a text is, if not an identity; empty if it is unknown."""
-    if not storable(text):
-        return ""
-    wanted = escape_nul(text)
-    if session.query(_JOB, wanted, wanted + LAST):
-        return f"It is a job, or the beginning of one: `meta-audit trace {text}` shows it."
-    return _as_document(session, text)
-
-
 def other_meaning(session: Session, text: str) -> str:
     """Return what a text is, if not the ID or name of a job; empty if it is unknown."""
     if not storable(text):
         return ""
-    document = _as_document(session, text)
-    if document:
-        return document
+    if _DIGITS.fullmatch(text):
+        low = bytes.fromhex(text.lower().ljust(64, "0"))
+        high = bytes.fromhex(text.lower().ljust(64, "f"))
+        if session.query(_DOCUMENT, low[:8], high[:8], low, high):
+            return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
     if session.query(_IDENTITY, digest(escape_nul(text))):
         return f"It is a client, node or key: `meta-audit who {text}` says what is known of it."
     if "=" in text:
@@ -126,15 +112,6 @@ def other_meaning(session: Session, text: str) -> str:
             return f"It looks like the ID of {kind}; give the ID of the job."
     if text.endswith(_FILES):
         return "It looks like a file; `meta-audit ingest` takes files, here give a job."
-    return ""
-
-
-def _as_document(session: Session, text: str) -> str:
-    if _DIGITS.fullmatch(text):
-        low = bytes.fromhex(text.lower().ljust(64, "0"))
-        high = bytes.fromhex(text.lower().ljust(64, "f"))
-        if session.query(_DOCUMENT, low[:8], high[:8], low, high):
-            return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
     return ""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.answer import Answer
-from meta_audit.nul import escape_nul
+from meta_audit.errors import NotFoundError
+from meta_audit.nul import escape_nul, unescape_nul
 from meta_audit.query.listing import OWNED, OWNER, Selection, total
 from meta_audit.query.live import live_version
-from meta_audit.query.texts import exact, rfc3339
-from meta_audit.query.unknown import check_key
+from meta_audit.query.texts import exact, rfc3339, storable
+from meta_audit.query.unknown import LOOKED_AT, nearest
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ _VALUES: Final = f"""
             WHERE k.digest = ?)
         GROUP BY e.pair_id) x
     JOIN meta_pairs p ON p.pair_id = x.pair_id"""  # noqa: S608
+_KEY: Final = "SELECT 1 FROM meta_keys WHERE digest = ?"
+_LATEST: Final = f"SELECT key FROM meta_keys ORDER BY key_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
 _TABLES: Final = {False: "meta_entries", True: "label_entries"}
 
 
@@ -105,7 +108,7 @@ def value_counts(
     session: Session, key: str, wanted: Selection, *, labels: bool = False
 ) -> ValueCounts:
     """Return the values of a key of Meta, or of labels. Raises `NotFoundError`."""
-    check_key(session, key)
+    _check(session, key)
     within, parameters = wanted.within("v.created_at")
     sql = _VALUES.format(table=_TABLES[labels], within=within)
     rows = session.query(wanted.ordered(sql), *parameters, digest(escape_nul(key)))
@@ -114,6 +117,15 @@ def value_counts(
         for value, _, jobs, first, last, _ in rows
     )
     return exact(ValueCounts(VALUES_FORMAT, _of(labels), key, found, total(rows)))
+
+
+def _check(session: Session, key: str) -> None:
+    """Raise `NotFoundError` for a key that no Meta and no label has."""
+    if storable(key) and session.query(_KEY, digest(escape_nul(key))):
+        return
+    like = nearest(key, (unescape_nul(row[0]) for row in session.query(_LATEST)))
+    advice = f"Did you mean {' or '.join(like)}?" if like else "`meta-audit keys` lists all keys."
+    raise NotFoundError(f"the store knows no key {key}", advice=advice)
 
 
 def _of(labels: bool) -> str:

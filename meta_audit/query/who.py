@@ -206,7 +206,8 @@ def _newest(session: Session, named: Sequence[Row], ran: Sequence[Row]) -> tuple
     for row in (*named, *ran[:NEWEST]):
         newest[row[0]] = max(newest.get(row[0], 0), row[1] or 0)
     keys = sorted(newest, key=lambda key: (newest[key], key), reverse=True)
-    return summaries(session, keys[:NEWEST])
+    jobs = summaries(session, keys[:NEWEST])
+    return tuple(sorted(jobs, key=lambda job: job.created_at or "", reverse=True))
 
 
 def _warnings(roles: Sequence[IdentityRole], together: dict[str, int]) -> list[IdentityWarning]:
