@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class LazyGroup(click.Group):
     """A group with commands that are imported when they are called.
 
-    `lazy` maps a command to its module, which calls it `command`, and to its help in a line.
+    `lazy` maps a command to its place and to its help in a line. The place is a module, which
+    calls it `command`, or `module:name`.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class LazyGroup(click.Group):
         """Return a command, imported where it is a lazy one."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
-        command = import_module(self._lazy[cmd_name][0]).command
+        module, _, name = self._lazy[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name or "command")
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         return command

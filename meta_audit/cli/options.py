@@ -190,3 +190,31 @@ LIMIT = click.option(
     metavar="N",
     help="Show at most N.",
 )
+LIMIT_OR_ALL = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show at most N.  [default: 50 for text and json, all for ndjson and csv]",
+)
+
+
+def most(limit: int | None, format_: str) -> int | None:
+    """Return how many rows to write in a format where `--limit` says so, or not."""
+    return 50 if limit is None and format_ in ("text", "json") else limit
+
+
+SINCE = click.option(
+    "--since",
+    metavar="TIME",
+    help="Not before TIME: 2024, 2024-03, 2024-03-31, or 2024-03-31T14:30:00Z.",
+)
+UNTIL = click.option(
+    "--until", metavar="TIME", help="Not after TIME; 2024-03 is until the end of March."
+)
+SORT = click.option(
+    "--sort",
+    type=click.Choice(["count", "name", "first", "last"]),
+    default="count",
+    show_default=True,
+    help="By number of jobs, by name, or by the first or last time.",
+)

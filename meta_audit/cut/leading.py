@@ -11,7 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from meta_audit.cut.blocks import Blocks, Record
-from meta_audit.cut.detect import JOB_FIELD, Kind, is_json
+from meta_audit.cut.detect import JOB_FIELD, ContentKind, is_json
 from meta_audit.cut.notices import BEFORE
 from meta_audit.cut.yaml_elements import is_yaml
 from meta_audit.model import MAX_DOCUMENT_BYTES, Rejection
@@ -48,7 +48,7 @@ class Leading(NamedTuple):
 
     size: int
     """Bytes before it."""
-    kind: Kind
+    kind: ContentKind
 
 
 def find_leading(blocks: Blocks) -> Leading | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.model import TRUSTS
+from meta_audit.query.public_keys import fingerprint_of
 from meta_audit.query.results import TracedAttribution
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ ROLES: Final = (
     "client_instance",
 )
 """Roles in the order in which they are shown (`model.Role`)."""
-_ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
+ID_OF_KEY: Final = {"requester_key": "requester", "client_key": "client"}
+"""Role of a key: the role of the ID that belongs to it."""
 
 
 class AttributionRow(NamedTuple):
@@ -48,10 +50,10 @@ def best(found: Iterable[AttributionRow], role: str) -> tuple[str | None, str | 
 def in_order(found: Iterable[AttributionRow]) -> tuple[TracedAttribution, ...]:
     """Return attributions by rank, each with the fingerprint of the key that it is or matches."""
     ranked = sorted(found, key=lambda row: row.rank)
-    keys = {row: _fingerprint(row) for row in ranked if row.role in _ID_OF_KEY}
+    keys = {row: _fingerprint(row) for row in ranked if row.role in ID_OF_KEY}
     matched: dict[str, str] = {}
     for row, shown in keys.items():
-        matched.setdefault(_ID_OF_KEY[row.role], shown)
+        matched.setdefault(ID_OF_KEY[row.role], shown)
     return tuple(
         TracedAttribution(
             *row, keys.get(row) or (row.verdict == "match" and matched.get(row.role)) or ""
@@ -61,12 +63,4 @@ def in_order(found: Iterable[AttributionRow]) -> tuple[TracedAttribution, ...]:
 
 
 def _fingerprint(key: AttributionRow) -> str:
-    if key.verdict == "undecodable":
-        return ""
-    if key.role == "requester_key":
-        from meta_audit.identity.keys import key_fingerprint  # noqa: PLC0415 - only with a key
-
-        return key_fingerprint(key.value)
-    from meta_audit.identity.verdicts import check_client  # noqa: PLC0415 - 45 ms, signed jobs only
-
-    return check_client("", key.value).fingerprint
+    return "" if key.verdict == "undecodable" else fingerprint_of(key.role, key.value)

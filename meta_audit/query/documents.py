@@ -76,7 +76,12 @@ def kept_document(
         return job
     keys = job.job_key, job.activity_key
     _, newest = session.query(f"{NEWEST_DOCUMENTS} LIMIT 1", *keys, job.job_key)[0]
-    return _accepted(session.query(_BY_NUMBER, newest)[0])
+    return document_of_entry(session, newest)
+
+
+def document_of_entry(session: Session, entry_index: int) -> KeptDocument:
+    """Return the kept bytes of an accepted document. Raises `StoreError`."""
+    return _accepted(session.query(_BY_NUMBER, entry_index)[0])
 
 
 def rejected_document(session: Session, rejection_id: int) -> KeptDocument:

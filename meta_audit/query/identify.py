@@ -69,9 +69,9 @@ class _Row(NamedTuple):
 
 
 def identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:
-    """Return the job that is meant, or the candidates.
+    r"""Return the job that is meant, or the candidates.
 
-    A text that fits none is tried as a page shows it, with `\\x00` for NUL. Raises
+    A text that fits none is tried as a page shows it, with `\x00` for NUL. Raises
     `NotFoundError` if there is none, `UsageError` for an empty text.
     """
     if not job:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meta_audit.catalogue import FINDINGS
 from meta_audit.execution_state import resolve
-from meta_audit.identity.same_job import Birth, is_two_jobs
+from meta_audit.identity.same_job import Birth
 from meta_audit.query.attributions import AttributionRow, best, in_order
+from meta_audit.query.contradictions import CODE, contradiction
 from meta_audit.query.identify import Identified, identify
 from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
     Evidence,
-    Meta,
     Observation,
     Position,
     Trace,
@@ -25,10 +25,10 @@ from meta_audit.query.results import (
     TracedFinding,
     TracedJob,
     TracedReading,
-    TracedTask,
     Version,
 )
 from meta_audit.query.texts import exact, rfc3339
+from meta_audit.query.version_content import ATTRIBUTIONS, version_content
 from meta_audit.schema.newest import NEWEST_JOINS, NEWEST_ORDER
 
 if TYPE_CHECKING:
@@ -57,32 +57,6 @@ _VERSIONS: Final = f"""
     JOIN terms name ON name.term_id = v.name_id
     JOIN terms type ON type.term_id = v.type_id
     WHERE v.job_key = ? AND {live_version("v")} ORDER BY v.version_no"""  # noqa: S608
-_TASKS: Final = """
-    SELECT t.task_no, name.term, engine.term, publisher.term
-    FROM tasks t
-    JOIN terms name ON name.term_id = t.name_id
-    JOIN terms engine ON engine.term_id = t.engine_id
-    JOIN terms publisher ON publisher.term_id = t.publisher_id
-    WHERE t.job_key = ? AND t.version_no = ? ORDER BY t.task_no"""
-_META: Final = """
-    SELECT e.task_no, k.key, p.value
-    FROM meta_entries e
-    JOIN meta_pairs p ON p.pair_id = e.pair_id
-    JOIN meta_keys k ON k.key_id = p.key_id
-    WHERE e.job_key = ? AND e.version_no = ?"""
-_LABELS: Final = """
-    SELECT k.key, p.value
-    FROM label_entries e
-    JOIN meta_pairs p ON p.pair_id = e.pair_id
-    JOIN meta_keys k ON k.key_id = p.key_id
-    WHERE e.job_key = ? AND e.version_no = ?"""
-_ATTRIBUTIONS: Final = f"""
-    SELECT v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
-    FROM job_versions v
-    JOIN attribution_members a ON a.set_id = v.attribution_set
-    JOIN attribution_rules r ON r.rule_id = a.rule_id
-    JOIN identities i ON i.identity_id = a.identity_id
-    WHERE v.job_key = ? AND {live_version("v")}"""  # noqa: S608
 _EXECUTIONS: Final = f"""
     SELECT e.document_id, e.execution_id, i.value, e.state, e.desired_state, e.message,
         e.created_at, e.modified_at
@@ -119,15 +93,16 @@ def trace(session: Session, job: str, namespace: str | None = None) -> Trace | C
     meant = identify(session, job, namespace)
     if isinstance(meant, Candidates):
         return meant
-    return _read(session, meant)
+    return trace_of(session, meant)
 
 
-def _read(session: Session, job: Identified) -> Trace:
+def trace_of(session: Session, job: Identified) -> Trace:
+    """Trace a job that is identified."""
     key, both = job.job_key, (job.job_key, job.activity_key)
     observed, versions, attributed, executions, events, findings, read, *rest = session.together(
         (_OBSERVATIONS, key, *both),
         (_VERSIONS, key),
-        (_ATTRIBUTIONS, key),
+        (ATTRIBUTIONS, key),
         (_EXECUTIONS, *both),
         (_EVENTS, *both),
         (_FINDINGS, *both),
@@ -137,11 +112,7 @@ def _read(session: Session, job: Identified) -> Trace:
     seen = [_Seen(*row) for row in observed]
     newest = next((one for one in seen if one.version_no), None)
     number = newest.version_no if newest else 0
-    of_newest = key, number
-    tasked, meta, labels = session.together(
-        (_TASKS, *of_newest), (_META, *of_newest), (_LABELS, *of_newest)
-    )
-    tasks = tuple(TracedTask(*row) for row in tasked)
+    content = version_content(session, key, number)
     who: dict[int, list[AttributionRow]] = {}
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(AttributionRow(*attribution))
@@ -151,9 +122,9 @@ def _read(session: Session, job: Identified) -> Trace:
         format=TRACE_FORMAT,
         job=_job(job, newest, versions),
         attributions=in_order(who.get(number, ())),
-        tasks=tasks,
-        meta=_meta(meta, tasks),
-        labels=dict(sorted(tuple(row) for row in labels)),
+        tasks=content.tasks,
+        meta=content.meta,
+        labels=content.labels,
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
         observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
         executions=_told(TracedExecution, _named(executions, layout), hashes, (5, 6)),
@@ -185,17 +156,12 @@ def _two_jobs(
         if origin == "orchestrator":
             requesters = frozenset(a.value for a in who.get(number, ()) if a.role == "requester")
             births[number] = Birth(created_at, requesters)
-    if not is_two_jobs(tuple(births.values())):
+    detail = contradiction(births)
+    if not detail:
         return ()
-    told = [
-        f"version {number}: created {rfc3339(birth.created_at) or 'at an unknown time'}, requester"
-        f" {', '.join(sorted(map(str, birth.requesters))) or 'unknown'}"
-        for number, birth in births.items()
-    ]
     last = max((one for one in seen if one.version_no in births), key=lambda one: one.document_id)
-    code = "identity.two_jobs"
-    severity = FINDINGS[code].severity
-    return (TracedFinding(code, severity, "; ".join(told), last.sha256, last.document_id),)
+    severity = FINDINGS[CODE].severity
+    return (TracedFinding(CODE, severity, detail, last.sha256, last.document_id),)
 
 
 def _checkpoint(found: Sequence[Any], entry: int) -> TracedCheckpoint | None:
@@ -289,14 +255,6 @@ def _version(row: Any, attributions: Sequence[AttributionRow]) -> Version:
         rfc3339(created_at),
         best(attributions, "requester")[0],
         best(attributions, "client")[0],
-    )
-
-
-def _meta(found: Sequence[Any], tasks: Sequence[TracedTask]) -> tuple[Meta, ...]:
-    names = {task.task_no: task.name for task in tasks}
-    return tuple(
-        Meta("task" if task_no else "job", names.get(task_no), key, value, task_no)
-        for task_no, key, value in sorted(tuple(row) for row in found)
     )
 
 

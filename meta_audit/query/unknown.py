@@ -55,6 +55,7 @@ _DOCUMENT: Final = """
     WHERE substr(sha256, 1, 8) >= ? AND substr(sha256, 1, 8) <= ? AND sha256 >= ? AND sha256 <= ?
     LIMIT 1"""
 _DIGITS: Final = re.compile(r"[0-9a-fA-F]{8,64}")
+_IDENTITY: Final = "SELECT 1 FROM identities WHERE digest = ? AND value <> ''"
 _OTHER_IDS: Final = {"e-": "an execution", "n-": "a node"}
 _FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
 
@@ -102,9 +103,8 @@ def other_meaning(session: Session, text: str) -> str:
         high = bytes.fromhex(text.lower().ljust(64, "f"))
         if session.query(_DOCUMENT, low[:8], high[:8], low, high):
             return f"It is the SHA-256 of a document: `meta-audit document {text}` prints it."
-    for role in ("client", "requester"):
-        if session.query(_IN_ROLE, digest(escape_nul(text)), role):
-            return f"It is a {role}: `meta-audit find --{role} {text}` lists its jobs."
+    if session.query(_IDENTITY, digest(escape_nul(text))):
+        return f"It is a client, node or key: `meta-audit who {text}` says what is known of it."
     if "=" in text:
         return "To search by Meta, use `meta-audit find KEY=VALUE`."
     for prefix, kind in _OTHER_IDS.items():

@@ -37,7 +37,7 @@ class _JobsPage(Listing[Result]):
 
     def text(self, screen: Screen) -> str:
         jobs = self.rows()
-        return table(HEADER, [_row(job) for job in jobs], screen, whole=WHOLE) if jobs else ""
+        return table(HEADER, [table_row(job) for job in jobs], screen, whole=WHOLE) if jobs else ""
 
 
 class FoundPage(_JobsPage[Found]):
@@ -81,7 +81,8 @@ def bounded(number: int, *, at_least: bool) -> str:
     return f"at least {number:,}" if at_least else f"{number:,}"
 
 
-def _row(job: JobSummary) -> list[str]:
+def table_row(job: JobSummary) -> list[str]:
+    """Return the cells of a job, as `HEADER` names them."""
     created = short_time(job.created_at) if job.created_at else "-"
     rest = (job.name, job.type, job.state, job.namespace, job.client, job.requester)
     return [created, job.job_id, *(value or "-" for value in rest)]

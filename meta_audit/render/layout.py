@@ -21,7 +21,7 @@ LONGEST: Final = 1_000
 """Characters of a value that are shown where the width is not known."""
 _IES: Final = ("ry", "ty", "cy")
 """Ends of nouns whose plural ends in -ies."""
-_CODES: Final = {"bold": "1", "dim": "2", "red": "1;31", "yellow": "33"}
+_CODES: Final = {"bold": "1", "dim": "2", "red": "1;31", "yellow": "33", "green": "32"}
 
 
 class Screen(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Screen(Struct, frozen=True):
     encoding: str = "utf-8"
 
     def styled(self, text: str, style: str) -> str:
-        """Return the text in `bold`, `dim`, `red` or `yellow`, where there are colours."""
+        """Return the text in `bold`, `dim`, `red`, `yellow` or `green`, where there are colours."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.color and text else text
 
 
@@ -95,6 +95,21 @@ def fields(
 def short_time(rfc3339: str | None) -> str:
     """Return a time to the second; `time unknown` for None."""
     return f"{rfc3339[:10]} {rfc3339[11:19]}Z" if rfc3339 else "time unknown"
+
+
+def day(rfc3339: str | None) -> str:
+    """Return the day of a time; `-` for None."""
+    return rfc3339[:10] if rfc3339 else "-"
+
+
+def section(title: str, lines: Sequence[str], screen: Screen) -> list[str]:
+    """Return lines below a title; nothing if there are no lines."""
+    return [screen.styled(title, "bold"), *lines] if lines else []
+
+
+def page(sections: Sequence[Sequence[str]]) -> str:
+    """Return sections as one text, an empty line between them."""
+    return "\n\n".join("\n".join(one) for one in sections if one) + "\n"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

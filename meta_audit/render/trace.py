@@ -13,10 +13,12 @@ from meta_audit.render.layout import (
     count,
     fields,
     padded,
+    section,
     short_time,
     shown,
 )
 from meta_audit.render.page import Page
+from meta_audit.render.words import ORIGIN, ROLE, STYLE, TRUST, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,38 +30,6 @@ SHOWN: Final = 20
 META_SHOWN: Final = 200
 """Meta pairs of one level that are shown."""
 
-TRUST: Final = {
-    "proven": "proven: a signature over the document verifies",
-    "server": "server: set by the orchestrator, not signed",
-    "claimed": "claimed: sent by the client, nothing proves it",
-    "inferred": "inferred: from the namespace, as Bacalhau up to v1.4 filled it",
-    "unsubmitted": "unsubmitted: from a spec that no orchestrator accepted",
-}
-VERDICT: Final = {
-    "match": "the ID belongs to its public key",
-    "mismatch": "THE ID DOES NOT BELONG TO THE PUBLIC KEY",
-    "no_key": "no public key to check it against",
-    "not_a_peer_id": "not a peer ID, so no key could prove it",
-    "undecodable": "its public key cannot be decoded",
-}
-ROLE: Final = {
-    "requester": "requester",
-    "requester_key": "requester's key",
-    "client": "client",
-    "client_key": "client's key",
-    "server_installation": "server installation",
-    "server_instance": "server instance",
-    "client_installation": "client installation",
-    "client_instance": "client instance",
-}
-ORIGIN: Final = {
-    "orchestrator": "orchestrator document",
-    "submission": "submission by a client; no orchestrator had accepted it yet",
-    "spec": "spec that was never submitted: it proves nothing about anyone",
-    "event": "network event (v0.x) that carried the job",
-    "activity": "executions or events only: no document of the job itself was seen",
-}
-_STYLE: Final = {"critical": "red", "warning": "yellow", "info": "dim"}
 
 _Row = TypeVar("_Row")
 
@@ -77,16 +47,16 @@ def _page(trace: Trace, screen: Screen) -> str:
     other = [f for f in trace.findings if f.severity != "critical"]
     sections = [
         _job(trace, screen),
-        _section("Critical findings", _findings(critical, screen), screen),
-        _section("Who", _who(trace.attributions, screen), screen),
+        section("Critical findings", _findings(critical, screen), screen),
+        section("Who", _who(trace.attributions, screen), screen),
         *_meta(trace, screen),
-        _section("Labels", fields(sorted(trace.labels.items()), screen), screen),
-        _section("Versions", _versions(trace, screen), screen),
-        _section("States", _states(trace, screen), screen),
-        _section("Nodes", _nodes(trace.executions, screen), screen),
-        _section("Events", _events(trace, screen), screen),
-        _section("Evidence", _evidence(trace, screen), screen),
-        _section("Findings", _findings(other, screen), screen),
+        section("Labels", fields(sorted(trace.labels.items()), screen), screen),
+        section("Versions", _versions(trace, screen), screen),
+        section("States", _states(trace, screen), screen),
+        section("Nodes", _nodes(trace.executions, screen), screen),
+        section("Events", _events(trace, screen), screen),
+        section("Evidence", _evidence(trace, screen), screen),
+        section("Findings", _findings(other, screen), screen),
     ]
     lines = [line for section in sections if section for line in (*section, "")]
     if any(ELLIPSIS in line for line in lines):
@@ -94,10 +64,6 @@ def _page(trace: Trace, screen: Screen) -> str:
             screen.styled(f"{ELLIPSIS} marks cut values: --format json has all of them.", "dim")
         )
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _section(title: str, lines: Sequence[str], screen: Screen) -> list[str]:
-    return [screen.styled(title, "bold"), *lines] if lines else []
 
 
 def _newest(rows: Sequence[_Row], most: int = SHOWN) -> tuple[Sequence[_Row], list[str]]:
@@ -130,9 +96,7 @@ def _job(trace: Trace, screen: Screen) -> list[str]:
             ("format", f"since Bacalhau {job.layout}"),
             *about,
         ]
-    return _section(
-        title, fields([(name, value) for name, value in about if value], screen), screen
-    )
+    return section(title, fields([(name, value) for name, value in about if value], screen), screen)
 
 
 def _who(attributions: Sequence[TracedAttribution], screen: Screen) -> list[str]:
@@ -172,7 +136,7 @@ def _meta(trace: Trace, screen: Screen) -> list[list[str]]:
         lines = fields([(p.key, p.value) for p in pairs[:META_SHOWN]], screen)
         if len(pairs) > META_SHOWN:
             lines.append(f"  {ELLIPSIS} {len(pairs) - META_SHOWN:,} more")
-        sections.append(_section(title, lines, screen))
+        sections.append(section(title, lines, screen))
     return sections
 
 
@@ -267,5 +231,5 @@ def _findings(findings: Sequence[TracedFinding], screen: Screen) -> list[str]:
     for code, severity, detail in _distinct((f.code, f.severity, f.detail) for f in findings):
         start = f"  {shown(code, None)}  "
         room = None if screen.width is None else screen.width - cells(start)
-        lines.append(screen.styled(start, _STYLE.get(severity, "bold")) + shown(detail, room))
+        lines.append(screen.styled(start, STYLE.get(severity, "bold")) + shown(detail, room))
     return lines

@@ -1,0 +1,52 @@
+"""`meta-audit diff`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from meta_audit.cli import Exit, options
+from meta_audit.cli.output import write
+
+if TYPE_CHECKING:
+    from meta_audit.api import AuditStore
+
+
+@click.command()
+@click.argument("job")
+@click.argument("old", required=False, type=click.IntRange(1), metavar="[A]")
+@click.argument("new", required=False, type=click.IntRange(1), metavar="[B]")
+@options.NAMESPACE
+@options.TEXT_OR_JSON
+@options.reads_store
+def command(
+    store: AuditStore,
+    job: str,
+    old: int | None,
+    new: int | None,
+    *,
+    namespace: str | None,
+    format_: str,
+) -> Exit:
+    """Compare two versions of a job: its fields, tasks, Meta, labels, and who is named.
+
+    JOB is named as for `meta-audit trace`; A and B are versions as that counts them. Without
+    them, the newest version is compared with the one before it; with A alone, the newest one
+    with A. Other fields of the spec are read from the original documents, if both versions come
+    from documents of one format.
+
+    The exit code is 0 whether they differ or not, and 1 if the job has only one version.
+    """
+    from meta_audit.query.results import Candidates
+
+    found = store.diff(job, old, new, namespace=namespace)
+    if isinstance(found, Candidates):
+        from meta_audit.render.jobs import CandidatesPage
+
+        write(CandidatesPage(found), format_)
+        return Exit.ATTENTION
+    from meta_audit.render.diff import DiffPage
+
+    write(DiffPage(found), format_)
+    return Exit.DONE

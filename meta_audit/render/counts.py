@@ -1,0 +1,172 @@
+"""Lists of what the store has, with counts of jobs, a line each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from meta_audit.identity.confusables import skeleton
+from meta_audit.query.identity_counts import IdentityCount, IdentityCounts
+from meta_audit.query.node_counts import NodeCount, NodeCounts
+from meta_audit.query.vocabulary import KeyCount, KeyCounts, ValueCount, ValueCounts
+from meta_audit.render.columns import table
+from meta_audit.render.escape import escape
+from meta_audit.render.layout import cut, day
+from meta_audit.render.page import Listing, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from meta_audit.answer import Answer
+    from meta_audit.render.layout import Screen
+
+ALIKE: int = 10
+"""Most groups of look-alike keys that are named."""
+LONGEST_KEY: int = 40
+"""Columns of a key in a note."""
+
+
+class _CountsPage(Listing[Result]):
+    header: ClassVar[tuple[str, ...]]
+    noun: ClassVar[str]
+    """Of many rows."""
+
+    def cells(self) -> Iterable[Sequence[str]]:
+        """Return the cells of each row."""
+        raise NotImplementedError
+
+    def total(self) -> int:
+        """Return the number of rows, beyond the limit too."""
+        raise NotImplementedError
+
+    def text(self, screen: Screen) -> str:
+        """Return a table; nothing if there are no rows."""
+        body = list(self.cells())
+        return table(self.header, body, screen) if body else ""
+
+    def notes(self) -> Sequence[str]:
+        """Say that there are none, or that there are more."""
+        return more_of(len(self.rows()), self.total(), self.noun)
+
+
+class IdentityCountsPage(_CountsPage[IdentityCounts]):
+    """Show clients or requesters."""
+
+    row = IdentityCount
+    header = ("", "jobs", "first", "last", "trust")
+    noun = "identities"
+
+    def rows(self) -> Sequence[Answer]:
+        """Return the identities."""
+        return self.result.identities
+
+    def total(self) -> int:
+        """Return the number of all of them."""
+        return self.result.total
+
+    def text(self, screen: Screen) -> str:
+        """Return a table."""
+        body = list(self.cells())
+        return table((self.result.role, *self.header[1:]), body, screen) if body else ""
+
+    def cells(self) -> Iterable[Sequence[str]]:
+        """Return ID, jobs, days, and how far to trust that it was named rightly."""
+        for one in self.result.identities:
+            yield one.value, f"{one.jobs:,}", day(one.first_at), day(one.last_at), _trust(one)
+
+
+class NodeCountsPage(_CountsPage[NodeCounts]):
+    """Show compute nodes."""
+
+    row = NodeCount
+    header = ("node", "jobs", "executions", "first", "last")
+    noun = "nodes"
+
+    def rows(self) -> Sequence[Answer]:
+        """Return the nodes."""
+        return self.result.nodes
+
+    def total(self) -> int:
+        """Return the number of all of them."""
+        return self.result.total
+
+    def cells(self) -> Iterable[Sequence[str]]:
+        """Return ID, counts and days."""
+        for one in self.result.nodes:
+            counts = f"{one.jobs:,}", f"{one.executions:,}"
+            yield one.value, *counts, day(one.first_at), day(one.last_at)
+
+
+class KeyCountsPage(_CountsPage[KeyCounts]):
+    """Show the keys of Meta or labels."""
+
+    row = KeyCount
+    header = ("key", "jobs", "values", "first", "last")
+    noun = "keys"
+
+    def rows(self) -> Sequence[Answer]:
+        """Return the keys."""
+        return self.result.keys
+
+    def total(self) -> int:
+        """Return the number of all of them."""
+        return self.result.total
+
+    def cells(self) -> Iterable[Sequence[str]]:
+        """Return key, counts and days."""
+        for one in self.result.keys:
+            counts = f"{one.jobs:,}", f"{one.values:,}"
+            yield one.key, *counts, day(one.first_at), day(one.last_at)
+
+    def notes(self) -> Sequence[str]:
+        """Name keys that look alike, too."""
+        alike = look_alikes([one.key for one in self.result.keys])
+        return *super().notes(), *(f"Keys that look alike: {one}" for one in alike)
+
+
+class ValueCountsPage(_CountsPage[ValueCounts]):
+    """Show the values of a key."""
+
+    row = ValueCount
+    header = ("value", "jobs", "first", "last")
+    noun = "values"
+
+    def rows(self) -> Sequence[Answer]:
+        """Return the values."""
+        return self.result.values
+
+    def total(self) -> int:
+        """Return the number of all of them."""
+        return self.result.total
+
+    def cells(self) -> Iterable[Sequence[str]]:
+        """Return value, jobs and days."""
+        for one in self.result.values:
+            yield one.value, f"{one.jobs:,}", day(one.first_at), day(one.last_at)
+
+
+def more_of(shown: int, total: int, noun: str) -> Sequence[str]:
+    """Say that there are no rows, or that a limit left some out."""
+    if not shown:
+        return (f"No {noun}.",)
+    if total > shown:
+        return (f"{shown:,} of {total:,} {noun} shown; --limit N shows more.",)
+    return ()
+
+
+def look_alikes(keys: Iterable[str]) -> list[str]:
+    """Name the keys that differ by case, invisible or similar letters only."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(skeleton(key), []).append(cut(escape(key), LONGEST_KEY))
+    alike = [", ".join(sorted(group)) for group in groups.values() if len(group) > 1]
+    left = len(alike) - ALIKE
+    return [*alike[:ALIKE], *([f"{left:,} more groups"] if left > 0 else [])]
+
+
+def _trust(one: IdentityCount) -> str:
+    names = ("proven", "server", "claimed", "inferred", "unsubmitted")
+    trusts = [(name, getattr(one, name)) for name in names if getattr(one, name)]
+    if len(trusts) == 1 and not one.mismatch:
+        return trusts[0][0]
+    words = [f"{name} {number:,}" for name, number in trusts]
+    return ", ".join([*words, *([f"MISMATCH {one.mismatch:,}"] if one.mismatch else [])])
