@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def report(result: ImportResult, store: Store, format_: str) -> int:
     """Print what an import did, and return the exit code."""
-    from meta_audit.render.import_result import ImportPage
+    from meta_audit.render.import_result import ImportResultPage
 
     code = _code(result)
-    write_report(ImportPage(result, store.name), format_, code)
+    write_report(ImportResultPage(result, store.name), format_, code)
     if report_log(result):
         return code
     if result.signal:

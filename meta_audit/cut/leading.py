@@ -35,7 +35,7 @@ _FIELD: Final = re.compile(
 )
 """A field of YAML or JSON, or an element of a list."""
 _COLON: Final = re.compile(rb":(?:\s|\Z)")
-"""What may be a field of YAML, though something is glued to its name."""
+"""Fields of YAML, though something may be glued to their names."""
 _FIRST_FIELD: Final = re.compile(
     rb"""^["']?(?:api_?version|id|name|namespace|type|count|priority|job|jobs|items|metadata|meta|
     labels|tasks|spec|constraints|state)["']?[ \t]*:""",

@@ -18,7 +18,7 @@ _SPLIT: Final[dict[ContentKind, Callable[[Blocks, int, int], Iterator[list[Item]
     "json": split_json,
     "yaml": split_yaml,
 }
-"""How to cut from an ordinal and a line on."""
+"""Functions that cut from an ordinal and a line on."""
 
 
 def cut_records(blocks: Blocks, name: str) -> Iterator[list[Item]]:

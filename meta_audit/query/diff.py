@@ -31,13 +31,13 @@ _SHOWN_BY: Final = f"""
     SELECT o.version_no, o.document_id FROM observations o {NEWEST_JOINS}
     WHERE o.job_key = ? AND o.version_no > 0 AND {live_entry("o")} ORDER BY {NEWEST_ORDER}"""  # noqa: S608
 
-Part = Literal["job", "identity", "task", "meta", "label", "spec"]
+DiffPart = Literal["job", "identity", "task", "meta", "label", "spec"]
 
 
 class Change(Answer, frozen=True):
     """Say what one version has, and what the other."""
 
-    part: Part
+    part: DiffPart
     task_no: int
     """The task that it belongs to, 0 for the job."""
     key: str
@@ -187,7 +187,7 @@ def _of_content(old: VersionContent, new: VersionContent) -> Iterator[Change]:
 
 
 def _of_texts(
-    part: Part, task_no: int, old: Mapping[str, str], new: Mapping[str, str]
+    part: DiffPart, task_no: int, old: Mapping[str, str], new: Mapping[str, str]
 ) -> Iterator[Change]:
     for key in dict.fromkeys((*old, *new)):
         if old.get(key) != new.get(key):

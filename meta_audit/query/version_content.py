@@ -38,7 +38,7 @@ ATTRIBUTIONS: Final = f"""
     JOIN attribution_rules r ON r.rule_id = a.rule_id
     JOIN identities i ON i.identity_id = a.identity_id
     WHERE v.job_key = ? AND {live_version("v")}"""  # noqa: S608
-"""Who is named in each version of a job."""
+"""Identities of each version of a job."""
 
 
 class VersionContent(NamedTuple):

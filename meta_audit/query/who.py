@@ -141,7 +141,7 @@ class Identity(Answer, frozen=True):
     together: tuple[Companion, ...]
     """The most frequent ones of each role."""
     together_counts: tuple[CompanionCount, ...]
-    """How many there are of each role."""
+    """Number of each role."""
 
 
 def who(session: Session, text: str) -> Identity | IdentityCandidates:

@@ -20,7 +20,7 @@ FORMAT: Final = "meta-audit/ingest/1"
 
 
 @dataclass(frozen=True)
-class ImportPage(Page[ImportResult]):
+class ImportResultPage(Page[ImportResult]):
     """Show the counts of an import. Its JSON is one line, for logs."""
 
     indent = 0
