@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from meta_audit.query.name_identity import IdentityCandidates
     from meta_audit.query.node_counts import NodeCounts
     from meta_audit.query.presence import AskedForMany
+    from meta_audit.query.report_result import AuditReport
     from meta_audit.query.results import (
         Candidates,
         Found,
@@ -290,6 +291,19 @@ class AuditStore:
         from meta_audit.query.documents import kept_document
 
         return self.read(lambda session: kept_document(session, what, namespace))
+
+    def report(self, *, since: str | None = None, until: str | None = None) -> AuditReport:
+        """Report on the jobs created in a period, and on the imports made in it.
+
+        Both are times such as `2024`, `2024-03` or `2024-03-01T10:00:00Z`. A period ends before
+        the first moment of `until`. Raises `UsageError` for any other text.
+        """
+        from meta_audit.period import parse_period
+        from meta_audit.query.report import Bounds, report
+
+        ends = (None if text is None else parse_period(text).start for text in (since, until))
+        asked = Bounds(*ends)
+        return self.read(lambda session: report(session, asked))
 
     def rejections(
         self,

@@ -38,6 +38,7 @@ SHARED: Final = {
     "prove": "the command, and what it does",
     "rejections": "the command, and its query",
     "reread": "the command, and what it does",
+    "report": "the command, its query and its page; what a verification says",
     "run": "one import, one verification",
     "session": "the interface, and one per engine",
     "trace": "the command, its query and its page",

@@ -80,6 +80,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "findings": ("meta_audit.cli.findings", "List what an auditor should look at."),
     "imports": ("meta_audit.cli.imports", "List imports: who, when, what they brought."),
     "has": ("meta_audit.cli.has", "Tell which jobs or documents of a file are here."),
+    "report": ("meta_audit.cli.report", "Report on a period: what came, what is missing."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
     "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
     "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
 
-RENDERERS: Final = {"text": "plain", "json": "json", "ndjson": "ndjson", "csv": "csv"}
+RENDERERS: Final = {
+    "text": "plain",
+    "json": "json",
+    "ndjson": "ndjson",
+    "csv": "csv",
+    "html": "html",
+}
 """Format: the module of this package that writes it."""
 
 
