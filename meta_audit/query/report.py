@@ -15,10 +15,10 @@ from meta_audit.query.report_result import (
     AuditReport,
     ClientActivity,
     Coverage,
-    ReportedFinding,
     IncompleteSource,
     LedgerHead,
     OpenRejections,
+    ReportedFinding,
     Totals,
     TrustCount,
 )
