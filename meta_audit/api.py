@@ -29,8 +29,9 @@ if TYPE_CHECKING:
         Rejections,
         Trace,
     )
+    from meta_audit.query.sql import CheckedStatements, Contract, Table
     from meta_audit.store.opening import Store
-    from meta_audit.store.session import Session
+    from meta_audit.store.session import Selection, Session
     from meta_audit.verify.prove import Consistency
     from meta_audit.verify.report import Report
     from meta_audit.verify.run import VerifyProgress
@@ -109,11 +110,16 @@ class AuditStore:
     @contextmanager
     def snapshot(self) -> Iterator[AuditStore]:
         """See one state of the store within this block, in one thread, whatever others write."""
-        if self._session:
-            yield self
-            return
-        with self._store.snapshot() as session:
+        with self._state() as session:
             yield AuditStore(self._store, session)
+
+    @contextmanager
+    def _state(self) -> Iterator[Session]:
+        if self._session:
+            yield self._session
+        else:
+            with self._store.snapshot() as session:
+                yield session
 
     def read(self, work: Callable[[Session], _Result]) -> _Result:
         """Do work of `meta_audit.query` on one state; again from its beginning if that is lost."""
@@ -233,6 +239,47 @@ class AuditStore:
             return b"[\n" + b",\n".join(bundles) + b"]\n" if every else bundles[0]
 
         return self.read(work)
+
+    @contextmanager
+    def select(
+        self, query: str, *parameters: object, seconds: float | None = None
+    ) -> Iterator[Selection]:
+        """Run one SQL query, and give its rows as a stream, which ends with this block.
+
+            with store.select("SELECT job_id FROM v_jobs") as found:
+                for row in found.rows: ...
+
+        Each `?` stands for a parameter. The engine lets the query only read, and works on it for
+        60 seconds at most, if no other time is given. Raises `UsageError`.
+        """
+        from meta_audit.query.sql import SECONDS, distinct
+        from meta_audit.store.session import Selection
+
+        limit = SECONDS if seconds is None else seconds
+        with (
+            self._state() as session,
+            session.select(query, *parameters, seconds=limit) as found,
+        ):
+            yield Selection(distinct(found.columns), found.rows)
+
+    def sql(self, query: str, *parameters: object, seconds: float | None = None) -> Table:
+        """Run one SQL query as `select` does, and return all of its rows."""
+        from meta_audit.query.sql import SQL_FORMAT, Table
+
+        with self.select(query, *parameters, seconds=seconds) as found:
+            return Table(SQL_FORMAT, found.columns, tuple(found.rows))
+
+    def contract(self) -> Contract:
+        """Describe the views that queries can rely on, with their columns."""
+        from meta_audit.query.sql import contract
+
+        return self.read(contract)
+
+    def check_sql(self, script: str) -> CheckedStatements:
+        """Say which statements of a script `sql` would not take; none of them is run."""
+        from meta_audit.query.sql import check_statements
+
+        return self.read(lambda session: check_statements(session, script))
 
     def verify(
         self,
