@@ -55,8 +55,11 @@ def table_stream(
     yield screen.styled(_line(names, widths), "bold") + "\n"
     for row in first:
         yield _line(row, widths) + "\n"
-    for more in rest:
-        yield _line([shown(cell, WIDEST) for cell in more], widths) + "\n"
+    for row_ in rest:
+        more = [shown(cell, WIDEST) for cell in row_]
+        if screen.width is None:
+            widths = [max(w, cells(cell)) for w, cell in zip(widths, more, strict=True)]
+        yield _line(more, widths) + "\n"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
