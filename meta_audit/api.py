@@ -11,7 +11,8 @@ What a method needs is imported when it is called. docs/python.md describes all 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -59,11 +60,13 @@ def check_proof(
     *,
     keys: Sequence[VerifierKey | str] = (),
     checkpoints: str | bytes | None = None,
+    folder: str | None = None,
 ) -> CheckedProofs:
-    """Check a file that `AuditStore.prove` made, without a store.
+    """Check a file that `AuditStore.prove` or `AuditStore.export` made, without a store.
 
-    `keys` are verifier keys that you trust, `checkpoints` signed notes that you kept. Raises
-    `LedgerError` if one of these is malformed; what is wrong with a proof is a failed step.
+    `keys` are verifier keys that you trust, `checkpoints` signed notes that you kept; `folder`
+    has the files of documents that are not in the proof. Raises `LedgerError` if a key or
+    checkpoint is malformed; what is wrong with a proof is a failed step.
     """
     from meta_audit.ledger.checkpoint import note_texts
     from meta_audit.ledger.proof_file import check_proofs
@@ -72,7 +75,12 @@ def check_proof(
     held: Collection[str] | None = None
     if checkpoints is not None:
         held = note_texts(checkpoints.encode() if isinstance(checkpoints, str) else checkpoints)
-    return check_proofs(content, _parsed(keys), held, readings)
+
+    def read_file(name: str) -> bytes | None:
+        path = Path(folder or ".", name)
+        return path.read_bytes() if path.is_file() else None
+
+    return check_proofs(content, _parsed(keys), held, readings, read_file=read_file)
 
 
 class AuditStore:
@@ -280,6 +288,42 @@ class AuditStore:
         from meta_audit.query.sql import check_statements
 
         return self.read(lambda session: check_statements(session, script))
+
+    def export(
+        self,
+        to: str | IO[bytes],
+        *terms: str,
+        format_: str | None = None,
+        columns: Sequence[str] = (),
+        replace: bool = False,
+        progress: Callable[[int], None] = lambda _jobs: None,
+    ) -> int:
+        """Write all jobs that match to a file, and return how many. None of them makes no file.
+
+        `to` is a path or an open file, `terms` are those of `find`, `format_` is a format of
+        `meta-audit export`, by default what the path says, and `columns` are Meta keys. A file
+        appears as a whole, and takes the place of another only with `replace`. Memory does not
+        grow with the jobs. Raises `UsageError`.
+        """
+        from itertools import chain
+
+        from meta_audit.export.files import check_target, write_export
+        from meta_audit.export.formats import format_of
+        from meta_audit.export.matched import MatchedJobs
+        from meta_audit.query.find import matching_jobs
+        from meta_audit.search import Search, parse_term
+
+        chosen = format_ or format_of(to if isinstance(to, str) else "-")
+        if isinstance(to, str):
+            check_target(to, replace=replace)
+        search = Search(tuple(map(parse_term, terms)))
+        with self._state() as session:
+            keys = matching_jobs(session, search)
+            first = next(keys, None)
+            if first is None:
+                return 0
+            jobs = MatchedJobs(session, chain([first], keys), columns, progress)
+            return write_export(jobs, to, chosen, replace=replace)
 
     def verify(
         self,

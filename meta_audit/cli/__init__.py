@@ -70,6 +70,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),
     "find": ("meta_audit.cli.find", "List the jobs that match."),
     "sql": ("meta_audit.cli.sql", "Ask the store in SQL; it can only be read."),
+    "export": ("meta_audit.cli.export", "Write the jobs that match to a file."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
     "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
     "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),
