@@ -11,7 +11,8 @@ What a method needs is imported when it is called. docs/python.md describes all 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
     )
     from meta_audit.query.vocabulary import KeyCounts, ValueCounts
     from meta_audit.query.who import Identity
+    from meta_audit.query.sql import CheckedStatements, Contract, Table
     from meta_audit.store.opening import Store
-    from meta_audit.store.session import Session
+    from meta_audit.store.session import Selection, Session
     from meta_audit.verify.prove import Consistency
     from meta_audit.verify.report import Report
     from meta_audit.verify.run import VerifyProgress
@@ -70,11 +72,13 @@ def check_proof(
     *,
     keys: Sequence[VerifierKey | str] = (),
     checkpoints: str | bytes | None = None,
+    folder: str | None = None,
 ) -> CheckedProofs:
-    """Check a file that `AuditStore.prove` made, without a store.
+    """Check a file that `AuditStore.prove` or `AuditStore.export` made, without a store.
 
-    `keys` are verifier keys that you trust, `checkpoints` signed notes that you kept. Raises
-    `LedgerError` if one of these is malformed; what is wrong with a proof is a failed step.
+    `keys` are verifier keys that you trust, `checkpoints` signed notes that you kept; `folder`
+    has the files of documents that are not in the proof. Raises `LedgerError` if a key or
+    checkpoint is malformed; what is wrong with a proof is a failed step.
     """
     from meta_audit.ledger.checkpoint import note_texts
     from meta_audit.ledger.proof_file import check_proofs
@@ -83,7 +87,12 @@ def check_proof(
     held: Collection[str] | None = None
     if checkpoints is not None:
         held = note_texts(checkpoints.encode() if isinstance(checkpoints, str) else checkpoints)
-    return check_proofs(content, _parsed(keys), held, readings)
+
+    def read_file(name: str) -> bytes | None:
+        path = Path(folder or ".", name)
+        return path.read_bytes() if path.is_file() else None
+
+    return check_proofs(content, _parsed(keys), held, readings, read_file=read_file)
 
 
 class AuditStore:
@@ -121,11 +130,16 @@ class AuditStore:
     @contextmanager
     def snapshot(self) -> Iterator[AuditStore]:
         """See one state of the store within this block, in one thread, whatever others write."""
-        if self._session:
-            yield self
-            return
-        with self._store.snapshot() as session:
+        with self._state() as session:
             yield AuditStore(self._store, session)
+
+    @contextmanager
+    def _state(self) -> Iterator[Session]:
+        if self._session:
+            yield self._session
+        else:
+            with self._store.snapshot() as session:
+                yield session
 
     def read(self, work: Callable[[Session], _Result]) -> _Result:
         """Do work of `meta_audit.query` on one state; again from its beginning if that is lost."""
@@ -381,6 +395,83 @@ class AuditStore:
             return b"[\n" + b",\n".join(bundles) + b"]\n" if every else bundles[0]
 
         return self.read(work)
+
+    @contextmanager
+    def select(
+        self, query: str, *parameters: object, seconds: float | None = None
+    ) -> Iterator[Selection]:
+        """Run one SQL query, and give its rows as a stream, which ends with this block.
+
+            with store.select("SELECT job_id FROM v_jobs") as found:
+                for row in found.rows: ...
+
+        Each `?` stands for a parameter. The engine lets the query only read, and works on it for
+        60 seconds at most, if no other time is given. Raises `UsageError`.
+        """
+        from meta_audit.query.sql import SECONDS, distinct
+        from meta_audit.store.session import Selection
+
+        limit = SECONDS if seconds is None else seconds
+        with (
+            self._state() as session,
+            session.select(query, *parameters, seconds=limit) as found,
+        ):
+            yield Selection(distinct(found.columns), found.rows)
+
+    def sql(self, query: str, *parameters: object, seconds: float | None = None) -> Table:
+        """Run one SQL query as `select` does, and return all of its rows."""
+        from meta_audit.query.sql import SQL_FORMAT, Table
+
+        with self.select(query, *parameters, seconds=seconds) as found:
+            return Table(SQL_FORMAT, found.columns, tuple(found.rows))
+
+    def contract(self) -> Contract:
+        """Describe the views that queries can rely on, with their columns."""
+        from meta_audit.query.sql import contract
+
+        return self.read(contract)
+
+    def check_sql(self, script: str) -> CheckedStatements:
+        """Say which statements of a script `sql` would not take; none of them is run."""
+        from meta_audit.query.sql import check_statements
+
+        return self.read(lambda session: check_statements(session, script))
+
+    def export(
+        self,
+        to: str | IO[bytes],
+        *terms: str,
+        format_: str | None = None,
+        columns: Sequence[str] = (),
+        replace: bool = False,
+        progress: Callable[[int], None] = lambda _jobs: None,
+    ) -> int:
+        """Write all jobs that match to a file, and return how many. None of them makes no file.
+
+        `to` is a path or an open file, `terms` are those of `find`, `format_` is a format of
+        `meta-audit export`, by default what the path says, and `columns` are Meta keys. A file
+        appears as a whole, and takes the place of another only with `replace`. Memory does not
+        grow with the jobs. Raises `UsageError`.
+        """
+        from itertools import chain
+
+        from meta_audit.export.files import check_target, write_export
+        from meta_audit.export.formats import format_of
+        from meta_audit.export.matched import MatchedJobs
+        from meta_audit.query.find import matching_jobs
+        from meta_audit.search import Search, parse_term
+
+        chosen = format_ or format_of(to if isinstance(to, str) else "-")
+        if isinstance(to, str):
+            check_target(to, replace=replace)
+        search = Search(tuple(map(parse_term, terms)))
+        with self._state() as session:
+            keys = matching_jobs(session, search)
+            first = next(keys, None)
+            if first is None:
+                return 0
+            jobs = MatchedJobs(session, chain([first], keys), columns, progress)
+            return write_export(jobs, to, chosen, replace=replace)
 
     def verify(
         self,

@@ -81,6 +81,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "imports": ("meta_audit.cli.imports", "List imports: who, when, what they brought."),
     "has": ("meta_audit.cli.has", "Tell which jobs or documents of a file are here."),
     "report": ("meta_audit.cli.report", "Report on a period: what came, what is missing."),
+    "sql": ("meta_audit.cli.sql", "Ask the store in SQL; it can only be read."),
+    "export": ("meta_audit.cli.export", "Write the jobs that match to a file."),
     "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
     "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
     "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),

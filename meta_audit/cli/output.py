@@ -12,6 +12,8 @@ import click
 from meta_audit.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from meta_audit.cli import Exit
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
@@ -64,6 +66,14 @@ def write_bytes(content: bytes) -> None:
     """Write bytes to stdout, nothing added."""
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def write_stream(chunks: Iterable[bytes]) -> None:
+    """Write bytes to stdout as they come."""
+    sys.stdout.flush()
+    for chunk in chunks:
+        sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
 
 

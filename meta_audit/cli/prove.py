@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import note, write, write_bytes, write_file
+from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -15,15 +17,28 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", required=False)
 @options.NAMESPACE
 @click.option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
+@click.option(
+    "--find",
+    "terms",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Prove the newest document of every job that `find` finds; may be repeated.",
+)
 @click.option("--output", metavar="FILE", help="Write the proof to this file.")
 @options.reads_store
 def command(
-    store: AuditStore, job: str, *, namespace: str | None, every: bool, output: str | None
+    store: AuditStore,
+    job: str | None,
+    *,
+    namespace: str | None,
+    every: bool,
+    terms: tuple[str, ...],
+    output: str | None,
 ) -> Exit:
-    """Prove that the ledger holds the newest document of JOB.
+    """Prove that the ledger holds the newest document of JOB, or of every job that is found.
 
     The proof is one JSON object. It holds the original document, its entry in the ledger, the
     inclusion proof, the signed checkpoint and the verifier key. `meta-audit verify-proof` checks
@@ -32,6 +47,10 @@ def command(
     """
     from meta_audit.query.results import Candidates
 
+    if (job is None) == (not terms):
+        raise UsageError("give either JOB or --find", advice="--find KEY=VALUE finds many jobs.")
+    if job is None:
+        return _prove_found(store, terms, output)
     found = store.prove(job, namespace=namespace, every=every)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
@@ -43,4 +62,18 @@ def command(
     else:
         write_file(output, found)
         note(f"Proof written to {escape(output)}")
+    return Exit.DONE
+
+
+def _prove_found(store: AuditStore, terms: tuple[str, ...], output: str | None) -> Exit:
+    to = sys.stdout.buffer if output is None else output
+    from meta_audit.render.layout import count
+
+    number = store.export(to, *terms, format_="proofs", replace=True)
+    sys.stdout.buffer.flush()
+    if not number:
+        note("No job matches.")
+        return Exit.ATTENTION
+    if output is not None:
+        note(f"{count(number, 'proof')} written to {escape(output)}")
     return Exit.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @options.TEXT_OR_JSON
 @options.verbosity
 def command(file: str, *, keys: list[VerifierKey], checkpoint: str | None, format_: str) -> Exit:
-    """Check the proof in FILE (- for standard input) that `meta-audit prove` wrote.
+    """Check the proof in FILE (- for standard input) that `meta-audit prove` or `export` wrote.
 
     Give the verifier key of the store (--key), or a checkpoint of it that you kept
     (--checkpoint): from the proof alone you cannot tell who made it. Each step of the check
@@ -38,7 +39,8 @@ def command(file: str, *, keys: list[VerifierKey], checkpoint: str | None, forma
 
     kept = _read(checkpoint) if checkpoint else None
     try:
-        checked = check_proof(_read(file), keys=keys, checkpoints=kept)
+        folder = str(Path(file).parent)
+        checked = check_proof(_read(file), keys=keys, checkpoints=kept, folder=folder)
     except LedgerError as error:
         raise UsageError(f"cannot read the checkpoints in {checkpoint}: {error}") from error
     return write_report(

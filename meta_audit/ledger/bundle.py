@@ -7,7 +7,7 @@ nor a network. `docs/ledger.md` specifies the bundle.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -24,6 +24,7 @@ from meta_audit.ledger.step import Status, Step
 from meta_audit.model import JobRecord
 
 FORMAT: Final = "meta-audit/proof/1"
+PROOFS_FORMAT: Final = "meta-audit/proofs/1"
 
 ProofVerdict = Literal["verified", "consistent", "failed"]
 Outcome = tuple[Status, str]
@@ -49,6 +50,40 @@ class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
     """The key that signed it. A claim, like all of the bundle: compare it with a trusted one."""
     summary: dict[str, Any]
     """The entry in readable form, for people; `verify_bundle` checks it against the entry."""
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One document of many that are proven under one checkpoint; fields are those of `Bundle`."""
+
+    entry: str
+    index: int
+    inclusion_proof: tuple[str, ...]
+    summary: dict[str, Any]
+    document: str = ""
+    file: str = ""
+    """File beside the bundle that holds the document, if `document` does not."""
+
+
+class Bundles(Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON object that proves many documents."""
+
+    format: str
+    checkpoint: str
+    verifier_key: str
+    proofs: tuple[Part, ...]
+
+    def bundle(self, part: Part, document: str) -> Bundle:
+        """Return what proves one of the documents."""
+        return Bundle(
+            FORMAT,
+            document,
+            part.entry,
+            part.index,
+            part.inclusion_proof,
+            self.checkpoint,
+            self.verifier_key,
+            part.summary,
+        )
 
 
 class ProofResult(Struct, frozen=True):
@@ -109,6 +144,33 @@ def make_bundle(
     return data
 
 
+def make_bundles(checkpoint: str, key: VerifierKey, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the text of `Bundles`, part by part."""
+    head = {"format": PROOFS_FORMAT, "checkpoint": checkpoint, "verifier_key": str(key)}
+    yield msgjson.encode(head)[:-1] + b',"proofs":['
+    separator = b"\n"
+    for part in parts:
+        yield separator + part
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def make_part(
+    entry: bytes, index: int, proof: Sequence[bytes], *, document: bytes = b"", file: str = ""
+) -> bytes:
+    """Write a `Part`, with the document or with the name of its file."""
+    return msgjson.encode(
+        Part(
+            encode_base64(entry),
+            index,
+            tuple(map(encode_base64, proof)),
+            summarize(decode_entry(entry)),
+            encode_base64(document),
+            file,
+        )
+    )
+
+
 class _Check:
     """The steps in their order; each keeps what later ones need."""
 
@@ -126,7 +188,7 @@ class _Check:
 
     def format(self) -> Outcome:
         try:
-            value = json.loads(self.data.decode(), object_pairs_hook=_object)
+            value = json.loads(self.data.decode(), object_pairs_hook=unique_object)
             if isinstance(value, dict) and value.get("format") != FORMAT:
                 raise LedgerError(f"not a bundle of format {FORMAT}: {value.get('format')!r}")
             self.bundle = convert(value, Bundle)
@@ -197,7 +259,8 @@ class _Check:
         )
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object. Raises `ValueError` if it has a key twice."""
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("the same key twice in one object")

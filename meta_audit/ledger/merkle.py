@@ -31,7 +31,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def _parents(nodes: Sequence[bytes]) -> list[bytes]:
+def parents(nodes: Sequence[bytes]) -> list[bytes]:
     """Hash an even number of nodes of one level in pairs. The inner loop of everything here."""
     each = iter(nodes)
     return [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=True)]
@@ -89,7 +89,7 @@ class Tree:
             if peak is not None:
                 nodes.insert(0, peak)
             self._peaks[level] = nodes.pop() if len(nodes) % 2 else None
-            nodes = _parents(nodes)
+            nodes = parents(nodes)
             level += 1
 
     def root(self) -> bytes:
@@ -117,7 +117,7 @@ def nodes_of(leaves: Sequence[bytes]) -> Nodes:
                 f"leaves {index << level} to {((index + 1) << level) - 1} are not all there"
             )
         while len(nodes) > 1:
-            nodes = _parents(nodes)
+            nodes = parents(nodes)
         return nodes[0]
 
     return node

@@ -1,12 +1,13 @@
 """A file of proofs, checked for someone who has no store.
 
-`meta-audit prove` writes one bundle, or a JSON list of them.
+`meta-audit prove` writes one bundle, a JSON list of them, or one object with many documents.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,11 +16,31 @@ from msgspec import json as msgjson
 
 from meta_audit.answer import Answer
 from meta_audit.errors import LedgerError
-from meta_audit.ledger.bundle import ProofResult, Readings, verify_bundle
-from meta_audit.ledger.note import Note, VerifierKey
+from meta_audit.ledger.bundle import (
+    PROOFS_FORMAT,
+    Bundles,
+    Part,
+    ProofResult,
+    Readings,
+    unique_object,
+    verify_bundle,
+)
+from meta_audit.ledger.note import Note, VerifierKey, encode_base64
 from meta_audit.ledger.step import Step
 
 FORMAT: Final = "meta-audit/verify-proof/1"
+
+
+_FILE: Final = re.compile(r"documents/[0-9a-f]{64}")
+"""Names of files that a proof may ask for."""
+ReadFile = Callable[[str], bytes | None]
+"""Gives the content of a file, None if there is none."""
+
+
+class _Head(Struct):
+    """Tell what an object is."""
+
+    format: str = ""
 
 
 class CheckedProof(Struct, frozen=True):
@@ -69,14 +90,17 @@ def check_proofs(
     keys: Sequence[VerifierKey],
     held: Collection[str] | None = None,
     readings: Readings | None = None,
+    *,
+    read_file: ReadFile = lambda _name: None,
 ) -> CheckedProofs:
     """Check every proof in a file.
 
     `keys` are those that the caller trusts; `held` the texts of checkpoints that the caller
-    kept (`checkpoint.note_texts`). Whatever is wrong with a proof is a failed step.
+    kept (`checkpoint.note_texts`); `read_file` gives documents in files beside the proof.
+    Whatever is wrong with a proof is a failed step.
     """
     return CheckedProofs(
-        tuple(_check(bundle, keys, held, readings) for bundle in _bundles(content))
+        tuple(_check(bundle, keys, held, readings) for bundle in _bundles(content, read_file))
     )
 
 
@@ -93,14 +117,37 @@ def _check(
     return CheckedProof(result.verdict, result.steps, known, result)
 
 
-def _bundles(content: bytes) -> list[bytes]:
-    """Return each bundle of a JSON list; what is no list is one bundle."""
-    if not content.lstrip().startswith(b"["):
-        return [content]
+def _bundles(content: bytes, read_file: ReadFile) -> Iterator[bytes]:
+    """Yield each bundle of a list or of `Bundles`; what is neither is one bundle."""
+    begin = content.lstrip()[:1]
     try:
-        return [bytes(raw) for raw in msgspec.json.decode(content, type=list[msgspec.Raw])]
-    except msgspec.DecodeError:
-        return [content]
+        if begin == b"[":
+            yield from map(bytes, msgspec.json.decode(content, type=list[msgspec.Raw]))
+            return
+        if begin == b"{" and msgspec.json.decode(content, type=_Head).format == PROOFS_FORMAT:
+            yield from _parts(content, read_file)
+            return
+    except (ValueError, RecursionError):
+        pass
+    yield content
+
+
+def _parts(content: bytes, read_file: ReadFile) -> list[bytes]:
+    """Return a bundle for each document. Raises `ValueError` if the object is malformed."""
+    value = json.loads(content.decode(), object_pairs_hook=unique_object)
+    bundles = msgspec.convert(value, Bundles)
+    return [
+        msgspec.json.encode(bundles.bundle(part, _document(part, read_file)))
+        for part in bundles.proofs
+    ]
+
+
+def _document(part: Part, read_file: ReadFile) -> str:
+    """Return a document in base64; empty, which no entry fits, where there is no such file."""
+    if not part.file:
+        return part.document
+    content = read_file(part.file) if _FILE.fullmatch(part.file) else None
+    return encode_base64(content or b"")
 
 
 def _is_held(bundle: bytes, held: Collection[str]) -> bool:

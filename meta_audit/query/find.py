@@ -17,7 +17,7 @@ from meta_audit.query.unknown import check_search
 from meta_audit.schema.text_digest import digest, pair_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from meta_audit.search import Pair, Search
     from meta_audit.store.session import Session
@@ -91,10 +91,24 @@ def find(session: Session, search: Search, limit: int) -> Found:
     gives the beginning of the same list. Raises `NotFoundError` if the search names a key, an ID
     or a namespace that is unknown.
     """
+    keys = _newest_keys(session, search, limit + 1)
+    if not keys:
+        check_search(session, search)
+    return exact(Found(FIND_FORMAT, summaries(session, keys[:limit]), more=len(keys) > limit))
+
+
+def matching_jobs(session: Session, search: Search) -> Iterator[int]:
+    """Yield the keys of all jobs that match, the newest first. Raises `NotFoundError` as `find`."""
+    keys = _newest_keys(session, search, ALL)
+    if not keys:
+        check_search(session, search)
+    yield from keys
+
+
+def _newest_keys(session: Session, search: Search, wanted: int) -> list[int]:
     criteria = _criteria(session, search)
     if criteria is None:
-        check_search(session, search)
-        return Found(FIND_FORMAT, (), more=False)
+        return []
     led_by = _rarest(session, criteria)
     checks = [c for c in criteria if c is not led_by]
     no_namespace = _number(session, _TERM, digest(""))
@@ -102,12 +116,9 @@ def find(session: Session, search: Search, limit: int) -> Found:
         checks.append(_Criterion(_OWN_JOB, (no_namespace,)))
     newest: dict[int, Place] = {}
     for lead in led_by.leads:
-        for place in _newest(_driver(session, lead, checks), limit + 1):
+        for place in _newest(_driver(session, lead, checks), wanted):
             newest[place[1]] = max(place, newest.get(place[1], place))
-    if not newest:
-        check_search(session, search)
-    keys = [key for _, key in sorted(newest.values(), reverse=True)]
-    return exact(Found(FIND_FORMAT, summaries(session, keys[:limit]), more=len(keys) > limit))
+    return [key for _, key in sorted(newest.values(), reverse=True)]
 
 
 def _criteria(session: Session, search: Search) -> list[_Criterion] | None:

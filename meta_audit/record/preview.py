@@ -13,11 +13,12 @@ from meta_audit.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
     from meta_audit.record.versions import Job, Matcher
-    from meta_audit.store.session import Row, Values
+    from meta_audit.store.session import Row, Selection, Values
 
 
 class Unwritten(Session):
@@ -44,6 +45,12 @@ class Unwritten(Session):
     ) -> Iterator[Row]:
         """Yield the rows of one statement, a few at a time."""
         return self._session.stream(sql, *parameters, rows_per_fetch=rows_per_fetch)
+
+    def select(
+        self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
+    ) -> AbstractContextManager[Selection]:
+        """Run one statement that a person wrote."""
+        return self._session.select(sql, *parameters, seconds=seconds, plan_only=plan_only)
 
     def accept_bad_text(self) -> None:
         """Read texts that are not UTF-8, too."""

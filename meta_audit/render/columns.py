@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.render.layout import cells, cut, padded, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from meta_audit.render.layout import Screen
 
 GAP: Final = 2
+SAMPLE: Final = 1_000
+"""Rows of a stream that say how wide its columns are."""
 WIDEST: Final = 100
 """Columns of a cell, also where there is no terminal."""
 NARROWEST: Final = 8
@@ -37,6 +40,26 @@ def table(
     lines = [screen.styled(_line(header, widths), "bold")]
     lines += [_line(row, widths) for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def table_stream(
+    header: Sequence[str], rows: Iterable[Sequence[str]], screen: Screen
+) -> Iterator[str]:
+    """Lay out rows as they come. Columns are as wide as the first rows need."""
+    rest = iter(rows)
+    first = [[shown(cell, WIDEST) for cell in row] for row in islice(rest, SAMPLE)]
+    names = [shown(name, WIDEST) for name in header]
+    widths = [max(map(cells, column)) for column in zip(names, *first, strict=True)]
+    if screen.width is not None:
+        widths = _fit(widths, screen.width, ())
+    yield screen.styled(_line(names, widths), "bold") + "\n"
+    for row in first:
+        yield _line(row, widths) + "\n"
+    for row_ in rest:
+        more = [shown(cell, WIDEST) for cell in row_]
+        if screen.width is None:
+            widths = [max(w, cells(cell)) for w, cell in zip(widths, more, strict=True)]
+        yield _line(more, widths) + "\n"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

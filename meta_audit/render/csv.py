@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Listing
 
+ROWS_AT_ONCE: Final = 200
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings that make a spreadsheet compute a cell (OWASP, "CSV Injection")."""
 
@@ -38,14 +40,14 @@ def neutralise(cell: str) -> str:
 
 
 def to_csv(header: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> Iterable[str]:
-    """Yield the header and each row as text, ended by CR LF; None is an empty cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    for row in (header, *rows):
-        writer.writerow([neutralise(c) if isinstance(c, str) else c for c in row])
+    """Yield header and rows as text, some at a time; a row ends with CR LF, None is empty."""
+    rest = chain((header,), rows)
+    while some := list(islice(rest, ROWS_AT_ONCE)):
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\r\n").writerows(
+            [neutralise(c) if isinstance(c, str) else c for c in row] for row in some
+        )
         yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
 
 
 def _names(row: type[Struct]) -> Iterator[str]:

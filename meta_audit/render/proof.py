@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.ledger.entry import AcceptedEntry
@@ -13,6 +14,8 @@ from meta_audit.render.page import Page
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SHOWN: Final = 20
+"""Most proofs that are shown one by one."""
 LIMIT_OF_PROOF: Final = (
     "It shows that this record is in the ledger, unchanged. It does not show that the record is"
     " true."
@@ -20,13 +23,24 @@ LIMIT_OF_PROOF: Final = (
 
 
 class ProofsPage(Page[CheckedProofs]):
-    """Show each proof: the job, what the proof shows, and every step of the check."""
+    """Show each proof: the job, what the proof shows, and every step of the check.
+
+    Of many, only those that do not hold, or else the first.
+    """
 
     def text(self, screen: Screen) -> str:  # noqa: ARG002 - nothing is cut to fit
-        """Return a page for each proof."""
-        if not self.result.proofs:
+        """Return a page for each proof; at the end how many of many hold."""
+        proofs = self.result.proofs
+        if not proofs:
             return "NOT VALID: the list holds no proof.\n"
-        return "\n".join("".join(f"{line}\n" for line in _page(p)) for p in self.result.proofs)
+        is_long = len(proofs) > SHOWN
+        wrong = [proof for proof in proofs if not proof.is_trusted]
+        shown = (wrong or proofs[:1])[:SHOWN] if is_long else proofs
+        pages = ["".join(f"{line}\n" for line in _page(proof)) for proof in shown]
+        if is_long:
+            verdicts = Counter(map(_verdict, proofs))
+            pages.append("".join(f"{count(n, 'proof')}: {said}\n" for said, n in verdicts.items()))
+        return "\n".join(pages)
 
     def value(self) -> object:
         """Return the verdict and the steps of each proof."""

@@ -1,4 +1,4 @@
-"""Make changes to directories durable."""
+"""Make changes to files and directories durable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -16,3 +17,26 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, chunks: Iterable[bytes], *, replace: bool) -> int:
+    """Write a file that appears completely or not at all. Return its bytes.
+
+    An existing file stays as it is until then. Raises `OSError`, and `FileExistsError` if there
+    is a file and `replace` is false.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with draft.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            size = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+        if not replace and os.path.lexists(path):
+            raise FileExistsError(str(path))
+        draft.replace(path)
+        sync_directory(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+    return size

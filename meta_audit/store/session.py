@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from meta_audit.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from meta_audit.store.retry import Retry
 
@@ -22,6 +23,11 @@ Row = tuple[Any, ...]
 Values = Sequence[Sequence[Any]]
 """Rows, column by column, as they are made and packed."""
 ROWS_PER_FETCH: Final = 10_000
+ROWS_PER_SELECT: Final = 1_000
+"""Fewer, because a person's statement may ask for anything."""
+SELECT_ADVICE: Final = (
+    "Give one SELECT. `meta-audit sql` without a query lists the views and their columns."
+)
 
 
 def row(*values: object) -> Values:
@@ -48,6 +54,13 @@ def connect(engine: sa.Engine) -> sa.PoolProxiedConnection:
             "every connection to the store is in use",
             advice="Let fewer threads ask at once, or open the store once more.",
         ) from error
+
+
+class Selection(NamedTuple):
+    """Hold what a person's statement gives: the names of its columns, and its rows as a stream."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
 
 
 class Session(ABC):
@@ -97,6 +110,16 @@ class Session(ABC):
         self, sql: str, /, *parameters: object, rows_per_fetch: int = ROWS_PER_FETCH
     ) -> Iterator[Row]:
         """Yield the rows of one statement, a few at a time. Other statements may come between."""
+
+    @abstractmethod
+    def select(
+        self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
+    ) -> AbstractContextManager[Selection]:
+        """Run one statement that a person wrote, within a snapshot; the engine lets it only read.
+
+        With `plan_only` it is not run. Raises `UsageError` if the engine does not take the
+        statement, or works on it for more than `seconds`.
+        """
 
     @abstractmethod
     def accept_bad_text(self) -> None:

@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 def _jobs(work: Work, low: int, high: int) -> None:
-    JobRange(work, low, high).check()
+    JobRange.between(work, low, high).check()
     with guarded(work.session, work.damages, Check.DERIVED, "current_jobs"):
         check_current(work, low, high)
 

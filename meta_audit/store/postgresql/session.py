@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +24,7 @@ from psycopg.pq import Format, TransactionStatus
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
 from meta_audit.schema.tables import DERIVED_TABLES, metadata
 from meta_audit.store.postgresql.failures import failure
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
+from meta_audit.store.session import ROWS_PER_FETCH, Row, Selection, Session, Values, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +71,8 @@ class PostgresqlSession(Session):
         """Loader of texts, if not the usual one."""
         self._is_new = False
         """True if the connection is new, and the committed rows have not been looked for yet."""
+        self._is_used_up = False
+        """True if the connection may hold locks that outlive a transaction."""
 
     def close(self) -> None:
         """Give the connection back, and undo uncommitted work."""
@@ -117,6 +119,20 @@ class PostgresqlSession(Session):
         except _READING_ERRORS as error:
             raise self._failed(error) from error
 
+    @contextmanager
+    def select(
+        self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
+    ) -> Iterator[Selection]:
+        """Run one statement that a person wrote, in a transaction that is read-only.
+
+        The connection is closed with the snapshot, since the statement may have locked something.
+        """
+        from meta_audit.store.postgresql.select import selection  # noqa: PLC0415 - seldom needed
+
+        self._is_used_up |= not plan_only  # a cursor plans at once, and runs when it is read
+        with selection(self._connected(), self.name, sql, parameters, seconds=seconds) as found:
+            yield found
+
     def accept_bad_text(self) -> None:
         """Read texts that are not UTF-8 from now on. Call this outside a transaction."""
         decode = self.decode
@@ -157,8 +173,9 @@ class PostgresqlSession(Session):
             with suppress(psycopg.Error):
                 self._connected().execute("ROLLBACK")
         self._inside = False
-        if self._status() != TransactionStatus.IDLE:
+        if self._is_used_up or self._status() != TransactionStatus.IDLE:
             self._disconnect()
+            self._is_used_up = False
 
     # Writing
 

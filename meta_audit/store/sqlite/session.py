@@ -6,6 +6,7 @@ One statement inserts some hundred rows. This takes half the time of `executeman
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import deque
 from contextlib import suppress
@@ -14,11 +15,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Session, Values, connect
+from meta_audit.store.session import ROWS_PER_FETCH, Row, Selection, Session, Values, connect
 from meta_audit.store.sqlite.failures import failure, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     import sqlalchemy as sa
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 VALUES_PER_STATEMENT: Final = 600
 KEYS_PER_QUERY: Final = 500
+_EXPLAIN: Final = re.compile(r"\s*EXPLAIN\b", re.IGNORECASE)
 
 
 class SqliteSession(Session):
@@ -85,6 +88,15 @@ class SqliteSession(Session):
             raise failure(self.name, error) from error
         finally:
             cursor.close()
+
+    def select(
+        self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
+    ) -> AbstractContextManager[Selection]:
+        """Run one statement that a person wrote; an authorizer lets it only read."""
+        from meta_audit.store.sqlite.select import selection  # noqa: PLC0415 - not often needed
+
+        explained = f"EXPLAIN {sql}" if plan_only and not _EXPLAIN.match(sql) else sql
+        return selection(self._driver, self.name, explained, parameters, seconds=seconds)
 
     def accept_bad_text(self) -> None:
         """Read texts that are not UTF-8 from now on, with a lone surrogate for each bad byte."""

@@ -15,7 +15,8 @@ from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Self
 
     from meta_audit.verify.work import Work
 
@@ -24,20 +25,21 @@ NS_PER_HOUR: Final = 3_600_000_000_000
 HOUR_OFFSET: Final = 1 << 32
 """Added to hours, so that none is negative: Python's hashes of -1 and -2 are equal."""
 
-_RANGE: Final = "job_key >= ? AND job_key < ?"
-_JOBS: Final = f"SELECT job_key, job_id, namespace_id FROM jobs WHERE {_RANGE}"  # noqa: S608
+_WHICH: Final = "WHICH JOBS"
+"""Stands for the condition that chooses the jobs of a range."""
+_JOBS: Final = f"SELECT job_key, job_id, namespace_id FROM jobs WHERE {_WHICH}"  # noqa: S608
 _VERSIONS: Final = f"""
     SELECT job_key, version_no, spec_sha256, origin_id, layout_id, name_id, type_id, priority,
         "count", version, created_at, attribution_set
-    FROM job_versions WHERE {_RANGE} ORDER BY job_key, version_no"""  # noqa: S608
+    FROM job_versions WHERE {_WHICH} ORDER BY job_key, version_no"""  # noqa: S608
 _TASKS: Final = f"""
     SELECT job_key, version_no, task_no, name_id, engine_id, publisher_id
-    FROM tasks WHERE {_RANGE} ORDER BY job_key, version_no, task_no"""  # noqa: S608
+    FROM tasks WHERE {_WHICH} ORDER BY job_key, version_no, task_no"""  # noqa: S608
 _META: Final = f"""
-    SELECT job_key, version_no, task_no, {{}} FROM meta_entries WHERE {_RANGE}
+    SELECT job_key, version_no, task_no, {{}} FROM meta_entries WHERE {_WHICH}
     GROUP BY job_key, version_no, task_no"""  # noqa: S608
 _LABELS: Final = f"""
-    SELECT job_key, version_no, {{}} FROM label_entries WHERE {_RANGE}
+    SELECT job_key, version_no, {{}} FROM label_entries WHERE {_WHICH}
     GROUP BY job_key, version_no"""  # noqa: S608
 _OBSERVATIONS: Final = f"""
     SELECT o.job_key, o.document_id, o.version_no, o.state_id, o.message_id, o.revision,
@@ -45,18 +47,18 @@ _OBSERVATIONS: Final = f"""
     FROM observations o
     LEFT JOIN documents d ON d.document_id = o.document_id
     LEFT JOIN ledger_entries e ON e.entry_index = o.document_id
-    WHERE o.{_RANGE.replace("AND job_key", "AND o.job_key")}
+    WHERE {_WHICH}
     ORDER BY o.job_key, o.document_id"""  # noqa: S608
 _EXECUTIONS: Final = f"""
     SELECT job_key, document_id, position, execution_id, node_id, state, desired_state, message,
         created_at, modified_at
-    FROM executions WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+    FROM executions WHERE {_WHICH} ORDER BY job_key, document_id, position"""  # noqa: S608
 _EVENTS: Final = f"""
     SELECT job_key, document_id, position, time, kind, execution_id, node_id, state, message
-    FROM job_events WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+    FROM job_events WHERE {_WHICH} ORDER BY job_key, document_id, position"""  # noqa: S608
 _FINDINGS: Final = f"""
     SELECT job_key, document_id, position, code, severity, detail
-    FROM findings WHERE {_RANGE} ORDER BY job_key, document_id, position"""  # noqa: S608
+    FROM findings WHERE {_WHICH} ORDER BY job_key, document_id, position"""  # noqa: S608
 
 _encode = msgpack.Encoder().encode
 
@@ -78,46 +80,56 @@ _ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activ
 
 
 class JobRange:
-    """Read the rows of jobs from `low` to below `high`."""
+    """Read the rows of some jobs; `query` gives those of a statement with `WHICH JOBS` in it."""
 
-    def __init__(self, work: Work, low: int, high: int) -> None:
+    def __init__(self, work: Work, query: Callable[[str], Iterable[tuple[Any, ...]]]) -> None:
         self._work = work
         self._values = values = work.values
-        query = work.session.query
-        self._jobs = {key: (i, n) for key, i, n in query(_JOBS, low, high)}
+        self._jobs = {key: (i, n) for key, i, n in query(_JOBS)}
         self._versions: dict[Key, tuple[Any, ...]] = {}
         self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
         self._searchable: dict[Key, set[str]] = {}
         """Pairs that the reverse index has of a job and an hour."""
         self._built: dict[Key, _Version] = {}
-        self._observations = query(_OBSERVATIONS, low, high)
+        self._observations = list(query(_OBSERVATIONS))
         terms = {namespace for _, namespace in self._jobs.values()}
         terms.update([row[3] for row in self._observations])
         terms.update([row[4] for row in self._observations])
-        for key, no, *version in query(_VERSIONS, low, high):
+        for key, no, *version in query(_VERSIONS):
             self._versions[key, no] = tuple(version)
             terms.update(version[1:5])
-        for key, no, *task in query(_TASKS, low, high):
+        for key, no, *task in query(_TASKS):
             self._tasks[key, no].append(task)
             terms.update(task[1:])
         joined = work.session.joined("pair_id")
         self._meta = {
             (key, no, task_no): pairs.split(",")
-            for key, no, task_no, pairs in query(_META.format(joined), low, high)
+            for key, no, task_no, pairs in query(_META.format(joined))
         }
         self._labels = {
-            (key, no): pairs.split(",")
-            for key, no, pairs in query(_LABELS.format(joined), low, high)
+            (key, no): pairs.split(",") for key, no, pairs in query(_LABELS.format(joined))
         }
         values.need_pairs(set().union(*self._meta.values(), *self._labels.values()))
-        executions, events = query(_EXECUTIONS, low, high), query(_EVENTS, low, high)
+        executions, events = list(query(_EXECUTIONS)), list(query(_EVENTS))
         values.need_terms(terms)
         values.need_uris([row[7] for row in self._observations])
         values.need_sets([version[9] for version in self._versions.values()])
         values.need_identities([row[4] for row in executions] + [row[6] for row in events])
         self._executions = _by_document(executions)
         self._events = _by_document(events)
-        self._findings = _by_document(query(_FINDINGS, low, high))
+        self._findings = _by_document(query(_FINDINGS))
+
+    @classmethod
+    def between(cls, work: Work, low: int, high: int) -> Self:
+        """Read the jobs from `low` to below `high`."""
+        which = "{0}job_key >= ? AND {0}job_key < ?"
+        return cls(work, lambda sql: work.session.query(_chosen(sql, which), low, high))
+
+    @classmethod
+    def among(cls, work: Work, job_keys: Sequence[int]) -> Self:
+        """Read the jobs with these keys."""
+        which = "{0}job_key AMONG KEYS"
+        return cls(work, lambda sql: work.session.among(_chosen(sql, which), job_keys))
 
     def entries(self) -> dict[int, bytes]:
         """Return the entries of these jobs by index, written from the rows, without wrong ones."""
@@ -306,6 +318,11 @@ class JobRange:
         for (key, hour), pairs in self._searchable.items():
             sums.count += len(pairs)
             sums.total += hash((secret, hour, key)) * sum(map(weights.__getitem__, pairs))
+
+
+def _chosen(sql: str, which: str) -> str:
+    """Return a statement for the jobs that `which` chooses; `{0}` is the prefix of the column."""
+    return sql.replace(_WHICH, which.format("o." if "observations o" in sql else ""))
 
 
 def _by_document(rows: Iterable[tuple[Any, ...]]) -> defaultdict[Key, list[Any]]:

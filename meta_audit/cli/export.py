@@ -1,0 +1,80 @@
+"""`meta-audit export`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from meta_audit.cli import Exit, options
+from meta_audit.cli.output import note
+from meta_audit.cli.progress import progress
+from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from meta_audit.api import AuditStore
+
+FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlineage")
+
+
+@click.command()
+@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--to", required=True, metavar="FILE", help="The file to make; - for standard output."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="The format.  [default: as the name of FILE says; ndjson for -]",
+)
+@click.option(
+    "--columns",
+    metavar="KEY,...",
+    help="Add the values of these Meta keys (ndjson, csv and parquet).",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@options.reads_store
+def command(
+    store: AuditStore,
+    terms: tuple[str, ...],
+    *,
+    to: str,
+    format_: str | None,
+    columns: str | None,
+    force: bool,
+) -> Exit:
+    r"""Write all jobs that match, as `find` finds them, to FILE. It appears as a whole.
+
+    \b
+    ndjson, csv   a row of v_jobs for each job (docs/sql.md)
+    parquet       the same, with times as nanoseconds in UTC
+    documents     a tar file: the newest document of each job as it came,
+                  SHA256SUMS, jobs.ndjson, and proofs.json for verify-proof
+    proofs        one file that proves these documents to a stranger
+    prov          W3C PROV-JSON: jobs, documents, and who sent them
+    openlineage   OpenLineage events: a start and the newest state of each job
+
+    FILE says the format by its ending: .ndjson, .csv, .parquet, .tar (documents). With .zst or
+    .gz behind that it is compressed. The exit code is 1 if no job matches; then no file is made.
+    """
+    keys = tuple(filter(None, columns.split(","))) if columns else ()
+    from meta_audit.render.layout import count
+
+    with progress("exporting") as line:
+        number = store.export(
+            sys.stdout.buffer if to == "-" else to,
+            *terms,
+            format_=format_,
+            columns=keys,
+            replace=force,
+            progress=lambda jobs: line.show(f"{jobs:,} jobs"),
+        )
+    sys.stdout.buffer.flush()
+    if not number:
+        note("No job matches.")
+        return Exit.ATTENTION
+    if to != "-":
+        note(f"{count(number, 'job')} written to {escape(to)}")
+    return Exit.DONE

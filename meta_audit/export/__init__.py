@@ -1,0 +1,1 @@
+"""Write all jobs that match to one file, as a stream: a module for each format."""

@@ -1,0 +1,111 @@
+"""Read the jobs of an export, some at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from meta_audit.nul import MARK, escape_nul, unescape_nul
+from meta_audit.schema.text_digest import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meta_audit.store.session import Session
+
+JOBS_AT_ONCE: Final = 1_000
+_OWN: Final = ("job_key",)
+"""Columns of `v_jobs` that mean nothing outside of this store."""
+_NO_ROWS: Final = "SELECT * FROM v_jobs LIMIT 0"
+_KEY: Final = "SELECT key_id FROM meta_keys WHERE digest = ?"
+_META: Final = """
+    SELECT e.job_key, e.task_no, p.key_id, p.value
+    FROM current_jobs c
+    JOIN meta_entries e ON e.job_key = c.job_key AND e.version_no = c.version_no
+    JOIN meta_pairs p ON p.pair_id = e.pair_id
+    WHERE c.job_key AMONG KEYS"""
+_DIGESTS: Final = "SELECT document_id, sha256 FROM documents WHERE document_id AMONG KEYS"
+
+
+class MatchedJobs:
+    """Hold the jobs that an export writes, in their order."""
+
+    def __init__(
+        self,
+        session: Session,
+        keys: Iterator[int],
+        meta: Sequence[str] = (),
+        told: Callable[[int], None] = lambda _jobs: None,
+    ) -> None:
+        self.session = session
+        self._keys = keys
+        self._meta = meta
+        self._told = told
+        self.count = 0
+        """Jobs that were read so far."""
+        with session.select(_NO_ROWS, seconds=60) as found:
+            self._names = tuple(name for name in found.columns if name not in _OWN)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of `v_jobs`, and one for each Meta key."""
+        return (*self._names, *(f"meta.{key}" for key in self._meta))
+
+    def batches(self) -> Iterator[list[int]]:
+        """Yield the keys of jobs, some at a time. Call `told` with the number so far."""
+        while some := list(islice(self._keys, JOBS_AT_ONCE)):
+            yield some
+            self.count += len(some)
+            self._told(self.count)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield a row of `columns` for each job."""
+        for keys in self.batches():
+            found = self._rows(keys)
+            values = self._values(keys) if self._meta else {}
+            for key in keys:
+                if key in found:
+                    more = [values.get((key, name)) for name in self._meta]
+                    yield (*found[key], *more)
+
+    def facts(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield jobs with their columns by name and the hash of their newest document."""
+        for keys in self.batches():
+            rows = [dict(zip(self._names, row, strict=True)) for row in self._rows(keys).values()]
+            indexes = [row["entry_index"] for row in rows]
+            digests: dict[int, bytes] = dict(self.session.among(_DIGESTS, indexes))
+            yield [{**row, "document": bytes(digests[row["entry_index"]]).hex()} for row in rows]
+
+    def _rows(self, keys: Sequence[int]) -> dict[int, list[Any]]:
+        names = ", ".join(f'"{name}"' for name in self._names)
+        sql = f"SELECT job_key, {names} FROM v_jobs WHERE job_key AMONG KEYS"  # noqa: S608
+        found = {
+            key: [_plain(value) for value in row] for key, *row in self.session.among(sql, keys)
+        }
+        return {key: found[key] for key in keys if key in found}
+
+    def _values(self, keys: Sequence[int]) -> dict[tuple[int, str], str]:
+        """Return the value of each job and key: that of the job, else of its first task."""
+        names = {}
+        for name in self._meta:
+            for (number,) in self.session.query(_KEY, digest(escape_nul(name))):
+                names[number] = name
+        if not names:
+            return {}
+        wanted = ", ".join(map(str, names))
+        sql = f"{_META} AND p.key_id IN ({wanted})"
+        entries = sorted(self.session.among(sql, keys), key=lambda entry: entry[:3])
+        found: dict[tuple[int, str], str] = {}
+        for job_key, _, key_id, value in entries:
+            found.setdefault((job_key, names[key_id]), unescape_nul(value))
+        return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the store as it is in JSON: text exact, times as RFC 3339."""
+    if isinstance(value, str):
+        return unescape_nul(value) if MARK in value else value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value
