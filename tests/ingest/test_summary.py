@@ -81,7 +81,7 @@ def test_text(audit: Audit, tmp_path: Path) -> None:
         "  1 job and 3 Meta pairs added",
         "  rejected meta.not_string: 1",
         "  See `meta-audit rejections list`.",
-        f"  Store: {audit.db}",
+        f"  Store: {audit.shown}",
     ]
 
 
