@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -126,3 +128,40 @@ def test_the_permissions_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert len(list(db.parent.glob("audit.db*"))) > 1
         assert modes() == {0o640}
     assert cli.run(["db", "create", "--mode", "0640", "--db", "postgresql://h/d"]) == 2
+
+
+def test_what_a_killed_making_left_is_removed(tmp_path: Path) -> None:
+    """Not what another process makes now, nor what belongs to another store."""
+    names = [".audit.db.dead.new", ".audit.db.dead.new-wal", ".audit.db.live.new"]
+    names += [".audit.db.young.new", ".other.db.dead.new", "audit.db.new"]
+    for name in names:
+        (tmp_path / name).touch()
+        if "young" not in name:
+            os.utime(tmp_path / name, (1, 1))
+    with (tmp_path / ".audit.db.live.new").open() as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        make(str(tmp_path / "audit.db"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[2:], "audit.db"])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_file_systems_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    db = str(tmp_path / "audit.db")
+
+    def no_links(*_: object) -> None:
+        if not is_first:  # another process makes the store meanwhile
+            with monkeypatch.context() as patch:
+                patch.setattr("os.link", link)
+                with closing(open_to_write(db)) as store:
+                    store.session().query("PRAGMA user_version = 7")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    link = os.link
+    monkeypatch.setattr("os.link", no_links)
+    with closing(open_to_write(db)) as store:
+        assert store.created == is_first
+    with closing(open_to_read(db)) as store:
+        assert store.session().value("PRAGMA user_version") == (0 if is_first else 7)
+    assert list(tmp_path.glob(".*")) == []
