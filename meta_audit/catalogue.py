@@ -117,7 +117,7 @@ FINDINGS: Final[dict[str, FindingKind]] = {
 SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.missing": "there is no such file or directory",
     "source.unreadable": "the file could not be read",
-    "source.not_regular": "a FIFO, device, socket or symlink loop",
+    "source.not_regular": "a device, a socket, a symlink loop, or a FIFO in a directory",
     "source.format": "an archive, a database or compressed data of a kind that is not read",
     "source.changed": "the file changed while it was read",
     "archive.budget": "a compressed stream that expands beyond its budget",

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from meta_audit import cli
 from meta_audit.ingest.options import Limits
 from meta_audit.record.signing_key import load_signing_key
+from meta_audit.store.location import locate, shown
 from meta_audit.store.opening import open_to_read
 from tests.engines import (
     Server,
@@ -93,6 +94,11 @@ class Audit:
     def __init__(self, db: Path | str, capsys: pytest.CaptureFixture[str]) -> None:
         self.db = db
         self._capsys = capsys
+
+    @property
+    def shown(self) -> str:
+        """Return the store's name as the program shows it."""
+        return shown(locate(str(self.db)))
 
     def run(self, *arguments: str | Path, limits: Limits | None = None) -> Result:
         """Run the program in this process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,10 +13,13 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.output import done, write_bytes
 from meta_audit.cli.progress import Line, progress
+from meta_audit.errors import StoreError, UsageError
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+
+_MODE = re.compile("0?6[0246]{2}")
 
 
 @click.group(cls=LazyGroup)
@@ -31,6 +35,50 @@ def path() -> None:
     from meta_audit.store.location import locate, shown
 
     click.echo(escape(shown(locate(options.db()))))
+
+
+def _parse_mode(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    """Read permissions as chmod takes them. Raises `UsageError`."""
+    if text is None:
+        return None
+    if not _MODE.fullmatch(text):
+        raise UsageError(
+            f"--mode: not the permissions of a store: {text}",
+            advice="Use 0600, 0640 (a group may read) or 0660 (a group may import).",
+        )
+    return int(text, 8)
+
+
+@command.command(name="create")
+@click.option(
+    "--mode",
+    metavar="MODE",
+    callback=_parse_mode,
+    help="Permissions of the file, as 0640 for a group that may read it.  [default: 0600]",
+)
+@options.ALLOW_UNSAFE_SERVER
+@options.common
+def create_command(*, mode: int | None, allow_unsafe_server: bool) -> None:
+    """Make an empty store. `meta-audit ingest` makes one, too, where there is none.
+
+    Only you may read a new SQLite store. --mode opens it to your group.
+    """
+    from meta_audit.store.location import is_sqlite, locate, shown
+    from meta_audit.store.opening import has_store, open_to_write
+
+    url = locate(options.db())
+    if mode is not None and not is_sqlite(url):
+        raise UsageError(
+            "--mode is for SQLite files only", advice="Use `meta-audit db roles` on PostgreSQL."
+        )
+    if has_store(options.db()):
+        raise StoreError(
+            f"there is a store already: {shown(url)}", advice="Name another one with --db."
+        )
+    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+        if mode is not None and store.file:
+            store.file.chmod(mode)
+    done(f"New store: {escape(store.name)}")
 
 
 @command.command(name="upgrade")

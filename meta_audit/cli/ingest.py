@@ -62,10 +62,10 @@ def command(
 ) -> int:
     """Take job documents into the store. The store is made on first use.
 
-    SOURCE is a file, a directory (with everything below it) or - for standard input. Documents
-    are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. In a directory only files
-    that look like job documents are taken. A document that cannot be taken is kept aside: see
-    `meta-audit rejections list`.
+    SOURCE is a file, a pipe, a directory (with everything below it) or - for standard input.
+    Documents are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. In a directory only
+    files that look like job documents are taken. A document that cannot be taken is kept aside:
+    see `meta-audit rejections list`.
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """

@@ -121,8 +121,8 @@ class Quiet:
 
 
 def total_bytes(sources: Sequence[str]) -> int | None:
-    """Sum up the bytes of all sources, or None where standard input is one of them."""
-    if "-" in sources:
+    """Sum up the bytes of all sources, or None where standard input or a pipe is one of them."""
+    if "-" in sources or any(Path(source).is_fifo() for source in sources):
         return None
     total = 0
     for source in map(Path, sources):

@@ -28,17 +28,18 @@ def with_first_source(found: Iterable[Discovered], reporter: Reporter) -> Iterat
         if isinstance(one, Source):
             return chain(passed, found)
     refused = [one for one in passed if isinstance(one, Unreadable)]
+    nothing = "Nothing was written, and no store was made."
+    if len(refused) == 1:
+        (one,) = refused
+        raise SourceError(
+            one.code, f"{one.uri}: {one.message}", advice=f"{one.advice} {nothing}".strip()
+        )
     for one in refused:
         error = SourceError(one.code, one.message, advice=one.advice)
         reporter.refused(one.uri, error)
     if refused:
-        raise SourceError(
-            refused[0].code,
-            f"none of {len(refused):,} sources can be read"
-            if len(refused) > 1
-            else f"{refused[0].uri}: {refused[0].message}",
-            advice="Nothing was written, and no store was made.",
-        )
+        message = f"none of {len(refused):,} sources can be read"
+        raise SourceError(refused[0].code, message, advice=nothing)
     raise NotFoundError(
         f"nothing found: none of {len(passed):,} files is a job document"
         if passed

@@ -6,7 +6,6 @@ the short ID of another cannot pass for it.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import DamagedStoreError, NotFoundError, UsageError
@@ -82,9 +81,7 @@ def identify(session: Session, job: str, namespace: str | None) -> Identified | 
         shown = unescape_shown(job), namespace and unescape_shown(namespace)
         if shown == (job, namespace):
             raise
-        with suppress(NotFoundError):
-            return _identify(session, *shown)
-        raise
+    return _identify(session, *shown)
 
 
 def _identify(session: Session, job: str, namespace: str | None) -> Identified | Candidates:

@@ -103,5 +103,5 @@ def _check_regular(mode: int) -> None:
     raise SourceError(
         "source.not_regular",
         f"not a regular file but {kind}",
-        advice="A stream can be read as standard input: pipe it in and name the source -.",
+        advice="Name a FIFO itself, or pipe a stream in and name the source -.",
     )

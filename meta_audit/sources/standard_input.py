@@ -1,8 +1,10 @@
-"""Standard input, and any other stream that is already open."""
+"""Standard input, any other stream that is already open, and named pipes."""
 
 from __future__ import annotations
 
+import os
 import select
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ from typing import BinaryIO
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.stream import ByteStream
+from meta_audit.sources.files import display
+from meta_audit.sources.stream import ByteStream, unreadable
 
 
 class StandardInput(ByteStream):
@@ -49,3 +52,32 @@ class StandardInput(ByteStream):
         except (OSError, ValueError, AttributeError):  # not from a file: nothing to wait for
             return True
         return bool(poll.poll(seconds * 1000))
+
+
+class NamedPipe(StandardInput):
+    """A FIFO, or what a shell names for a process substitution. It can be read only once."""
+
+    def __init__(
+        self, path: str, *, budget: Budget | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        super().__init__(uri=display(path), budget=budget, block_bytes=block_bytes)
+        self._path = path
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open it, which waits for a writer. Raises `SourceError`."""
+        try:
+            stream = os.fdopen(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC), "rb", buffering=0)
+        except OSError as error:
+            raise unreadable(error) from error
+        with stream:
+            self._stream = stream
+            yield stream
+
+
+def is_pipe(path: str) -> bool:
+    """Tell whether a path names a pipe."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False

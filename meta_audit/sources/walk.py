@@ -14,7 +14,7 @@ from meta_audit.sources.content import open_content
 from meta_audit.sources.files import File, display, open_file
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
-from meta_audit.sources.standard_input import StandardInput
+from meta_audit.sources.standard_input import NamedPipe, StandardInput, is_pipe
 from meta_audit.sources.stream import unreadable
 
 
@@ -30,9 +30,9 @@ def find(
 ) -> Iterator[Discovered]:
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
-    An argument is a file, always taken; a directory, searched with all below it in the order
-    of names; or `-` for `stdin` (by default the process's own). A file reached twice is taken
-    once. In a directory, a file is taken when its beginning looks like a job document
+    An argument is a file or a pipe, always taken; a directory, searched with all below it in the
+    order of names; or `-` for `stdin` (by default the process's own). A file reached twice is
+    taken once. In a directory, a file is taken when its beginning looks like a job document
     (`likely.why_not`). Skipped are hidden files, and links to directories and to files outside
     the directory unless `follow_links`.
 
@@ -84,6 +84,8 @@ class _Walk:
                 yield self._standard_input()
             elif os.path.isdir(argument):
                 yield from self._directory(argument)
+            elif is_pipe(argument):
+                yield NamedPipe(argument, budget=self._budget, block_bytes=self._block_bytes)
             else:
                 yield self._file(argument, named=True)
 

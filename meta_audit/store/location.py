@@ -50,6 +50,7 @@ def shown(url: sa.URL) -> str:
     """Return a store's name for a person, without a password."""
     if is_sqlite(url):
         return url.database or ""
+    url = url._replace(drivername=url.get_backend_name(), password=None)
     return url.difference_update_query(SECRETS).render_as_string()
 
 

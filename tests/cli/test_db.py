@@ -14,7 +14,7 @@ from tests.store_factory import administrator
 
 def test_path(audit: Audit) -> None:
     result = audit.run("db", "path")
-    assert (result.status, result.out) == (0, f"{audit.db}\n")
+    assert (result.status, result.out) == (0, f"{audit.shown}\n")
 
 
 def test_default_path(
@@ -29,7 +29,7 @@ def test_default_path(
 
 def test_upgrade_of_the_newest_does_nothing(audit: Audit) -> None:
     result = audit.run("db", "upgrade")
-    assert (result.status, result.out) == (0, f"{audit.db} has schema {HEAD}: nothing to do.\n")
+    assert (result.status, result.out) == (0, f"{audit.shown} has schema {HEAD}: nothing to do.\n")
 
 
 def test_upgrade_from_nothing_that_is_ours(own: Audit) -> None:

@@ -155,7 +155,8 @@ def _of_ending(ran: CommandResult) -> Iterator[str]:
     lines = ran.err.splitlines()
     said = [n for n, line in enumerate(lines) if line.startswith("Error: ")]
     is_said = bool(said) and said[-1] + 1 < len(lines)
-    if ran.status == cli.Exit.SOURCE and any(line.startswith("Refused ") for line in lines):
+    is_said_of_source = is_said or any(line.startswith("Refused ") for line in lines)
+    if ran.status == cli.Exit.SOURCE and is_said_of_source:
         return
     if ran.status not in (cli.Exit.STORE, cli.Exit.OUTPUT) or (ran.can_speak and not is_said):
         yield f"exit code {ran.status}, without saying why and what to do: {_short(ran.err)}"

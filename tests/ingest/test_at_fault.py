@@ -168,6 +168,7 @@ def test_a_typo_makes_nothing(
     result = file.ingest(tmp_path / name)
     assert result.status == code
     assert "no store was made" in result.err.lower()
+    assert result.err.count("no such file or directory") == (name == "missing.json")
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "config").exists()
     # Where one source can be read, the store is made and tells of all.

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_text(audit: Audit, tmp_path: Path) -> None:
         "  1 job and 3 Meta pairs added",
         "  rejected meta.not_string: 1",
         "  See `meta-audit rejections list`.",
-        f"  Store: {audit.db}",
+        f"  Store: {audit.shown}",
     ]
 
 
@@ -192,10 +193,17 @@ def test_standard_input(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     assert audit.rows("SELECT DISTINCT source FROM v_observations") == [("stdin",)]
 
 
-def test_a_fifo_by_name_is_refused(audit: Audit, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo.json")
-    result = audit.ingest(tmp_path / "fifo.json")
-    assert result.status == 3
+def test_a_fifo_is_read_by_its_name(audit: Audit, tmp_path: Path) -> None:
+    """In a directory it is not: nobody may be writing to it."""
+    fifo = tmp_path / "fifo.json"
+    os.mkfifo(fifo)
+    (tmp_path / "a.json").write_bytes(compact(job(1)))
+    writer = Thread(target=fifo.write_bytes, args=[compact(job(2))])
+    writer.start()
+    assert audit.ingest(fifo).summary["new"] == 1
+    writer.join()
+    result = audit.ingest(tmp_path)
+    assert (result.status, result.summary["new"]) == (3, 1)
     assert "source.not_regular" in result.err
 
 

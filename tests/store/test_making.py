@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.schema import migrate
 from meta_audit.store.opening import open_to_read, open_to_write
@@ -98,3 +102,66 @@ def test_the_disk_is_full_while_the_tables_are_made(tmp_path: Path) -> None:
     assert "Traceback" not in failed.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
     assert ingest(None).returncode == 0
+
+
+def test_the_permissions_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What SQLite keeps beside a store has them, too."""
+    db = tmp_path / "new" / "audit.db"
+
+    def run(*arguments: str) -> int:
+        return cli.run([*arguments, "--db", str(db)])
+
+    def modes() -> set[int]:
+        return {path.stat().st_mode & 0o777 for path in db.parent.glob("audit.db*")}
+
+    for mode in ("0777", "640x", "0240", "0o640"):
+        assert run("db", "create", "--mode", mode) == 2
+    assert not db.parent.exists()
+    assert run("db", "create") == 0
+    assert (modes(), db.parent.stat().st_mode & 0o777) == ({0o600}, 0o700)
+    assert run("db", "create") == 4
+    assert "there is a store already" in capsys.readouterr().err
+    db.unlink()
+    assert run("db", "create", "--mode", "0640") == 0
+    with closing(open_to_write(str(db))) as store:
+        store.session().transaction(lambda: None)
+        assert len(list(db.parent.glob("audit.db*"))) > 1
+        assert modes() == {0o640}
+    assert cli.run(["db", "create", "--mode", "0640", "--db", "postgresql://h/d"]) == 2
+
+
+def test_what_a_killed_making_left_is_removed(tmp_path: Path) -> None:
+    """Not what another process makes now, nor what belongs to another store."""
+    names = [".audit.db.dead.new", ".audit.db.dead.new-wal", ".audit.db.live.new"]
+    names += [".audit.db.young.new", ".other.db.dead.new", "audit.db.new"]
+    for name in names:
+        (tmp_path / name).touch()
+        if "young" not in name:
+            os.utime(tmp_path / name, (1, 1))
+    with (tmp_path / ".audit.db.live.new").open() as live:
+        fcntl.flock(live, fcntl.LOCK_EX)
+        make(str(tmp_path / "audit.db"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[2:], "audit.db"])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_file_systems_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    db = str(tmp_path / "audit.db")
+
+    def no_links(*_: object) -> None:
+        if not is_first:  # another process makes the store meanwhile
+            with monkeypatch.context() as patch:
+                patch.setattr("os.link", link)
+                with closing(open_to_write(db)) as store:
+                    store.session().query("PRAGMA user_version = 7")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    link = os.link
+    monkeypatch.setattr("os.link", no_links)
+    with closing(open_to_write(db)) as store:
+        assert store.created == is_first
+    with closing(open_to_read(db)) as store:
+        assert store.session().value("PRAGMA user_version") == (0 if is_first else 7)
+    assert list(tmp_path.glob(".*")) == []

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import StoreError
 from meta_audit.store.durable import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_DRAFT: Final = ".new"
+_LEFT_SECONDS: Final = 60
+"""Age at which a draft that nobody has locked was left by a process that was killed."""
+_NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""Errors of a file system without hard links."""
 
 
 def make_file(path: Path, fill: Callable[[Path], None]) -> bool:
@@ -41,17 +51,56 @@ def make_file(path: Path, fill: Callable[[Path], None]) -> bool:
 
 
 def _make_beside(path: Path, fill: Callable[[Path], None]) -> bool:
-    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    os.close(descriptor)
-    draft = Path(name)
+    _remove_left_drafts(path)
+    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=_DRAFT, dir=path.parent)
     try:
-        fill(draft)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fill(Path(name))
         try:
-            os.link(draft, path)
+            os.link(name, path)
         except FileExistsError:  # another process was first: use its store
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _make_in_place(path, fill)
         sync_directory(path.parent)
         return True
     finally:
-        for ending in ("", "-wal", "-shm", "-journal"):
-            Path(f"{name}{ending}").unlink(missing_ok=True)
+        _remove_draft(Path(name))
+        os.close(descriptor)
+
+
+def _make_in_place(path: Path, fill: Callable[[Path], None]) -> bool:
+    """Make the file on a file system that has no hard links.
+
+    `fill` makes all tables in one transaction, so nobody sees half a store here either. But an
+    empty file may be left, in which the next process makes them.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    sync_directory(path.parent)
+    fill(path)
+    return True
+
+
+def _remove_left_drafts(path: Path) -> None:
+    """Remove what processes left that were killed while they made this store."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*{_DRAFT}"):
+        with suppress(OSError):
+            descriptor = os.open(draft, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                # A new one may not be locked yet.
+                if time.time() - os.fstat(descriptor).st_mtime > _LEFT_SECONDS:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _remove_draft(draft)
+            finally:
+                os.close(descriptor)
+
+
+def _remove_draft(draft: Path) -> None:
+    for ending in ("-wal", "-shm", "-journal", ""):
+        Path(f"{draft}{ending}").unlink(missing_ok=True)
