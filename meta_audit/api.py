@@ -11,6 +11,7 @@ What a method needs is imported when it is called. docs/python.md describes all 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class AuditStore:
         """Tell which of these jobs the store has; their IDs are whole."""
         from meta_audit.query.presence import Asked, presence
 
-        asked = [Asked(number, job_id) for number, job_id in enumerate(job_ids, 1)]
+        asked = [Asked(number, partial(str, one)) for number, one in enumerate(job_ids, 1)]
         return self.read(lambda session: presence(session, asked))
 
     def has_file(self, path: str, *, only_missing: bool = False) -> AskedForMany:
