@@ -11,6 +11,7 @@ What a method needs is imported when it is called. docs/python.md describes all 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
         Rejections,
         Trace,
     )
+    from meta_audit.query.sql import CheckedStatements, Contract, Table
     from meta_audit.query.vocabulary import KeyCounts, ValueCounts
     from meta_audit.query.who import Identity
-    from meta_audit.query.sql import CheckedStatements, Contract, Table
     from meta_audit.store.opening import Store
-    from meta_audit.store.session import Selection, Session
+    from meta_audit.store.session import SelectedRows, Session
     from meta_audit.verify.prove import Consistency
     from meta_audit.verify.report import Report
     from meta_audit.verify.run import VerifyProgress
@@ -273,7 +274,7 @@ class AuditStore:
         """Tell which of these jobs the store has; their IDs are whole."""
         from meta_audit.query.presence import Asked, presence
 
-        asked = [Asked(number, job_id) for number, job_id in enumerate(job_ids, 1)]
+        asked = [Asked(number, partial(str, one)) for number, one in enumerate(job_ids, 1)]
         return self.read(lambda session: presence(session, asked))
 
     def has_file(self, path: str, *, only_missing: bool = False) -> AskedForMany:
@@ -399,7 +400,7 @@ class AuditStore:
     @contextmanager
     def select(
         self, query: str, *parameters: object, seconds: float | None = None
-    ) -> Iterator[Selection]:
+    ) -> Iterator[SelectedRows]:
         """Run one SQL query, and give its rows as a stream, which ends with this block.
 
             with store.select("SELECT job_id FROM v_jobs") as found:
@@ -409,14 +410,14 @@ class AuditStore:
         60 seconds at most, if no other time is given. Raises `UsageError`.
         """
         from meta_audit.query.sql import SECONDS, distinct
-        from meta_audit.store.session import Selection
+        from meta_audit.store.session import SelectedRows
 
         limit = SECONDS if seconds is None else seconds
         with (
             self._state() as session,
             session.select(query, *parameters, seconds=limit) as found,
         ):
-            yield Selection(distinct(found.columns), found.rows)
+            yield SelectedRows(distinct(found.columns), found.rows)
 
     def sql(self, query: str, *parameters: object, seconds: float | None = None) -> Table:
         """Run one SQL query as `select` does, and return all of its rows."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from meta_audit.render.layout import Screen
 from meta_audit.render.rows import write_rows
-from meta_audit.store.session import Selection
+from meta_audit.store.session import SelectedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 
 def write(jobs: MatchedJobs, format_: str) -> Iterator[bytes]:
     """Yield the rows in `ndjson` or `csv`."""
-    return write_rows(Selection(jobs.columns, jobs.rows()), format_, Screen())
+    return write_rows(SelectedRows(jobs.columns, jobs.rows()), format_, Screen())

@@ -7,6 +7,7 @@ import re
 import sys
 from codecs import BOM_UTF8
 from contextlib import closing, nullcontext
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
@@ -66,15 +67,19 @@ def _ids(stream: io.BufferedReader) -> Iterator[Asked]:
     for number, line in enumerate(stream, 1):
         text = line.removeprefix(BOM_UTF8).strip().decode("utf-8", "surrogateescape")
         if text:
-            yield Asked(number, text)
+            yield Asked(number, partial(str, text))
 
 
 def _asked(item: Document | Rejection) -> Asked:
     if isinstance(item, Rejection):
-        return Asked(item.line, "", item.sha256)
-    digest = sha256(item.content).digest()
+        return Asked(item.line, str, item.sha256)
+    return Asked(item.line, partial(_job_id, item), sha256(item.content).digest())
+
+
+def _job_id(document: Document) -> str:
     try:
-        record = parse(decode(item.content, item.format), item.content, coerce_scalars=True)
+        value = decode(document.content, document.format)
+        record = parse(value, document.content, coerce_scalars=True)
     except RejectedError:
-        return Asked(item.line, "", digest)
-    return Asked(item.line, unescape_nul(record.job_id), digest)
+        return ""
+    return unescape_nul(record.job_id)

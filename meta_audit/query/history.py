@@ -11,7 +11,7 @@ from meta_audit.query.texts import rfc3339
 from meta_audit.query.trace import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from meta_audit.store.session import Session
 
@@ -23,6 +23,11 @@ _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """In this order, where times are equal."""
 _IMPORTS: Final = """
     SELECT import_id, started_at, actor, tool_version FROM imports WHERE import_id AMONG KEYS"""
+
+
+_BROUGHT: Final = """
+    SELECT l.entry_index, s.import_id FROM ledger_entries l
+    JOIN sources s ON s.source_id = l.source_id WHERE l.entry_index AMONG KEYS"""
 
 
 class HistoryEntry(Answer, frozen=True):
@@ -69,21 +74,34 @@ def history(session: Session, job: str, namespace: str | None = None) -> History
     found = trace(session, job, namespace)
     if isinstance(found, Candidates):
         return found
-    numbers = {e.import_id for e in found.evidence} | {r.import_id for r in found.readings}
+    older = [r.supersedes for r in found.readings]
+    brought = {e.entry_index: e.import_id for e in found.evidence}
+    brought.update(row for row in session.among(_BROUGHT, older))
+    numbers = {*brought.values(), *(r.import_id for r in found.readings)}
     imports = [
         HistoryImport(number, rfc3339(started_at), actor, version)
         for number, started_at, actor, version in session.among(_IMPORTS, sorted(numbers))
     ]
     imports.sort(key=lambda one: one.import_id)
-    entries = time_line(found, imports)
+    entries = time_line(found, imports, brought)
     return History(HISTORY_FORMAT, found.job, entries, found.evidence, tuple(imports))
 
 
-def time_line(told: Trace, imports: Iterable[HistoryImport]) -> tuple[HistoryEntry, ...]:
-    """Order what a trace tells by time. What several documents repeat stands once."""
+def time_line(
+    told: Trace, imports: Iterable[HistoryImport], brought: Mapping[int, int]
+) -> tuple[HistoryEntry, ...]:
+    """Order what a trace tells by time. What several documents repeat stands once.
+
+    `brought` has the import of each document, also of those that were read again.
+    """
     taken = {e.entry_index: e.observed_at for e in told.evidence}
     sources: dict[_Happened, list[int]] = {}
-    for happened, index in (*_job(told), *_activity(told), *_findings(told), *_runs(told, imports)):
+    for happened, index in (
+        *_job(told),
+        *_activity(told),
+        *_findings(told),
+        *_runs(told, imports, brought),
+    ):
         sources.setdefault(happened, []).append(index)
     lines = []
     for happened, indexes in sources.items():
@@ -166,12 +184,12 @@ def _findings(told: Trace) -> _Told:
         yield _Happened(None, "import", "finding", f.code, message=message), f.entry_index
 
 
-def _runs(told: Trace, imports: Iterable[HistoryImport]) -> _Told:
+def _runs(told: Trace, imports: Iterable[HistoryImport], brought: Mapping[int, int]) -> _Told:
     """Yield the imports that brought documents, or read them again."""
     runs = {one.import_id: one for one in imports}
     read_again = {one.entry_index for one in told.readings}
     for number, kind, index in (
-        *((e.import_id, "import", e.entry_index) for e in told.evidence),
+        *((number, "import", index) for index, number in brought.items()),
         *((r.import_id, "reading", r.entry_index) for r in told.readings),
     ):
         if kind == "import" and index in read_again:

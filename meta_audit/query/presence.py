@@ -10,7 +10,7 @@ from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.texts import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from meta_audit.store.session import Session
 
@@ -32,8 +32,8 @@ class Asked(NamedTuple):
     """Ask for a job, or for a document of one."""
 
     line: int
-    job_id: str
-    """Empty for a document of which no job can be read."""
+    job_id: Callable[[], str]
+    """Read the ID of the job, which takes time for a document; empty if there is none."""
     sha256: bytes = b""
     """Of a document; empty if only the job is asked for."""
 
@@ -45,10 +45,14 @@ class AskedFor(Answer, frozen=True):
     job_id: str
     document_sha256: str
     """Empty if only the job was asked for."""
-    is_here: bool
     found: Presence
-    """`document`: these very bytes. `job`: the job, but not this document. `rejected`: these
-    bytes were not accepted. `activity`: only executions or events of the job."""
+    """`document`: these very bytes. `job`: the job; of a document, other documents of its job.
+    `rejected`: these bytes were not accepted. `activity`: only executions or events of the job."""
+
+    @property
+    def is_here(self) -> bool:
+        """Tell if the store has what was asked for: the document, or else the job."""
+        return self.found == ("document" if self.document_sha256 else "job")
 
 
 class AskedForMany(Answer, frozen=True):
@@ -71,29 +75,29 @@ def presence(
     number = missing = 0
     while some := list(islice(rest, AT_ONCE)):
         number += len(some)
-        for row in _look_up(session, some):
+        for row in _look_up(session, some, only_missing=only_missing):
             missing += not row.is_here
             if not (only_missing and row.is_here):
                 rows.append(row)
     return AskedForMany(PRESENCE_FORMAT, number, missing, tuple(rows))
 
 
-def _look_up(session: Session, asked: Sequence[Asked]) -> Iterator[AskedFor]:
-    names = {one.job_id: shorten_name(escape_nul(one.job_id)) for one in asked if one.job_id}
-    wanted = sorted({name for job_id, name in names.items() if storable(job_id)})
-    jobs: dict[str, int] = dict(session.among(_JOBS, wanted))
+def _look_up(session: Session, asked: Sequence[Asked], *, only_missing: bool) -> Iterator[AskedFor]:
     digests = sorted({one.sha256 for one in asked if one.sha256})
     starts = sorted({digest[:8] for digest in digests})
     kept = {bytes(row[0]) for row in session.among(_DOCUMENTS, starts)}
     refused = {bytes(row[0]) for row in session.among(_REJECTIONS, digests)}
-    for one in asked:
+    rest = [one for one in asked if not (only_missing and one.sha256 in kept)]
+    ids = [one.job_id() for one in rest]
+    names = {job_id: shorten_name(escape_nul(job_id)) for job_id in ids if storable(job_id)}
+    jobs: dict[str, int] = dict(session.among(_JOBS, sorted(names.values())))
+    for one, job_id in zip(rest, ids, strict=True):
         found: Presence
         if one.sha256 in kept:
             found = "document"
         elif one.sha256 in refused:
             found = "rejected"
         else:
-            has_version = jobs.get(names.get(one.job_id, ""))
+            has_version = jobs.get(names.get(job_id, ""))
             found = "missing" if has_version is None else "job" if has_version else "activity"
-        is_here = found == ("document" if one.sha256 else "job")
-        yield AskedFor(one.line, one.job_id, one.sha256.hex(), is_here, found)
+        yield AskedFor(one.line, job_id, one.sha256.hex(), found)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
     from meta_audit.record.versions import Job, Matcher
-    from meta_audit.store.session import Row, Selection, Values
+    from meta_audit.store.session import Row, SelectedRows, Values
 
 
 class Unwritten(Session):
@@ -48,7 +48,7 @@ class Unwritten(Session):
 
     def select(
         self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
-    ) -> AbstractContextManager[Selection]:
+    ) -> AbstractContextManager[SelectedRows]:
         """Run one statement that a person wrote."""
         return self._session.select(sql, *parameters, seconds=seconds, plan_only=plan_only)
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meta_audit.render.layout import Screen
-    from meta_audit.store.session import Selection
+    from meta_audit.store.session import SelectedRows
 
-    Writer = Callable[[Selection, Screen], Iterator[bytes]]
+    Writer = Callable[[SelectedRows, Screen], Iterator[bytes]]
 
 
-def write_rows(found: Selection, format_: str, screen: Screen) -> Iterator[bytes]:
+def write_rows(found: SelectedRows, format_: str, screen: Screen) -> Iterator[bytes]:
     """Yield the rows in a format of `WRITERS`."""
     return WRITERS[format_](found, screen)
 
 
-def _text(found: Selection, screen: Screen) -> Iterator[bytes]:
+def _text(found: SelectedRows, screen: Screen) -> Iterator[bytes]:
     rows = ([_cell(value) for value in row] for row in found.rows)
     for text in table_stream(found.columns, rows, screen):
         yield text.encode(screen.encoding, "backslashreplace")
@@ -38,7 +38,7 @@ def _cell(value: Any) -> str:
     return str(plain(value))
 
 
-def _json(found: Selection, _: Screen) -> Iterator[bytes]:
+def _json(found: SelectedRows, _: Screen) -> Iterator[bytes]:
     head = to_json({"format": SQL_FORMAT, "columns": found.columns}, indent=0)
     yield head.rstrip(b"}\n") + b',"rows":['
     separator = b"\n"
@@ -48,12 +48,12 @@ def _json(found: Selection, _: Screen) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def _ndjson(found: Selection, _: Screen) -> Iterator[bytes]:
+def _ndjson(found: SelectedRows, _: Screen) -> Iterator[bytes]:
     for row in found.rows:
         yield to_json(by_column(found.columns, row), indent=0)
 
 
-def _csv(found: Selection, screen: Screen) -> Iterator[bytes]:
+def _csv(found: SelectedRows, screen: Screen) -> Iterator[bytes]:
     rows = ([plain(value) for value in row] for row in found.rows)
     for text in to_csv(found.columns, rows):
         on_terminal = screen.width is not None

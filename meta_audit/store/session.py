@@ -56,7 +56,7 @@ def connect(engine: sa.Engine) -> sa.PoolProxiedConnection:
         ) from error
 
 
-class Selection(NamedTuple):
+class SelectedRows(NamedTuple):
     """Hold what a person's statement gives: the names of its columns, and its rows as a stream."""
 
     columns: tuple[str, ...]
@@ -114,7 +114,7 @@ class Session(ABC):
     @abstractmethod
     def select(
         self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
-    ) -> AbstractContextManager[Selection]:
+    ) -> AbstractContextManager[SelectedRows]:
         """Run one statement that a person wrote, within a snapshot; the engine lets it only read.
 
         With `plan_only` it is not run. Raises `UsageError` if the engine does not take the

@@ -18,7 +18,7 @@ from psycopg.pq import Format
 
 from meta_audit.errors import MetaAuditError, UsageError
 from meta_audit.store.postgresql.failures import failure
-from meta_audit.store.session import ROWS_PER_SELECT, SELECT_ADVICE, Row, Selection
+from meta_audit.store.session import ROWS_PER_SELECT, SELECT_ADVICE, Row, SelectedRows
 from meta_audit.store.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def selection(
     parameters: Sequence[object],
     *,
     seconds: float,
-) -> Iterator[Selection]:
+) -> Iterator[SelectedRows]:
     """Run one statement in the present transaction, which is read-only. Raises `UsageError`."""
     watch = Stopwatch(seconds)
     is_direct = _DIRECT.match(sql) is not None
@@ -99,7 +99,7 @@ def selection(
         if not cursor.description:
             raise UsageError("there is no query", advice=SELECT_ADVICE)
         names = tuple(column.name for column in cursor.description)
-        yield Selection(names, _rows(driver, cursor, name, watch))
+        yield SelectedRows(names, _rows(driver, cursor, name, watch))
     finally:
         with suppress(psycopg.Error):
             cursor.close()

@@ -24,7 +24,7 @@ from psycopg.pq import Format, TransactionStatus
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
 from meta_audit.schema.tables import DERIVED_TABLES, metadata
 from meta_audit.store.postgresql.failures import failure
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Selection, Session, Values, connect
+from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +122,7 @@ class PostgresqlSession(Session):
     @contextmanager
     def select(
         self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
-    ) -> Iterator[Selection]:
+    ) -> Iterator[SelectedRows]:
         """Run one statement that a person wrote, in a transaction that is read-only.
 
         The connection is closed with the snapshot, since the statement may have locked something.

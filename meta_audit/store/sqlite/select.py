@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import MetaAuditError, UsageError
-from meta_audit.store.session import ROWS_PER_SELECT, SELECT_ADVICE, Row, Selection
+from meta_audit.store.session import ROWS_PER_SELECT, SELECT_ADVICE, Row, SelectedRows
 from meta_audit.store.sqlite.failures import failure
 from meta_audit.store.stopwatch import Stopwatch
 
@@ -35,7 +35,7 @@ def selection(
     parameters: Sequence[object],
     *,
     seconds: float,
-) -> Iterator[Selection]:
+) -> Iterator[SelectedRows]:
     """Run one statement. An authorizer refuses all but reading. Raises `UsageError`."""
     watch = Stopwatch(seconds)
     cursor = driver.cursor()
@@ -50,7 +50,7 @@ def selection(
         if cursor.description is None:
             raise UsageError("there is no query", advice=SELECT_ADVICE)
         names = tuple(column[0] for column in cursor.description)
-        yield Selection(names, _rows(cursor, name, watch))
+        yield SelectedRows(names, _rows(cursor, name, watch))
     finally:
         cursor.close()
         driver.set_progress_handler(None, 0)

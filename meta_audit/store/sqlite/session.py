@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, TransientStoreError
-from meta_audit.store.session import ROWS_PER_FETCH, Row, Selection, Session, Values, connect
+from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 from meta_audit.store.sqlite.failures import failure, is_busy
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SqliteSession(Session):
 
     def select(
         self, sql: str, /, *parameters: object, seconds: float, plan_only: bool = False
-    ) -> AbstractContextManager[Selection]:
+    ) -> AbstractContextManager[SelectedRows]:
         """Run one statement that a person wrote; an authorizer lets it only read."""
         from meta_audit.store.sqlite.select import selection  # noqa: PLC0415 - not often needed
 
