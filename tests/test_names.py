@@ -23,6 +23,7 @@ SHARED: Final = {
     "diff": "the command, its query and its page",
     "document": "the command, and reading a decoded document",
     "dry_run": "what it does, and its page",
+    "export": "the command, and the package that does it",
     "failures": "one per engine",
     "find": "the command, and its query",
     "findings": "the command, and its page",

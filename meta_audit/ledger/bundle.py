@@ -52,7 +52,7 @@ class Bundle(Struct, frozen=True, forbid_unknown_fields=True):
     """The entry in readable form, for people; `verify_bundle` checks it against the entry."""
 
 
-class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class BundlePart(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One document of many that are proven under one checkpoint; fields are those of `Bundle`."""
 
     entry: str
@@ -70,9 +70,9 @@ class Bundles(Struct, frozen=True, forbid_unknown_fields=True):
     format: str
     checkpoint: str
     verifier_key: str
-    proofs: tuple[Part, ...]
+    proofs: tuple[BundlePart, ...]
 
-    def bundle(self, part: Part, document: str) -> Bundle:
+    def bundle(self, part: BundlePart, document: str) -> Bundle:
         """Return what proves one of the documents."""
         return Bundle(
             FORMAT,
@@ -158,9 +158,9 @@ def make_bundles(checkpoint: str, key: VerifierKey, parts: Iterable[bytes]) -> I
 def make_part(
     entry: bytes, index: int, proof: Sequence[bytes], *, document: bytes = b"", file: str = ""
 ) -> bytes:
-    """Write a `Part`, with the document or with the name of its file."""
+    """Write a `BundlePart`, with the document or with the name of its file."""
     return msgjson.encode(
-        Part(
+        BundlePart(
             encode_base64(entry),
             index,
             tuple(map(encode_base64, proof)),

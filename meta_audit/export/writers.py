@@ -25,7 +25,7 @@ FORMATS: Final = {
     "openlineage": "OpenLineage events of runs, as JSON lines",
 }
 """Format: what it is."""
-_MODULES: Final = {"ndjson": "lines", "csv": "lines"}
+_MODULES: Final = {"ndjson": "lines", "csv": "lines", "documents": "tarball"}
 """Modules that are not called as their format."""
 _ENDINGS: Final = {
     ".ndjson": "ndjson",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from meta_audit.errors import UsageError
-from meta_audit.export.formats import FORMATS, written
+from meta_audit.export.writers import FORMATS, written
 from meta_audit.store.durable import write_whole
 
 if TYPE_CHECKING:
