@@ -28,6 +28,7 @@ SHARED: Final = {
     "lookups": "lookup tables: filled, verified",
     "ndjson": "cut and written",
     "options": "of the command line, of an import",
+    "pull": "the command, and the source",
     "prove": "the command, and what it does",
     "reread": "the command, and what it does",
     "rejections": "the command, and its query",
