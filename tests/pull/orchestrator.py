@@ -66,7 +66,8 @@ class Orchestrator:
             if path.startswith(JOBS + "/"):
                 job_id, _, part = path.removeprefix(JOBS + "/").partition("/")
                 job = self.jobs.get(unquote(job_id))
-                if job is not None and part in job.parts:
+                is_known = part != "versions" or self.layout == "v1.9"
+                if job is not None and part in job.parts and is_known:
                     return self._part(job.parts[part], part, query)
         return 404, b'{"Status":404,"Message":"bucket not found","Code":"NotFound"}'
 
@@ -127,6 +128,8 @@ def page(elements: list[bytes], name: str, token: str) -> bytes:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65_536  # one packet for an answer, and no waiting for an acknowledgement
+    disable_nagle_algorithm = True
     orchestrator: Orchestrator
 
     def do_GET(self) -> None:

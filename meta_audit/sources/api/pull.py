@@ -158,11 +158,11 @@ class Pull(Source):
         scope = self._scope
         until = None if scope.since is None else scope.since - OVERLAP_NS
         if scope.is_sweep:
-            sweep = Sweep(self._fetch, "created_at", self._may_grow)
+            sweep = self._sweep("created_at")
             yield from self._taken(sweep.pages(), until, is_sweep=True)
             until = self.through
         for _ in range(_MOST_ROUNDS):
-            front = Sweep(self._fetch, "modified_at", self._may_grow)
+            front = self._sweep("modified_at")
             yield from self._taken(front.pages(until), until, is_sweep=False)
             if front.first is None or front.first == until:
                 break
@@ -175,8 +175,15 @@ class Pull(Source):
                 advice="All else was taken. The next sweep (--full) tries again.",
             )
 
-    def _may_grow(self) -> bool:
-        return not self._transport.is_slow
+    def _sweep(self, order: Order) -> Sweep:
+        limits = self._transport.limits
+        return Sweep(
+            self._fetch,
+            order,
+            first=limits.first_page,
+            most=limits.largest_page,
+            may_grow=lambda: not self._transport.is_slow,
+        )
 
     def _fetch(self, order: Order, offset: int, limit: int) -> tuple[ListPage, bool]:
         """Return a page of the list, and whether the list ends with it (`sweep.Fetch`)."""
@@ -228,10 +235,11 @@ class Pull(Source):
 
     def _is_due(self, job: Element, is_known: bool, is_near: bool) -> bool:
         """Tell whether the parts of a job have to be read."""
-        is_settled = is_near and self._settling.is_settled(job)
         if not is_known or self._scope.is_deep:
-            return bool(job.job_id)
-        return not is_settled if is_near else job.state not in FINAL_STATES
+            return True
+        if is_near:
+            return not self._settling.is_settled(job)
+        return job.state not in FINAL_STATES
 
     def _without_recent(self, elements: list[Element]) -> list[Element]:
         """Leave out what this pull has taken, and remember what a later round may show again."""

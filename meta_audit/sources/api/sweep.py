@@ -28,10 +28,6 @@ from meta_audit.errors import SourceError
 from meta_audit.sources.api.listing import Element, ListPage, Order
 from meta_audit.sources.api.transport import TooLargeError
 
-FIRST_LIMIT: Final = 100
-"""Jobs of the first page: in most pulls few jobs are new."""
-MOST_LIMIT: Final = 5_000
-"""Jobs of a page. The server reads and sorts all its jobs for each page: few pages cost least."""
 LARGEST_TIE: Final = 100_000
 """Most jobs with the very same time, which must fit into one page."""
 LEAST_LIMIT: Final = 3
@@ -49,13 +45,21 @@ class Sweep:
     """Read the list in one order. `first` is the first job's time once a page was read."""
 
     def __init__(
-        self, fetch: Fetch, order: Order, may_grow: Callable[[], bool] = lambda: True
+        self,
+        fetch: Fetch,
+        order: Order,
+        *,
+        first: int,
+        most: int,
+        may_grow: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Begin with pages of `first` jobs, and let them grow to `most`."""
         self._fetch = fetch
         self._order: Order = order
         self._may_grow = may_grow
-        self._limit = FIRST_LIMIT
-        self._most = LARGEST_TIE + 1
+        self._limit = first
+        self._largest = most
+        self._most = LARGEST_TIE
         self.first: int | None = None
 
     def pages(self, until: int | None = None) -> Iterator[list[Element]]:
@@ -112,7 +116,7 @@ class Sweep:
 
     def _grow(self) -> None:
         if self._may_grow():
-            self._limit = max(self._limit, min(self._limit * _GROWTH, self._most, MOST_LIMIT))
+            self._limit = max(self._limit, min(self._limit * _GROWTH, self._most, self._largest))
 
     def _enlarge(self) -> None:
         """Ask for more at once: a page full of jobs with one time proves nothing."""

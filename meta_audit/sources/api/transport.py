@@ -53,6 +53,10 @@ class HttpLimits(Struct, frozen=True):
     longest_pause: float = 15.0
     requests: int = 8
     """Requests at the same time."""
+    first_page: int = 100
+    """Jobs of the first page: in most pulls few are new."""
+    largest_page: int = 5_000
+    """The server reads and sorts all its jobs for each page: few pages cost it least."""
 
 
 class Stopped(Exception):  # noqa: N818 - a signal inside this package, no error for a person
@@ -78,16 +82,16 @@ class Transport:
         self.bytes_read = 0
         self.body_seconds = 0.0
         """The longest that the body of an answer took."""
-        self._limits = limits or HttpLimits()
+        self.limits = limits or HttpLimits()
         self._base = address.base
         self._runner = asyncio.Runner()
-        self._client = _client(credentials, ca_file, self._limits)
-        self._slots = asyncio.Semaphore(self._limits.requests)
+        self._client = _client(credentials, ca_file, self.limits)
+        self._slots = asyncio.Semaphore(self.limits.requests)
 
     @property
     def is_slow(self) -> bool:
         """Tell whether a much larger answer might take too long."""
-        return self.body_seconds > self._limits.seconds / 10
+        return self.body_seconds > self.limits.seconds / 10
 
     def close(self) -> None:
         """Close all connections."""
@@ -115,15 +119,15 @@ class Transport:
 
         Raises `SourceError` when the server cannot be reached or refuses, and `TooLargeError`.
         """
-        began, pause, tries = time.monotonic(), self._limits.pause, 0
+        began, pause, tries = time.monotonic(), self.limits.pause, 0
         while True:
             tries += 1
             try:
                 async with self._slots:
                     return await self._ask(self._base + path, parameters, absent)
             except _PassingError as trouble:
-                left = began + self._limits.patience - time.monotonic()
-                wait = trouble.retry_after or min(pause, self._limits.longest_pause)
+                left = began + self.limits.patience - time.monotonic()
+                wait = trouble.retry_after or min(pause, self.limits.longest_pause)
                 is_hopeless = trouble.status == 500 and tries >= _MOST_TRIES_OF_500
                 if wait >= left or is_hopeless:
                     raise SourceError(trouble.code, str(trouble), advice=trouble.advice) from None
@@ -135,7 +139,7 @@ class Transport:
         import httpx  # noqa: PLC0415 - an extra, and slow to import
 
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(self.limits.seconds):
                 target = str(httpx.URL(url, params=list(parameters)))
                 for _ in range(_MOST_REDIRECTS + 1):
                     async with self._client.stream("GET", target) as answer:
@@ -144,7 +148,7 @@ class Transport:
                             return await self._body(answer, absent)
                         target = self._redirected(target, location)
         except TimeoutError:
-            message = f"no whole answer within {self._limits.seconds:g} seconds"
+            message = f"no whole answer within {self.limits.seconds:g} seconds"
             raise _PassingError("server.unreachable", message) from None
         except httpx.HTTPError as error:
             raise _failure(error) from error
@@ -162,8 +166,8 @@ class Transport:
         parts, size, began = [], 0, time.monotonic()
         async for part in answer.aiter_raw():
             size += len(part)
-            if size > self._limits.body_bytes:
-                message = f"an answer of more than {self._limits.body_bytes:,} bytes"
+            if size > self.limits.body_bytes:
+                message = f"an answer of more than {self.limits.body_bytes:,} bytes"
                 raise TooLargeError("server.answer", message)
             parts.append(part)
         self.bytes_read += size
