@@ -456,9 +456,9 @@ class AuditStore:
         """
         from itertools import chain
 
+        from meta_audit.export.matched import MatchedJobs
         from meta_audit.export.target import check_target, write_export
         from meta_audit.export.writers import format_of
-        from meta_audit.export.matched import MatchedJobs
         from meta_audit.query.find import matching_jobs
         from meta_audit.search import Search, parse_term
 

@@ -122,5 +122,11 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.changed": "the file changed while it was read",
     "archive.budget": "a compressed stream that expands beyond its budget",
     "archive.broken": "a compressed stream that is damaged from its start",
+    "server.unreachable": "no connection to a server, or it broke, or an answer took too long",
+    "server.tls": "the certificate of a server cannot be verified",
+    "server.denied": "a server wants other credentials (401, 403)",
+    "server.failed": "a server answered with an error, such as 429 or 500",
+    "server.gaps": "a server could not give out parts of some jobs; all else was taken",
+    "server.answer": "an answer that is not Bacalhau's: no JSON, too large, a redirect elsewhere",
 }
 """Why a whole source is refused."""

@@ -36,6 +36,7 @@ SHARED: Final = {
     "ndjson": "cut and written",
     "options": "of the command line, of an import",
     "presence": "its query and its page",
+    "pull": "the command, and the source",
     "prove": "the command, and what it does",
     "rejections": "the command, and its query",
     "reread": "the command, and what it does",

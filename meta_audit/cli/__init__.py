@@ -67,6 +67,7 @@ DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.
 """Errors of writing to a file that are no bug; the last one where it is not open."""
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
+    "pull": ("meta_audit.cli.pull", "Take the jobs of an orchestrator into the store."),
     "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),
     "find": ("meta_audit.cli.find", "List the jobs that match."),
     "who": ("meta_audit.cli.who", "Show what is known of a client, node or key."),

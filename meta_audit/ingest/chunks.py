@@ -174,7 +174,10 @@ class Chunker:
                 return
             source = self._new_part(number, source, torn)
             reading = Reading(number, source, torn)
-            if source.stamp is None:
+            if source.is_repeatable:
+                with self._stopper.holding():
+                    yield from self._read_repeatable(reading)
+            elif source.stamp is None:
                 with self._stopper.holding():
                     yield from self._read_live(reading)
             else:
@@ -185,6 +188,16 @@ class Chunker:
                 self._chunk.events.append(reading.end())
         except SourceError as error:
             self._refuse(number, source.uri, error)
+
+    def _read_repeatable(self, reading: Reading) -> Iterator[Chunk]:
+        """Read what ends by itself when a signal comes: signals must not break it off."""
+        reading.source.is_stopping = self._stopper.is_stopping
+        for documents in reading.source.batches():
+            self._take(reading, documents)
+            if self._is_full():
+                yield self._full()
+        if not self._stopper.is_stopping():
+            self._chunk.events.append(reading.end())
 
     def _read_live(self, reading: Reading) -> Iterator[Chunk]:
         """Read what cannot be read again: write it at short intervals, and before a signal stops.

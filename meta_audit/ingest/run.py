@@ -56,6 +56,10 @@ class Import:
         self._stopper = Stopper(store.retry.stopped.set)
         self._intake = Intake(Writer(self._session), progress, options, self._stopper)
 
+    def is_stopping(self) -> bool:
+        """Tell whether a signal has come, even one that came too late to stop anything."""
+        return self._stopper.is_stopping()
+
     def run(self, found: Iterable[Discovered], arguments: list[str]) -> ImportResult:
         """Take in all sources.
 

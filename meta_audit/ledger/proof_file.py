@@ -18,8 +18,8 @@ from meta_audit.answer import Answer
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.bundle import (
     PROOFS_FORMAT,
+    BundlePart,
     Bundles,
-    Part,
     ProofResult,
     Readings,
     unique_object,
@@ -142,7 +142,7 @@ def _parts(content: bytes, read_file: ReadFile) -> list[bytes]:
     ]
 
 
-def _document(part: Part, read_file: ReadFile) -> str:
+def _document(part: BundlePart, read_file: ReadFile) -> str:
     """Return a document in base64; empty, which no entry fits, where there is no such file."""
     if not part.file:
         return part.document

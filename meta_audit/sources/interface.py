@@ -37,7 +37,9 @@ class Source(ABC):
     uri: str
     """The source as the user would recognise it."""
     stamp: Stamp | None = None
-    """None for a source that can be read only once."""
+    """None for a source that is not a file."""
+    is_repeatable: bool = False
+    """A source without a stamp that can be read again all the same."""
     bytes_read: int = 0
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""

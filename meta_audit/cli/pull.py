@@ -1,0 +1,146 @@
+"""`meta-audit pull`."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from meta_audit.cli import Exit, options
+from meta_audit.cli.importing import report
+from meta_audit.cli.output import note
+from meta_audit.cli.progress import Quiet, progress
+from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from meta_audit.errors import SourceError
+    from meta_audit.ingest.pulling import Puller
+    from meta_audit.store.opening import Store
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Read a time as `60s`, `5m` or `1h`."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})([smh]?)", value)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not 1 <= seconds <= 86_400:
+        raise click.BadParameter(f"{value!r} is not a time between 1s and 24h, as 60s or 5m")
+    return seconds
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Read the whole list, and executions and history of every job in it. Otherwise only what "
+    "was modified since the last pull is read; the whole list the first time, and once a day.",
+)
+@click.option(
+    "--watch",
+    metavar="TIME",
+    callback=_duration,
+    help="Pull again every TIME (60s, 5m, 1h) until a signal.",
+)
+@click.option("--namespace", default="", metavar="NS", help="Only jobs in this namespace.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="SELECTOR",
+    help="Only jobs whose labels match, as env=prod; may be repeated (servers from v1.4).",
+)
+@click.option(
+    "--credentials",
+    metavar="FILE",
+    help="File with lines BACALHAU_API_KEY=..., or BACALHAU_API_USERNAME=... and "
+    "BACALHAU_API_PASSWORD=....  [default: the environment]",
+)
+@click.option(
+    "--ca-file", metavar="FILE", help="Certificates (PEM) to trust in place of the system's."
+)
+@options.JOBS
+@options.CHECKPOINT_LOG
+@options.ALLOW_UNSAFE_SERVER
+@options.TEXT_OR_JSON
+@options.common
+def command(
+    url: str,
+    *,
+    full: bool,
+    watch: float | None,
+    namespace: str,
+    labels: tuple[str, ...],
+    credentials: str | None,
+    ca_file: str | None,
+    jobs: int | None,
+    checkpoint_log: str | None,
+    allow_unsafe_server: bool,
+    format_: str,
+) -> int:
+    """Take the jobs of an orchestrator into the store, over its API (Bacalhau v1.1 and later).
+
+    URL is as http://HOST:1234. Of each job the server's own bytes are kept: the job, its earlier
+    versions, its executions and its history. The store is made on first use. Run the same command
+    again, or with --watch, to take what has changed since.
+
+    Credentials are never on the command line: see --credentials. A proxy is taken from the
+    environment (HTTPS_PROXY, NO_PROXY).
+    """
+    from meta_audit.ingest.options import Limits, Options
+    from meta_audit.ingest.pulling import Puller
+    from meta_audit.sources.api import Address, HttpLimits, Pull, Transport, load_credentials
+    from meta_audit.store.opening import has_store, open_to_write
+    from meta_audit.store.retry import Retry
+
+    context = click.get_current_context()
+    address = Address.parse(url, namespace, labels)
+    proof = load_credentials(credentials, os.environ)
+    if proof.header and not address.is_private:
+        note("Warning: http does not encrypt: others on the way can read the credentials.")
+    chosen = Options(
+        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        checkpoint_log=checkpoint_log,
+        limits=context.find_object(Limits) or Limits(),
+    )
+    http = HttpLimits(patience=Retry.from_environment().read_seconds)
+    with closing(Transport(address, proof, ca_file=ca_file, limits=http)) as transport:
+        pull = Pull(address, transport)
+        if watch is None or not has_store(options.db()):
+            pull.open()  # before a store is made: a typo makes nothing
+        with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+            if store.created:
+                note(f"New store: {escape(store.name)}")
+            puller = Puller(store, address, transport, chosen)
+            if watch is not None:
+                return _follow(puller, store, watch, format_, is_full=full)
+            with progress("reading") as line:
+                reporter = Quiet(line, verbose=options.is_verbose())
+                result = puller.pull(pull, reporter, is_full=full)
+    return report(result, store, format_)
+
+
+def _follow(puller: Puller, store: Store, seconds: float, format_: str, *, is_full: bool) -> int:
+    """Report each import that brings something, and what keeps us from reading, once."""
+    said = ""
+
+    def trouble(error: SourceError | None) -> None:
+        nonlocal said
+        words = f"Waiting: {error} ({error.code})" if error else "The server answers again."
+        if words != said:
+            click.echo(escape(words), err=True)
+        said = words if error else ""
+
+    for result in puller.follow(seconds, Quiet(), trouble, is_full=is_full):
+        if result.signal:
+            note("Stopped. What was read is saved; the next pull goes on from there.")
+        code = report(result, store, format_) if not result.signal else Exit.DONE
+        if code == Exit.STORE:
+            return code
+    return Exit.DONE

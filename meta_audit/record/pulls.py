@@ -1,0 +1,62 @@
+"""Find how far earlier pulls from a server came.
+
+The arguments of an import hold the time of modification up to which it was to read. That holds
+once the import is complete and its source was not refused: then all its data is written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from meta_audit.store.session import Session
+
+_AT_ONCE: Final = 500
+_COMPLETE: Final = """
+    SELECT i.import_id, i.started_at, i.arguments FROM imports i
+    JOIN import_results r ON r.import_id = i.import_id
+    WHERE i.import_id < ? AND i.arguments LIKE '["pull",%' AND r.status = 'complete'
+    ORDER BY i.import_id DESC LIMIT ?"""
+_REFUSED: Final = """
+    SELECT s.import_id FROM sources s JOIN source_results r ON r.source_id = s.source_id
+    WHERE r.status = 'refused' AND r.message NOT LIKE 'server.gaps:%' AND s.import_id AMONG KEYS"""
+_THROUGH: Final = "--through="
+_SWEEP: Final = "--full"
+
+
+class EarlierPulls(NamedTuple):
+    """How far the pulls of one list of jobs came."""
+
+    through: int | None = None
+    """Time of modification, ns, up to which everything was read; None: nothing was."""
+    swept_at: int = 0
+    """When the last pull that read the whole list began, ns; 0 for never."""
+
+
+def pull_arguments(uri: str, through: int, *, is_sweep: bool) -> list[str]:
+    """Return the arguments of an import that pulls, as `earlier_pulls` finds them."""
+    return ["pull", uri, *([_SWEEP] if is_sweep else []), f"{_THROUGH}{through}"]
+
+
+def earlier_pulls(session: Session, uri: str) -> EarlierPulls:
+    """Return how far the pulls came that the store holds, the newest first."""
+    through, before = None, 1 << 62
+    while found := session.query(_COMPLETE, before, _AT_ONCE):
+        before = found[-1][0]
+        refused = {row[0] for row in session.among(_REFUSED, sorted(row[0] for row in found))}
+        for import_id, started_at, said in found:
+            arguments = msgspec.json.decode(said, type=list[str])
+            if import_id in refused or arguments[1:2] != [uri]:
+                continue
+            if through is None:
+                through = _through(arguments)
+            if _SWEEP in arguments:
+                return EarlierPulls(through, started_at)
+    return EarlierPulls()
+
+
+def _through(arguments: list[str]) -> int:
+    given = [a.removeprefix(_THROUGH) for a in arguments if a.startswith(_THROUGH)]
+    return int(given[0]) if given else 0

@@ -1,0 +1,352 @@
+"""What a server may do to us: each case ends soon, with clear words, and takes nothing half."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from meta_audit.errors import SourceError, UsageError
+from meta_audit.sources.api import Address, Credentials, HttpLimits, Transport, load_credentials
+from meta_audit.sources.api.address import JOBS
+from tests.conftest import Audit, Program
+from tests.pull import orchestrator as server
+from tests.pull.changes import Changes
+from tests.pull.orchestrator import Fault, Orchestrator, serving
+
+QUICK = HttpLimits(seconds=0.4, patience=2.0, pause=0.01, body_bytes=100_000, requests=2)
+
+
+@pytest.fixture(scope="module")
+def served() -> Orchestrator:
+    """Hold some jobs that do not change."""
+    found = Orchestrator("v1.9")
+    changes = Changes(found, 1)
+    for _ in range(12):
+        changes.change()
+    return found
+
+
+@pytest.fixture(scope="module")
+def url(served: Orchestrator) -> Iterator[str]:
+    with serving(served) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _calm(served: Orchestrator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.3")
+    for name in ("BACALHAU_API_KEY", "BACALHAU_API_USERNAME", "BACALHAU_API_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    served.faults.clear()
+    served.wanted = None
+
+
+def ask(url: str, limits: HttpLimits = QUICK) -> bytes | None:
+    """Ask for the first page."""
+    parameters = [("order_by", "created_at"), ("limit", "3")]
+    with closing(Transport(Address.parse(url), Credentials(), limits=limits)) as transport:
+        return transport.run(transport.get(JOBS, parameters))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        server.status(429, Retry_After="0"),
+        server.status(500),
+        server.status(503, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT"),
+        server.cut_off,
+        server.drip,
+        server.drop,
+        server.status(307, Location=JOBS + "?order_by=created_at&limit=3"),
+    ],
+    ids=["429", "500", "503", "cut off", "drip", "drop", "redirect within the host"],
+)
+def test_what_passes_is_waited_for(url: str, served: Orchestrator, fault: Fault) -> None:
+    served.faults.append(fault)
+    assert b'"Items"' in (ask(url) or b"")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (server.status(429, Retry_After="3600"), "server.failed", "come back in 3600 seconds"),
+        (server.status(404), "server.failed", "404"),
+        (server.status(401), "server.denied", "401"),
+        (server.status(403), "server.denied", "403"),
+        (server.status(302, Location="http://example.org/"), "server.answer", "another server"),
+        (server.status(302, Location="//u:p@127.0.0.1/"), "server.answer", "another server"),
+        (server.body(b"{}" * 60_000), "server.answer", "more than 100,000 bytes"),
+        (
+            server.body(gzip.compress(b"{}"), Content_Encoding="gzip"),
+            "server.answer",
+            "compresses",
+        ),
+    ],
+)
+def test_what_does_not_pass_is_said_at_once(
+    url: str, served: Orchestrator, fault: Fault, code: str, words: str
+) -> None:
+    served.faults.append(fault)
+    with pytest.raises(SourceError, match=words) as caught:
+        ask(url)
+    assert caught.value.code == code
+    assert "secret-echo" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", [server.status(500), server.drip, server.drop, server.cut_off])
+def test_patience_ends(url: str, served: Orchestrator, fault: Fault) -> None:
+    served.faults.extend([fault] * 8)
+    with pytest.raises(SourceError):
+        ask(url, HttpLimits(seconds=0.1, patience=0.2, pause=0.05))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", b"[]", b'{"Items":{}}', b'{"error":"no"}', b'{"Items":[],"NextToken":"opaque"}'],
+)
+def test_an_answer_of_another_program_makes_no_store(
+    url: str, served: Orchestrator, tmp_path: Path, file: Audit, content: bytes
+) -> None:
+    served.faults.append(server.body(content))
+    file.db = tmp_path / "none.db"
+    refused = file.run("pull", url)
+    assert refused.status == 3
+    assert url in refused.err
+    assert not file.db.exists()
+
+
+def test_hostile_elements_are_kept_aside_and_hide_no_job(file: Audit) -> None:
+    hostile = Orchestrator("v1.9")
+    changes = Changes(hostile, 1)
+    for _ in range(12):
+        changes.change()
+    odd = (b"null", b'{"ID":7}', b"[[[]]]", b'{"ID":"..","Tasks":[]}', b'"' + b"x" * 100 + b'"')
+    for n, body in enumerate(odd):
+        hostile.jobs[f"odd {n}"] = server.Held(f"odd {n}", body, 0, 0)
+    with serving(hostile) as url:
+        done = file.run("pull", url, "--format", "json")
+    assert done.status == 1
+    assert done.summary["rejected"] + done.summary["jobs"] >= len(hostile.jobs) - 1
+    real = {job_id for job_id in hostile.jobs if job_id.startswith("j-")}
+    assert real <= {row[0] for row in file.rows("SELECT job_id FROM jobs")}
+    assert file.faults() == []
+
+
+def test_a_part_that_cannot_be_read_is_reported_and_all_else_taken(file: Audit) -> None:
+    broken = Orchestrator("v1.9")
+    changes = Changes(broken, 1)
+    for _ in range(12):
+        changes.change()
+    victim, other = sorted(broken.jobs)[:2]
+    broken.jobs[victim].parts["history"] = broken.jobs[other].parts["history"]
+    with serving(broken) as url:
+        done = file.run("pull", url)
+        assert done.status == 3
+        assert f"the history of job {victim}: they are of another job" in done.err
+        assert {row[0] for row in file.rows("SELECT job_id FROM jobs")} == set(broken.jobs)
+        file.run("pull", url)
+    sweeps = ["--full" in row[0] for row in file.rows("SELECT arguments FROM imports")]
+    assert sweeps == [True, False]  # a job that cannot be read does not make us read all again
+
+
+def test_a_server_that_fails_midway_leaves_whole_jobs_and_no_watermark(file: Audit) -> None:
+    partly = Orchestrator("v1.9")
+    changes = Changes(partly, 2)
+    for _ in range(150):
+        changes.change()
+    answered = iter(range(10_000))
+
+    def fail() -> None:
+        if next(answered) == 25:
+            partly.faults.extend([server.status(401)] * 500)
+
+    partly.before = fail
+    with serving(partly) as address:
+        refused = file.run("pull", address)
+        assert refused.status == 3
+        assert "401" in refused.err
+        _check_whole(changes, file)
+        partly.before = lambda: None
+        partly.faults.clear()
+        assert file.run("pull", address).status == 0
+    assert _check_whole(changes, file) == len(partly.jobs)
+    sweeps = ["--full" in row[0] for row in file.rows("SELECT arguments FROM imports")]
+    assert sweeps == [True, True]
+
+
+def _check_whole(changes: Changes, audit: Audit) -> int:
+    """Check that each job is in the store with all its parts or not at all; count them."""
+    held = {bytes(row[0]) for row in audit.rows("SELECT sha256 FROM documents")}
+    shown = [set(digests) for digests in changes.shown(with_parts=True).values()]
+    assert all(held >= one or not held & one for one in shown)
+    return sum(held >= one for one in shown)
+
+
+def test_the_certificate_must_be_known(file: Audit, served: Orchestrator, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    _make_certificate(key, certificate)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with serving(served, tls) as url:
+        refused = file.run("pull", url)
+        assert refused.status == 3
+        assert "its certificate cannot be verified" in refused.err
+        assert file.run("pull", url, "--ca-file", certificate).status == 0
+    assert file.run("pull", url, "--ca-file", key).status == 2
+
+
+def _make_certificate(key: Path, certificate: Path) -> None:
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+def test_credentials_reach_the_server_and_nothing_else(
+    file: Audit, url: str, served: Orchestrator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "s3cret-of-ana"
+    secrets = tmp_path / "secrets"
+    secrets.write_text(f"BACALHAU_API_USERNAME=ana\nBACALHAU_API_PASSWORD={secret}\n")
+    served.wanted = "Basic YW5hOnMzY3JldC1vZi1hbmE="
+    said = [file.run("pull", url)]
+    assert (said[0].status, "read:job" in said[0].err) == (3, True)
+    said.append(file.run("pull", url, "--credentials", secrets))
+    assert said[1].status == 0
+    monkeypatch.setenv("BACALHAU_API_KEY", secret)
+    said.append(file.run("pull", url))
+    assert said[2].status == 3
+    served.wanted = f"Bearer {secret}"
+    said.append(file.run("pull", url))
+    assert said[3].status == 0
+    assert not any(secret in one.out + one.err for one in said)
+    stored = b"".join(path.read_bytes() for path in Path(file.db).parent.glob("audit.db*"))
+    assert secret.encode() not in stored
+    assert served.wanted.encode() not in stored
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "no line BACALHAU_API_KEY"),
+        ("BACALHAU_API_USERNAME=ana", "only one of"),
+        ("BACALHAU_API_KEY=a\nBACALHAU_API_USERNAME=b", "use one of the two"),
+        ("BACALHAU_API_KEY=s3cr\x00et", "no header can hold"),
+    ],
+)
+def test_credentials_that_cannot_be_used_are_not_repeated(
+    tmp_path: Path, lines: str, words: str
+) -> None:
+    (tmp_path / "secrets").write_text(lines)
+    with pytest.raises(UsageError, match=words) as caught:
+        load_credentials(str(tmp_path / "secrets"), {})
+    assert "s3cr" not in str(caught.value)
+    assert "hidden" in repr(Credentials("Bearer s3cr"))
+
+
+@pytest.mark.parametrize(
+    "bad", ["host:1234", "ftp://host", "http://ana:s3cr@host", "http://host:x", "http://h/?a=b"]
+)
+def test_an_address_that_is_none_is_refused(file: Audit, bad: str) -> None:
+    refused = file.run("pull", bad)
+    assert refused.status == 2
+    assert "s3cr" not in refused.err
+
+
+def test_addresses_of_one_server_are_one_source() -> None:
+    for written in ("HTTP://Host:1234/", "http://host:1234/api/v1/orchestrator/jobs"):
+        assert Address.parse(written).uri == "http://host:1234/api/v1/orchestrator/jobs"
+    path = Address.parse("http://h").job_path("a/../b?c", "history")
+    assert path == f"{JOBS}/a%2F..%2Fb%3Fc/history"
+    assert Address.parse("http://h").job_path("..", "history") is None
+
+
+def test_watch_follows_waits_and_stops(program: Program, file: Audit) -> None:
+    served = Orchestrator("v1.9")
+    changes = Changes(served, 4)
+    for _ in range(20):
+        changes.change()
+    with serving(served) as url:
+        watching = program(
+            "pull", url, "--watch", "1s", "--db", file.db, "--format", "json",
+            env={"META_AUDIT_WAIT": "0.1"},
+        )  # fmt: skip
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        for _ in range(20):
+            changes.change()
+        served.faults.append(server.status(503))
+        second = json.loads(watching.stdout.readline())
+        asked = len(served.requests)
+        while len(served.requests) < asked + 2:  # it goes on, and makes no import of nothing
+            assert watching.poll() is None
+            time.sleep(0.05)
+    watching.terminate()
+    out, err = watching.communicate(timeout=60)
+    assert watching.returncode == 0
+    assert (first["import_id"], second["import_id"], out) == (1, 2, b"")
+    assert b"Waiting: " in err
+    assert b"503" in err
+    assert b"The server answers again." in err
+    assert _check_whole(changes, file) == len(served.jobs)
+
+
+def test_a_signal_stops_at_a_whole_job(program: Program, file: Audit) -> None:
+    served = Orchestrator("v1.9")
+    changes = Changes(served, 4)
+    for _ in range(150):
+        changes.change()
+    answered = iter(range(10_000))
+
+    def stall() -> None:
+        if next(answered) == 60:
+            served.faults.extend([server.drip] * 20)
+
+    served.before = stall
+    with serving(served) as url:
+        pulling = program("pull", url, "--db", file.db)
+        while not served.faults:
+            assert pulling.poll() is None
+            time.sleep(0.05)
+        pulling.terminate()
+        _, err = pulling.communicate(timeout=60)
+        assert pulling.returncode == 128 + 15
+        assert b"run the same command again" in err
+        _check_whole(changes, file)
+        served.faults.clear()
+        served.before = lambda: None
+        assert file.run("pull", url).status == 0
+    assert _check_whole(changes, file) == len(served.jobs)
