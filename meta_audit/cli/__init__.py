@@ -65,38 +65,49 @@ EXIT_OF: Final[tuple[tuple[type[MetaAuditError], Exit], ...]] = (
 
 DISK_ERRORS: Final = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 """Errors of writing to a file that are no bug; the last one where it is not open."""
-COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
-    "pull": ("meta_audit.cli.pull", "Take the jobs of an orchestrator into the store."),
-    "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),
-    "find": ("meta_audit.cli.find", "List the jobs that match."),
-    "who": ("meta_audit.cli.who", "Show what is known of a client, node or key."),
-    "history": ("meta_audit.cli.history", "Show a job on a time line."),
-    "diff": ("meta_audit.cli.diff", "Compare two versions of a job."),
-    "clients": ("meta_audit.cli.counts:clients", "List clients, with counts of jobs."),
-    "requesters": ("meta_audit.cli.counts:requesters", "List nodes that accepted jobs."),
-    "nodes": ("meta_audit.cli.counts:nodes", "List nodes that ran jobs."),
-    "keys": ("meta_audit.cli.counts:keys", "List Meta keys, with counts of jobs."),
-    "values": ("meta_audit.cli.counts:values", "List the values of a Meta key."),
-    "findings": ("meta_audit.cli.findings", "List what an auditor should look at."),
-    "imports": ("meta_audit.cli.imports", "List imports: who, when, what they brought."),
-    "has": ("meta_audit.cli.has", "Tell which jobs or documents of a file are here."),
-    "report": ("meta_audit.cli.report", "Report on a period: what came, what is missing."),
-    "sql": ("meta_audit.cli.sql", "Ask the store in SQL; it can only be read."),
-    "export": ("meta_audit.cli.export", "Write the jobs that match to a file."),
-    "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
-    "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
-    "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),
-    "verify-proof": ("meta_audit.cli.verify_proof", "Check a proof, without the store."),
-    "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
-    "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
-    "reread": ("meta_audit.cli.reread", "Read kept documents again, after an upgrade."),
-    "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
+SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Take in": {
+        "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
+        "pull": ("meta_audit.cli.pull", "Take the jobs of an orchestrator into the store."),
+        "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
+        "reread": ("meta_audit.cli.reread", "Read kept documents again, after an upgrade."),
+    },
+    "Ask about jobs": {
+        "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),
+        "find": ("meta_audit.cli.find", "List the jobs that match."),
+        "who": ("meta_audit.cli.who", "Show what is known of a client, node or key."),
+        "history": ("meta_audit.cli.history", "Show a job on a time line."),
+        "diff": ("meta_audit.cli.diff", "Compare two versions of a job."),
+        "document": ("meta_audit.cli.document", "Print the original bytes of a document."),
+        "has": ("meta_audit.cli.has", "Tell which jobs or documents of a file are here."),
+        "export": ("meta_audit.cli.export", "Write the jobs that match to a file."),
+        "sql": ("meta_audit.cli.sql", "Ask the store in SQL; it can only be read."),
+    },
+    "See what there is": {
+        "clients": ("meta_audit.cli.counts:clients", "List clients, with counts of jobs."),
+        "requesters": ("meta_audit.cli.counts:requesters", "List nodes that accepted jobs."),
+        "nodes": ("meta_audit.cli.counts:nodes", "List nodes that ran jobs."),
+        "keys": ("meta_audit.cli.counts:keys", "List Meta keys, with counts of jobs."),
+        "values": ("meta_audit.cli.counts:values", "List the values of a Meta key."),
+        "findings": ("meta_audit.cli.findings", "List what an auditor should look at."),
+        "imports": ("meta_audit.cli.imports", "List imports: who, when, what they brought."),
+        "report": ("meta_audit.cli.report", "Report on a period: what came, what is missing."),
+    },
+    "Prove": {
+        "verify": ("meta_audit.cli.verify", "Check that nobody changed the store."),
+        "prove": ("meta_audit.cli.prove", "Write a proof of a job that anyone can check."),
+        "verify-proof": ("meta_audit.cli.verify_proof", "Check a proof, without the store."),
+        "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
+    },
+    "Manage": {
+        "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
+    },
 }
-"""Command: its module, and its help in a line."""
+"""Commands as the help lists them: section, command, its module, and its help in a line."""
+COMMANDS: Final = {name: where for section in SECTIONS.values() for name, where in section.items()}
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
 @options.common
 @click.version_option(__version__, "-V", "--version", prog_name="meta-audit")
 def cli() -> None:

@@ -14,16 +14,22 @@ if TYPE_CHECKING:
 class LazyGroup(click.Group):
     """A group with commands that are imported when they are called.
 
-    `lazy` maps a command to its place and to its help in a line. The place is a module, which
-    calls it `command`, or `module:name`.
+    `lazy` has sections of the help; each maps a command to its place and to its help in a line.
+    The place is a module, which calls it `command`, or `module:name`.
     """
 
     def __init__(
-        self, *arguments: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **options: Any
+        self,
+        *arguments: Any,
+        lazy: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.no_args_is_help = False  # `parse_args` does it, the same with every click
-        self._lazy = lazy or {}
+        self._sections = lazy or {}
+        self._lazy = {
+            name: place for part in self._sections.values() for name, place in part.items()
+        }
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Print the help on stderr where no command is given: that is wrong usage."""
@@ -46,8 +52,28 @@ class LazyGroup(click.Group):
             raise TypeError(cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of a name that is none, tell the nearest one."""
+        name, known = args[0], self.list_commands(ctx)
+        if name in known or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return ctx.fail(f"No such command '{name}'.{hint}")
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
-        own = [(name, c.get_short_help_str(limit=80)) for name, c in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl([*own, *((name, text) for name, (_, text) in self._lazy.items())])
+        sections = dict(self._sections)
+        own = {name: ("", c.get_short_help_str(limit=80)) for name, c in self.commands.items()}
+        width = max(map(len, self.list_commands(ctx)))
+        sections = {"Commands": {**own, **sections.pop("Commands", {})}, **sections}
+        for title, part in sections.items():
+            if part:
+                with formatter.section(title):
+                    formatter.write_dl(
+                        [(f"{name:{width}}", text) for name, (_, text) in part.items()]
+                    )

@@ -20,7 +20,7 @@ LAZY: Final = {
 """Commands that write: they bring all of ingest with them."""
 
 
-@click.group(cls=LazyGroup, lazy=LAZY)
+@click.group(cls=LazyGroup, lazy={"Commands": LAZY})
 @options.common
 def command() -> None:
     """Show documents that were not taken, and why.
