@@ -69,7 +69,12 @@ def test_help_before_and_after(group: tuple[str, ...], capsys) -> None:
     status, out, err = run(capsys, *group)
     assert (status, out) == (2, "")
     assert err.startswith("Usage: meta-audit")
-    assert "Commands:" in err
+    assert ("Commands:" if group else "Ask about jobs:") in err
+    status, _, err = run(
+        capsys, *group, "fin" if not group else "lst" if "db" not in group else "pth"
+    )
+    assert status == 2
+    assert "Did you mean '" in err
 
 
 def test_quiet_says_nothing_when_all_is_well(file: Audit, folder: Path, capsys) -> None:
