@@ -23,6 +23,8 @@ _ENDS: Final = ("BidRejected", "Completed", "Failed", "Cancelled")
 FROM_V1_5_2: Final[Enum] = (*_BIDDING, "Running", "Publishing", *_ENDS)
 TO_V1_5_1: Final[Enum] = (*_BIDDING, *_ENDS, *FROM_V1_5_2[10:])
 """pkg/models/execution.go, v1.0.4 - v1.5.1; 10 and 11 exist in later versions only."""
+EXECUTION_LEVEL: Final = "ExecutionLevel"
+"""Kind of the events of a job's history that tell the state of an execution."""
 _UNKNOWN: Final = re.compile(r"unknown \(([0-9]{1,2})\)")
 
 

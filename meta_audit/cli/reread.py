@@ -57,9 +57,9 @@ def command(
 
 def _dry_run(chosen: Options, format_: str) -> Exit:
     from meta_audit.ingest.dry_run import dry_reread
-    from meta_audit.render.dry_run import DryRunPage
+    from meta_audit.render.dry_run import DryRereadPage
 
     with progress("reading again") as line:
-        counts = dry_reread(options.db(), Quiet(line), chosen)
-    write(DryRunPage(counts), format_)
+        counts, changes = dry_reread(options.db(), Quiet(line), chosen)
+    write(DryRereadPage(counts, changes), format_)
     return Exit.ATTENTION if counts.reread else Exit.DONE

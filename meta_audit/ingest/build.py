@@ -90,6 +90,18 @@ def build(
     return builder.finish()
 
 
+def first_reading(offer: Offered) -> JobRecord | None:
+    """Return what a kept document says now, None where some way to read it gives its entry."""
+    first: JobRecord | None = None
+    document = offer.document
+    where = document.ordinal, document.line
+    for record in readings(document.content):
+        first = first or record
+        if leaf_hash(accepted_entry(offer.sha256, record, offer.uri, *where)) == offer.leaf:
+            return None
+    return first
+
+
 def pack(offered: Sequence[Offered]) -> bytes:
     """Encode documents to be sent to another process."""
     return msgpack.encode(offered)
@@ -150,17 +162,11 @@ class _BatchBuilder:
 
     def read_again(self, place: int, offer: Offered, document: Document) -> None:
         """Accept a kept document if it gives another entry now, however it is read."""
-        first: JobRecord | None = None
-        where = document.ordinal, document.line
-        for record in readings(document.content):
-            first = first or record
-            if leaf_hash(accepted_entry(offer.sha256, record, offer.uri, *where)) == offer.leaf:
-                first = None
-                break
-        if first is None:
+        record = first_reading(offer)
+        if record is None:
             self._batch.unchanged += 1
         else:
-            self.accept(place, offer, document, first)
+            self.accept(place, offer, document, record)
 
     def accept(self, place: int, offer: Offered, document: Document, record: JobRecord) -> None:
         batch, term = self._batch, self._terms.__getitem__

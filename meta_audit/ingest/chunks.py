@@ -61,6 +61,8 @@ class Chunk:
     reason: str = ""
     cut_off: str = ""
     """The source that a signal cut off, and that cannot be read again."""
+    job_keys: list[int] = field(default_factory=list)
+    """Of documents that are read again: the job of each."""
 
 
 class Reporter(Protocol):

@@ -11,6 +11,7 @@ from meta_audit.ingest.chunks import Chunker
 from meta_audit.ingest.intake import Intake
 from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
 from meta_audit.ingest.reread import kept_chunks
+from meta_audit.ingest.reread_changes import ChangesIntake
 from meta_audit.ingest.signals import Stopper
 from meta_audit.record.preview import Preview
 from meta_audit.record.source_log import SourceLog
@@ -47,16 +48,18 @@ def dry_run(
 
 def dry_reread(
     db: str | None, progress: ImportProgress, options: Options = DEFAULT_OPTIONS
-) -> Counts:
+) -> tuple[Counts, dict[str, dict[str, int]]]:
     """Read kept documents again, and count what `Import.reread` would append, without writing.
 
-    Raises what `open_to_read` does.
+    Return also in how many documents each field differs, by kind. Raises what `open_to_read`
+    does.
     """
     with closing(open_to_read(db)) as store, closing(store.session()) as session:
         stopper = Stopper(store.retry.stopped.set)
-        intake = Intake(Preview(session), progress, options, stopper)
+        intake = ChangesIntake(session, Preview(session), progress, options, stopper)
         intake.take(kept_chunks(session, options.limits), SourceLog(0))
-        return intake.counts
+        changes = {kind: dict(fields) for kind, fields in intake.changes.items() if fields}
+        return intake.counts, changes
 
 
 @contextmanager

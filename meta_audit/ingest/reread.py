@@ -43,7 +43,7 @@ def kept_chunks(session: Session, limits: Limits) -> Iterator[Chunk]:
         at = rows[-1][:2]
         chunk = Chunk(is_full=True)
         numbers: dict[str, int] = {}
-        for _, index, ordinal, line, sha256, dictionary, frame, leaf, uri in rows:
+        for key, index, ordinal, line, sha256, dictionary, frame, leaf, uri in rows:
             if uri not in numbers:
                 number += 1
                 numbers[uri] = number
@@ -55,6 +55,7 @@ def kept_chunks(session: Session, limits: Limits) -> Iterator[Chunk]:
             chunk.offered.append(
                 Offered(document, bytes(sha256), numbers[uri], uri, index, bytes(leaf))
             )
+            chunk.job_keys.append(key)
             chunk.events.append(SourceRead(numbers[uri], 1))
         chunk.events += [SourceEnded(one, "reread") for one in numbers.values()]
         yield chunk

@@ -6,7 +6,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meta_audit.catalogue import FINDINGS
-from meta_audit.execution_state import resolve
+from meta_audit.execution_state import EXECUTION_LEVEL, resolve
 from meta_audit.identity.same_job import Birth
 from meta_audit.query.attributions import AttributionRow, best, in_order
 from meta_audit.query.contradictions import CODE, contradiction
@@ -127,8 +127,8 @@ def trace_of(session: Session, job: Identified) -> Trace:
         labels=content.labels,
         versions=tuple(_version(row, who.get(row[0], ())) for row in versions),
         observations=tuple(s.observation() for s in sorted(seen, key=_Seen.age) if s.version_no),
-        executions=_told(TracedExecution, _named(executions, layout), hashes, (5, 6)),
-        events=_told(TracedEvent, events, hashes, (0,)),
+        executions=_told(TracedExecution, _named_executions(executions, layout), hashes, (5, 6)),
+        events=_told(TracedEvent, _named_events(events, layout), hashes, (0,)),
         evidence=tuple(s.evidence() for s in sorted(seen, key=lambda s: s.document_id)),
         checkpoint=_checkpoint(rest[0], max(hashes)),
         findings=_two_jobs(versions, who, seen) + _told(TracedFinding, findings, hashes, ()),
@@ -140,10 +140,16 @@ def trace_of(session: Session, job: Identified) -> Trace:
     return exact(trace)
 
 
-def _named(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
+def _named_executions(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
     """Name states that were numbers, by the layout of the job."""
+    return [(*row[:3], resolve(row[3], layout), *row[4:]) for row in executions]
+
+
+def _named_events(events: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
+    """Name states of executions that were numbers, by the layout of the job."""
     return [
-        (*row[:3], resolve(row[3], layout), resolve(row[4], layout), *row[5:]) for row in executions
+        (*row[:5], resolve(row[5], layout) if row[2] == EXECUTION_LEVEL else row[5], *row[6:])
+        for row in events
     ]
 
 

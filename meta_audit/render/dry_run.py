@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.ingest.result import Counts, plain
@@ -10,6 +11,8 @@ from meta_audit.render.layout import count
 from meta_audit.render.page import Page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meta_audit.render.layout import Screen
 
 FORMAT: Final = "meta-audit/dry-run/1"
@@ -30,3 +33,23 @@ class DryRunPage(Page[Counts]):
     def value(self) -> object:
         """Return the counts."""
         return {"format": FORMAT, **plain(self.result)}
+
+
+@dataclass(frozen=True)
+class DryRereadPage(DryRunPage):
+    """Show what reading again would change, too."""
+
+    changes: Mapping[str, Mapping[str, int]]
+    """Documents in which a field differs, by kind."""
+
+    def text(self, screen: Screen) -> str:
+        """Return the counts, and a line for each kind."""
+        lines = []
+        for kind, fields in self.changes.items():
+            named = ", ".join(f"{name} {number:,}" for name, number in sorted(fields.items()))
+            lines.append(f"  differs in {kind}: {named}\n")
+        return super().text(screen) + "".join(lines)
+
+    def value(self) -> object:
+        """Return the counts, and the fields by kind."""
+        return {"format": FORMAT, **plain(self.result), "changes": self.changes}

@@ -175,10 +175,15 @@ def test_a_dry_run_foretells(filled: Audit) -> None:
         dry = filled.run("reread", "--dry-run", "--jobs", "0")
         assert dry.status == 1
         assert "3 documents read otherwise" in dry.out
+        assert dry.out.splitlines()[-3:] == [
+            "  differs in meta: meta 3",
+            "  differs in spec: spec_sha256 3",
+            "  differs in findings: findings 3",
+        ]
         foretold = filled.run("reread", "--dry-run", "--jobs", "0", "--format", "json").summary
         assert filled.raw() == before
         done = filled.run("reread", "--jobs", "0", "--format", "json").summary
     assert done["reread"] == 3
-    assert {k: v for k, v in foretold.items() if k != "format"} == {
-        k: done[k] for k in foretold if k != "format"
-    }
+    assert foretold.pop("changes")["meta"] == {"meta": 3}
+    del foretold["format"]
+    assert foretold == {name: done[name] for name in foretold}

@@ -296,6 +296,24 @@ def test_nul_is_kept_exactly(store, job) -> None:
     assert traced(store, "na\0me").job.job_id == "j-nul"
 
 
+@pytest.mark.parametrize(("layout", "state"), [("v1.5.2", "BidRejected"), ("v1.2.1", "Failed")])
+def test_numbers_of_states_are_named_by_the_layout(store, job, layout: str, state: str) -> None:
+    """Those of executions alone; a number where a state is desired, or of a job, has no name."""
+    role = "orchestrator.id" if layout == "v1.5.2" else "requester.id"
+    event = {"JobID": ID, "Time": "2023-11-14T22:13:20Z", "ExecutionID": "e-1"}
+    change = {"Previous": 0, "New": 8}
+    store.take(
+        job(meta={f"bacalhau.org/{role}": "n-1"}),
+        {"ID": "e-1", "JobID": ID, "ComputeState": {"StateType": 8}, "DesiredState": 8},
+        event | {"Type": "ExecutionLevel", "ExecutionState": change},
+        event | {"Type": "JobLevel", "JobState": change},
+    )
+    found = traced(store)
+    (execution,) = found.executions
+    assert (execution.state, execution.desired_state) == (state, "unknown (8)")
+    assert [event.state for event in found.events] == [state, "unknown (8)"]
+
+
 @pytest.mark.parametrize(
     "job_id", ["j-\0nul", "j-\x1b[31mred\nline", "j-\u202erlo", r"j-back\x41slash", "j-\U000e0041"]
 )
