@@ -114,26 +114,37 @@ def _check(session: Session, meant: _Row) -> None:
     """Compare what an index gave with the row itself. Raises `DamagedStoreError`."""
     found = [job_id for (job_id,) in session.query(_BY_KEY, meant.job_key)]
     if found != [meant.job_id]:
-        raise DamagedStoreError(
-            f"the store {session.name} is damaged: looking up the job {meant.job_id} leads to"
-            f" {found[0] if found else 'no job'}",
-            advice="Run `meta-audit verify`, and restore the store from a backup.",
-        )
+        raise _damaged(session, f"job {meant.job_id}", found[0] if found else "no job")
+
+
+def _damaged(session: Session, wanted: str, found: str) -> DamagedStoreError:
+    return DamagedStoreError(
+        f"the store {session.name} is damaged: looking up the {wanted} leads to {found}",
+        advice="Run `meta-audit verify`, and restore the store from a backup.",
+    )
 
 
 def _with_id(session: Session, job_id: str) -> list[_Row]:
-    return [_Row(*row) for row in session.query(_EXACT, job_id)]
+    found = [_Row(*row) for row in session.query(_EXACT, job_id)]
+    for row in found:
+        if row.job_id != job_id:
+            raise _damaged(session, f"job {job_id}", row.job_id)
+    return found
 
 
 def _beginning(session: Session, text: str) -> list[list[_Row]]:
     prefixes: tuple[str, ...] = ("", JOB_PREFIX, SPEC_PREFIX)
     if text.startswith(prefixes[1:]):
         prefixes = ("",)
-    beginnings = [prefix + text for prefix in prefixes]
-    return [
-        [_Row(*row) for row in session.query(_BEGINNING, beginning, beginning + LAST)]
-        for beginning in beginnings
-    ]
+    return [_with_beginning(session, prefix + text) for prefix in prefixes]
+
+
+def _with_beginning(session: Session, text: str) -> list[_Row]:
+    found = [_Row(*row) for row in session.query(_BEGINNING, text, text + LAST)]
+    for row in found:
+        if not row.job_id.startswith(text):
+            raise _damaged(session, f"jobs {text}...", row.job_id)
+    return found
 
 
 def _named(session: Session, name: str) -> list[_Row]:

@@ -117,10 +117,11 @@ def check_table(work: Work, table: str, is_strict: bool) -> None:
 
 def check_index_lookups(work: Work, index: Index, amcheck: str) -> None:
     """Compare an index of PostgreSQL with its table."""
+    query, damages = work.session.query, work.damages
     if amcheck and index.is_plain:
-        indexes.check_with_amcheck(work.session.query, index, amcheck)
-        return
-    why = indexes.check_by_lookups(work.session.query, index, work.options.secret, work.damages)
+        why = indexes.check_with_amcheck(query, index, amcheck, damages)
+    else:
+        why = indexes.check_by_lookups(query, index, work.options.secret, damages)
     if why:
         work.not_checked.append(f"the index {index.name}: {why}")
 

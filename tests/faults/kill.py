@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
+
 from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.ingest.build import sha256_of
@@ -102,14 +104,21 @@ def look(db: Path) -> StoreState:
             seen.faults.append(str(error))
         return seen
     with store.engine.connect() as connection:
+        seen = state(connection)
         checked = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
         if checked != ["ok"]:
             seen.faults += [f"integrity_check: {line}" for line in checked]
-        seen.leaves = export.leaves(connection)
-        seen.faults += export.faults(connection)
-        seen.news = connection.exec_driver_sql(_NEWS).scalar_one()
     store.close()
     return seen
+
+
+def state(connection: sa.Connection) -> StoreState:
+    """Describe a store that is open."""
+    return StoreState(
+        export.leaves(connection),
+        export.faults(connection),
+        connection.exec_driver_sql(_NEWS).scalar_one(),
+    )
 
 
 def exit_code(before: StoreState, after: StoreState) -> cli.Exit:

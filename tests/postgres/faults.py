@@ -10,8 +10,8 @@ Each trial fills stores from one folder, in small transactions:
 
 The ledger must at every moment be the beginning of the undisturbed one, no shorter than what
 was acknowledged, and every row what the kept bytes say; in the end the store must equal an
-undisturbed one, and the importer that ran on must have ended with the same exit code; one
-that gave up (exit code 4) is run again, and counted.
+undisturbed one. The importer that came to its end must have ended with exit code 1 if it brought
+something new to look at, else with 0; one that gave up (exit code 4) is run again, and counted.
 """
 
 from __future__ import annotations
@@ -29,12 +29,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.store.opening import open_to_read
 from tests.engines import Server
 from tests.faults import export
 from tests.faults.documents import write_folder
-from tests.faults.kill import BLOCK_BYTES, CHUNK_DOCUMENTS, ROOT, entries_after
+from tests.faults.kill import (
+    BLOCK_BYTES,
+    CHUNK_DOCUMENTS,
+    StoreState,
+    entries_after,
+    exit_code,
+    state,
+)
+from tests.faults.program import KILLED, ROOT, command
 
 NOT_YET: Final = "is not a meta-audit store"
 
@@ -63,11 +72,10 @@ class Importer:
     """An ingest in small transactions, in a process of its own."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        module = ("tests.faults.small_chunks", str(CHUNK_DOCUMENTS), str(BLOCK_BYTES))
-        command = (sys.executable, "-m", *module, "ingest", str(folder), "--db", url)
+        started = (*command(CHUNK_DOCUMENTS, BLOCK_BYTES), "ingest", str(folder), "--db", url)
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._said, text=True
+            started, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._said, text=True
         )
         self.ready = threading.Event()
         self.acknowledged = 0
@@ -118,12 +126,12 @@ class Trial:
         importer = Importer(folder, self._url)
         importer.ready.wait()
         self._starting = time.monotonic() - began
-        self._status, said = importer.end()
+        status, said = importer.end()
         self._working = time.monotonic() - began - self._starting
-        self._leaves, faults = self._look()
-        self._content = self._export()
-        if faults or not self._leaves or self._status not in (0, 1, 3):
-            raise AssertionError(f"the undisturbed import failed: {said} {faults[:5]}")
+        seen = self._look()
+        self._leaves, self._content = seen.leaves, self._export()
+        if seen.faults or not seen.leaves or status != exit_code(StoreState(), seen):
+            raise AssertionError(f"the undisturbed import failed: {said} {seen.faults[:5]}")
         self.report = Report()
 
     @property
@@ -135,8 +143,9 @@ class Trial:
         self.report = report = Report()
         while report.disturbances < number:
             self._renew()
-            count = 0
+            seen = StoreState()
             while True:
+                before, count = seen, len(seen.leaves)
                 importer = Importer(self._folder, self._url)
                 if report.disturbances < number and count < len(self._leaves):
                     if self._chance.random() < 0.1:
@@ -147,13 +156,21 @@ class Trial:
                         importer.wait(self._chance.uniform(0, left * self._working))
                     importer.process.kill()
                 status, said = importer.end()
-                count = self._check(count, importer)
-                if status != -9:
+                self._wait_for_backends()
+                seen = self._check(before, importer)
+                if status != KILLED:
                     break
                 report.disturbances += 1
-                report.midway += 0 < count < len(self._leaves)
-            self._complete(status, said)
+                report.midway += 0 < len(seen.leaves) < len(self._leaves)
+            self._complete(status, said, before, seen)
         return report
+
+    def _wait_for_backends(self) -> None:
+        """Wait until the server has seen that the importer is gone: it may still commit."""
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        with self._server.connect() as connection:
+            while connection.execute(others, (self._name,)).fetchall() != [(0,)]:
+                time.sleep(0.01)
 
     def restarts(self, number: int) -> Report:
         """Restart the server at once so many times, while an importer runs on."""
@@ -178,37 +195,38 @@ class Trial:
             self._renew()
             importer = Importer(self._folder, self._url)
             importer.ready.wait()
-            count = 0
+            before = seen = StoreState()
             while report.disturbances < number:
                 if not importer.wait(self._chance.uniform(0, self._working / 4)):
                     break
                 disturb()
                 report.disturbances += 1
-                count = self._check(count, importer)
-                report.midway += 0 < count < len(self._leaves)
+                seen = self._check(seen, importer)
+                report.midway += 0 < len(seen.leaves) < len(self._leaves)
             status, said = importer.end()
-            count = self._check(count, importer)
-            if status == 4:  # the server was away for too long: clear, and nothing is lost
+            seen = self._check(seen, importer)
+            if status == cli.Exit.STORE:  # the server was away for too long; nothing is lost
                 report.again += 1
+                before = seen
                 importer = Importer(self._folder, self._url)
                 status, said = importer.end()
-                self._check(count, importer)
-            self._complete(status, said)
+                seen = self._check(before, importer)
+            self._complete(status, said, before, seen)
         return report
 
     def _renew(self) -> None:
         self._server.drop(self._name)
         self._name = self._server.create()
 
-    def _look(self) -> tuple[list[bytes], list[str]]:
+    def _look(self) -> StoreState:
         try:
             store = open_to_read(self._url)
         except StoreError as error:
-            return [], [] if NOT_YET in str(error) else [str(error)]
+            return StoreState(faults=[] if NOT_YET in str(error) else [str(error)])
         try:
             with store.engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
-                return export.leaves(connection), export.faults(connection)
+                return state(connection)
         finally:
             store.close()
 
@@ -219,20 +237,21 @@ class Trial:
         store.close()
         return exported
 
-    def _check(self, before: int, importer: Importer) -> int:
-        promised = max(before, self._lengths[importer.acknowledged])
-        leaves, faults = self._look()
-        if leaves != self._leaves[: len(leaves)]:
+    def _check(self, before: StoreState, importer: Importer) -> StoreState:
+        promised = max(len(before.leaves), self._lengths[importer.acknowledged])
+        seen = self._look()
+        count = len(seen.leaves)
+        if seen.leaves != self._leaves[:count]:
             self._note("the ledger is not the beginning of the undisturbed one")
-        if faults:
-            self._note(f"{len(faults)} faults: {faults[:3]}")
-        if len(leaves) < promised:
-            self._note(f"{len(leaves)} entries, {promised} were acknowledged")
-        return len(leaves)
+        if seen.faults:
+            self._note(f"{len(seen.faults)} faults: {seen.faults[:3]}")
+        if count < promised:
+            self._note(f"{count} entries, {promised} were acknowledged")
+        return seen
 
-    def _complete(self, status: int, said: str) -> None:
+    def _complete(self, status: int, said: str, before: StoreState, seen: StoreState) -> None:
         self.report.stores += 1
-        if status not in (0, self._status) or self._export() != self._content:
+        if status != exit_code(before, seen) or self._export() != self._content:
             self._note(f"the completed store differs, exit code {status}: {said[-500:]}")
 
     def _note(self, what: str) -> None:

@@ -20,7 +20,7 @@ from bench.generate import Generator
 from meta_audit.store.opening import open_to_read
 from tests.engines import Server
 from tests.faults import export
-from tests.faults.kill import ROOT
+from tests.faults.program import ROOT
 
 
 def write_files(folder: Path, importers: int, documents: int, seed: int) -> list[Path]:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from meta_audit.verify.report import Report
 from tests.engines import Server
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
+from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, administrator
 from tests.verify import lies_postgresql, lies_sqlite
 from tests.verify.stores import grow, verify
 
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lies", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--amcheck", action="store_true", help="let amcheck compare the indexes")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     server = Server() if options.engine == "postgresql" else None
@@ -80,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as name:
             factory: StoreFactory = PostgresDatabases(server) if server else SqliteFiles(Path(name))
             db = grow(factory, Path(name), seed=options.seed).db
+            if options.amcheck:
+                with administrator(db) as one:
+                    one.run("CREATE EXTENSION amcheck")
             told = tell(factory, db, options.lies, options.seed)
     finally:
         if server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,8 +22,14 @@ from meta_audit.schema import HEAD, OLD_VERSION_TABLE, VERSION_TABLE, migrate
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.engines import Server
-from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, database
-from tests.verify import harmless, lies_sqlite, schema_tampering, wrong_values
+from tests.store_factory import (
+    PostgresDatabases,
+    SqliteFiles,
+    StoreFactory,
+    administrator,
+    database,
+)
+from tests.verify import harmless, lies_postgresql, lies_sqlite, schema_tampering, wrong_values
 from tests.verify.stores import Grown, run, unchecked, verify
 
 NAMED: Final = (
@@ -73,6 +80,22 @@ def test_an_index_that_leads_elsewhere_is_named(in_file: Grown, tmp_path: Path) 
     db = SqliteFiles(tmp_path).copy(in_file.db)
     _swap_jobs(db)
     assert "sqlite_autoindex_jobs_1" in details(db)
+
+
+@pytest.mark.parametrize("by", ["lookups", "amcheck"])
+def test_an_index_of_a_server_that_lies_is_named(
+    postgres: Server, on_server: Grown, by: str
+) -> None:
+    """Where it misses a row, and where it leads to others."""
+    factory = PostgresDatabases(postgres)
+    for lie in (lies_postgresql.index_stale, lies_postgresql.index_swapped):
+        db = factory.copy(on_server.db)
+        if by == "amcheck":
+            _need_extension(db, "amcheck")
+        with lies_postgresql.liar(db, random.Random(1)) as one:
+            assert lie(one)
+        report = verify(db)
+        assert 13 in {damage.check for damage in report.damages}, (lie, report.not_checked)
 
 
 def test_nothing_is_said_of_another_job(in_file: Grown, tmp_path: Path, capsys) -> None:
@@ -231,6 +254,13 @@ def test_a_revision_that_is_not_the_schemas_is_named(
     _execute(db, "CREATE VIEW v_new AS SELECT 1 AS x", "DROP VIEW v_labels")
     with pytest.raises(StoreError, match="made by a newer meta-audit"):
         verify(db)
+
+
+def _need_extension(db: str, name: str) -> None:
+    with administrator(db) as one:
+        if not one.run("SELECT 1 FROM pg_available_extensions WHERE name = ?", name):
+            pytest.skip(f"the server does not have {name}")
+        one.run(f"CREATE EXTENSION {name}")
 
 
 def _age(db: str) -> None:

@@ -40,6 +40,7 @@ _NOT_BY_INDEX: Final = (
     *("seqscan", "bitmapscan", "tidscan", "sort", "material", "memoize"),
     *("hashjoin", "mergejoin"),
 )
+_NOT_ALONE: Final = "the server would not read through it alone"
 _WAYS: Final = ((False, False), (True, False), (False, True))
 """Of `_lookups`: leading, ordered."""
 _SET: Final = "SELECT " + ", ".join(
@@ -89,9 +90,19 @@ def amcheck_schema(query: Query) -> str:
     return str(found[0][0]) if found else ""
 
 
-def check_with_amcheck(query: Query, index: Index, schema: str) -> None:
-    """Let amcheck compare an index with its table. Raises an error of the driver."""
+def check_with_amcheck(query: Query, index: Index, schema: str, damages: Damages) -> str:
+    """Let amcheck look every row up in an index, and count the entries of the index.
+
+    Return why this is not possible, else an empty text. Raises an error of the driver where
+    amcheck finds damage.
+    """
     query(f"SELECT {schema}.bt_index_check({index.oid}::pg_catalog.regclass, true)")
+    _read_by_index_alone(query, yes=True)
+    why = "" if _uses(query, _count(index), index.name) else _NOT_ALONE
+    if not why:
+        _check_count(query, index, damages)
+    _read_by_index_alone(query, yes=False)
+    return why
 
 
 def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) -> str:
@@ -108,20 +119,24 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
         sql = next((sql for sql in alike if _uses(query, sql, index.name)), None)
         if sql is None:
             _read_by_index_alone(query, yes=False)
-            return "the server would not read through it alone"
+            return _NOT_ALONE
         statements.append(sql)
     for sql in statements[:-1]:
         for row in query(sql):
             shown = ", ".join(map(repr, row))
             detail = f"{index.table}: the index {index.name} leads from {shown} to other rows"
             damages.add(Check.INDEXES, "edited", detail)
-    held = query(statements[-1])[0][0]
+    _check_count(query, index, damages)
+    _read_by_index_alone(query, yes=False)
+    return ""
+
+
+def _check_count(query: Query, index: Index, damages: Damages) -> None:
+    held = query(_count(index))[0][0]
     rows = query(f"SELECT count(*) FROM ONLY {_all_rows(index.table)}")[0][0]  # noqa: S608
     if held != rows:
         detail = f"{index.table}: {rows} rows, {held} in the index {index.name}"
         damages.add(Check.INDEXES, "edited", detail)
-    _read_by_index_alone(query, yes=False)
-    return ""
 
 
 def _read_by_index_alone(query: Query, *, yes: bool) -> None:
