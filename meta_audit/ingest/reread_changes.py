@@ -68,7 +68,7 @@ class ChangesIntake(Intake):
 
     def _compare(self, chunk: Chunk, places: list[int]) -> None:
         keys = [chunk.job_keys[place] for place in places]
-        old = JobRange(self._opened(), min(keys), max(keys) + 1).entries()
+        old = JobRange.among(self._opened(), sorted(set(keys))).entries()
         for place in places:
             offer = chunk.offered[place]
             new = first_reading(offer)
