@@ -28,12 +28,12 @@ def command(
     The newest come first: when each began, who ran it, and what it brought. Import N is shown
     with its rejections, its sources (those with a problem first), and what is left to do.
     """
-    from meta_audit.render.imports import ImportPage, ImportsPage
+    from meta_audit.render.imports import ImportDetailPage, ImportsPage
 
     if number is None:
         write(ImportsPage(store.imports(limit=options.most(limit, format_), **choice)), format_)
         return Exit.DONE
     if format_ not in ("text", "json"):
         raise click.UsageError("one import is written as text or json")
-    write(ImportPage(store.import_(number)), format_)
+    write(ImportDetailPage(store.import_(number)), format_)
     return Exit.DONE

@@ -61,7 +61,7 @@ class ImportsPage(Listing[Imports]):
         return more_of(len(self.result.imports), self.result.total, "imports")
 
 
-class ImportPage(Page[ImportDetail]):
+class ImportDetailPage(Page[ImportDetail]):
     """Show what one run brought, and what is left to do."""
 
     def text(self, screen: Screen) -> str:
