@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from meta_audit.query.history import History
     from meta_audit.query.identity_counts import IdentityCounts
     from meta_audit.query.imports import ImportDetail, Imports
-    from meta_audit.query.listing import Choice, Selection
     from meta_audit.query.name_identity import IdentityCandidates
     from meta_audit.query.node_counts import NodeCounts
     from meta_audit.query.presence import AskedForMany
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
         Rejections,
         Trace,
     )
+    from meta_audit.query.selection import Choice, Selection
     from meta_audit.query.sql import CheckedStatements, Contract, Table
     from meta_audit.query.vocabulary import KeyCounts, ValueCounts
     from meta_audit.query.who import Identity
@@ -292,7 +292,7 @@ class AuditStore:
             )
 
     def _chosen(self, ask: Callable[[Session, Selection], _Result], choice: Choice) -> _Result:
-        from meta_audit.query.listing import select
+        from meta_audit.query.selection import select
 
         wanted = select(**choice)
         return self.read(lambda session: ask(session, wanted))

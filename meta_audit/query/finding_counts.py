@@ -8,9 +8,9 @@ from meta_audit.answer import Answer
 from meta_audit.catalogue import FINDINGS
 from meta_audit.errors import NotFoundError
 from meta_audit.query.contradictions import CODE, find_two_jobs
-from meta_audit.query.listing import OWNED, OWNER, Selection, total
 from meta_audit.query.live import live_entry
 from meta_audit.query.results import Position
+from meta_audit.query.selection import OWNED, OWNER, Selection, total
 from meta_audit.query.texts import exact, rfc3339
 from meta_audit.query.unknown import nearest
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.answer import Answer
 from meta_audit.catalogue import REASONS
 from meta_audit.errors import NotFoundError
-from meta_audit.query.listing import Selection
+from meta_audit.query.selection import Selection
 from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:

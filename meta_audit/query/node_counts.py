@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.answer import Answer
-from meta_audit.query.listing import OWNED, OWNER, Selection, total
 from meta_audit.query.live import live_entry
+from meta_audit.query.selection import OWNED, OWNER, Selection, total
 from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:

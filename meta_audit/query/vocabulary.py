@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.answer import Answer
 from meta_audit.errors import NotFoundError
 from meta_audit.nul import escape_nul, unescape_nul
-from meta_audit.query.listing import OWNED, OWNER, Selection, total
 from meta_audit.query.live import live_version
+from meta_audit.query.selection import OWNED, OWNER, Selection, total
 from meta_audit.query.texts import exact, rfc3339, storable
 from meta_audit.query.unknown import LOOKED_AT, nearest
 from meta_audit.schema.text_digest import digest

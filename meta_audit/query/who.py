@@ -8,7 +8,6 @@ from meta_audit.answer import Answer
 from meta_audit.model import TRUSTS
 from meta_audit.query.attributions import ID_OF_KEY, ROLES
 from meta_audit.query.job_summaries import summaries
-from meta_audit.query.listing import OWNED, OWNER
 from meta_audit.query.live import live_version
 from meta_audit.query.name_identity import (
     IdentityCandidates,
@@ -18,6 +17,7 @@ from meta_audit.query.name_identity import (
 )
 from meta_audit.query.node_counts import TOLD, NodeCount
 from meta_audit.query.results import JobSummary
+from meta_audit.query.selection import OWNED, OWNER
 from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:
