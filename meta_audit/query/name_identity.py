@@ -9,7 +9,7 @@ from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.nul import escape_nul, unescape_nul
 from meta_audit.query.attributions import ID_OF_KEY, ROLES
 from meta_audit.query.public_keys import fingerprint_of, keys_with_fingerprint
-from meta_audit.query.texts import LAST, exact, storable
+from meta_audit.query.texts import LAST, exact, storable, unescape_shown
 from meta_audit.query.unknown import LOOKED_AT, nearest
 from meta_audit.schema.text_digest import digest
 
@@ -26,6 +26,8 @@ NODE: Final = "node"
 NODE_PREFIX: Final = "n-"
 """Node IDs begin with this since v1.2.1; a user may leave it out."""
 FINGERPRINT: Final = "SHA256:"
+CUT: Final = "…"
+"""End of a value that a page has cut."""
 
 _EXACT: Final = "SELECT identity_id, value FROM identities WHERE digest = ?"
 _BY_NUMBER: Final = "SELECT identity_id, value FROM identities WHERE identity_id AMONG KEYS"
@@ -70,11 +72,12 @@ class IdentityCandidates(Answer, frozen=True):
 def name_identity(session: Session, text: str) -> NamedIdentity | IdentityCandidates:
     """Return the identity that is meant, or the candidates.
 
-    The whole value wins over a beginning. Raises `NotFoundError`, `UsageError` for an empty text.
+    The whole value wins over a beginning. A text that fits none is tried as a page shows it.
+    Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     if not text:
         raise UsageError("ID is empty", advice="Give an ID, a key, or the beginning of one.")
-    found = _named(session, text) if storable(text) else []
+    found = _named(session, text) or _named(session, unescape_shown(text.removesuffix(CUT)))
     if not found:
         raise _not_found(session, text)
     if len(found) == 1:
@@ -94,6 +97,8 @@ def fingerprint_in(roles: Iterable[str], value: str) -> str:
 
 
 def _named(session: Session, text: str) -> list[NamedIdentity]:
+    if not text or not storable(text):
+        return []
     if text.startswith(FINGERPRINT):
         keys = keys_with_fingerprint(session, text)
         return [NamedIdentity(*row) for row in session.among(_BY_NUMBER, keys)]

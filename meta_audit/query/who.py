@@ -46,17 +46,13 @@ _JOBS: Final = f"""
     WHERE m.identity_id = ? AND {live_version("v")}
     GROUP BY {_JOB} ORDER BY newest DESC NULLS LAST, 1 DESC LIMIT {NEWEST}"""
 _SEEN: Final = f"""
-    SELECT min(s.import_id), max(s.import_id), min(i.started_at), max(i.started_at)
+    SELECT x.first_import, x.last_import, f.started_at, l.started_at
     FROM (
-        SELECT min(o.source_id) AS source_id {_VERSIONS}
-        JOIN observations o ON o.job_key = v.job_key AND o.version_no = v.version_no
-        WHERE m.identity_id = ?
-        UNION ALL
-        SELECT max(o.source_id) {_VERSIONS}
-        JOIN observations o ON o.job_key = v.job_key AND o.version_no = v.version_no
-        WHERE m.identity_id = ?) e
-    JOIN sources s ON s.source_id = e.source_id
-    JOIN imports i ON i.import_id = s.import_id"""  # noqa: S608
+        SELECT min(c.first_import) AS first_import, max(c.last_import) AS last_import {_VERSIONS}
+        JOIN current_jobs c ON c.job_key = {_JOB}
+        WHERE m.identity_id = ? AND {live_version("v")}) x
+    LEFT JOIN imports f ON f.import_id = x.first_import
+    LEFT JOIN imports l ON l.import_id = x.last_import"""  # noqa: S608
 _NODE: Final = f"""
     SELECT {OWNER.format("t")}, max(t.began) AS newest, min(t.began), max(t.ended),
         count(DISTINCT CASE WHEN t.execution_id <> '' THEN t.execution_id END)
@@ -132,8 +128,9 @@ class Identity(Answer, frozen=True):
     """First time that a job, execution or event of it states."""
     last_at: str | None
     first_import: int | None
-    """Import that first brought a job that names it."""
+    """Import that first brought a document of a job that names it."""
     last_import: int | None
+    """Import that last brought one."""
     first_seen_at: str | None
     """When that import began."""
     last_seen_at: str | None
@@ -156,7 +153,7 @@ def who(session: Session, text: str) -> Identity | IdentityCandidates:
 def _read(session: Session, meant: NamedIdentity) -> Identity:
     number = meant.identity_id
     in_roles, jobs, seen, ran, together = session.together(
-        (_ROLES, number), (_JOBS, number), (_SEEN, number, number), (_NODE, number),
+        (_ROLES, number), (_JOBS, number), (_SEEN, number), (_NODE, number),
         (_TOGETHER, number),
     )  # fmt: skip
     in_roles.sort(key=lambda row: (ROLES.index(row[0]), TRUSTS.index(row[1]), row[2]))
