@@ -146,14 +146,18 @@ class AuditStore:
         """Do work of `meta_audit.query` on one state; again from its beginning if that is lost."""
         return work(self._session) if self._session else self._store.read(work)
 
-    def trace(self, job: str, *, namespace: str | None = None) -> Trace | Candidates:
+    def trace(
+        self, job: str, *, namespace: str | None = None, as_of: str | None = None
+    ) -> Trace | Candidates:
         """Return all that is known of the job with this ID, beginning of an ID, or name.
 
+        With `as_of` (2024, 2024-03-31 or a time), imports that began after it do not count.
         Several jobs that fit are `Candidates`. Raises `NotFoundError` if none does.
         """
         from meta_audit.query.trace import trace
 
-        return self.read(lambda session: trace(session, job, namespace))
+        until = _end(as_of)
+        return self.read(lambda session: trace(session, job, namespace, until))
 
     def find(
         self,
@@ -184,11 +188,14 @@ class AuditStore:
 
         return self.read(lambda session: who(session, identity))
 
-    def history(self, job: str, *, namespace: str | None = None) -> History | Candidates:
-        """Return the time line of a job, which is named as in `trace`."""
+    def history(
+        self, job: str, *, namespace: str | None = None, as_of: str | None = None
+    ) -> History | Candidates:
+        """Return the time line of a job, asked for as in `trace`."""
         from meta_audit.query.history import history
 
-        return self.read(lambda session: history(session, job, namespace))
+        until = _end(as_of)
+        return self.read(lambda session: history(session, job, namespace, until))
 
     def diff(
         self,
@@ -507,6 +514,12 @@ class AuditStore:
         from meta_audit.store.transfer import backup
 
         return backup(self._store, path)
+
+
+def _end(time: str | None) -> int | None:
+    from meta_audit.period import parse_period
+
+    return parse_period(time).end if time else None
 
 
 def _parsed(keys: Sequence[VerifierKey | str]) -> list[VerifierKey]:

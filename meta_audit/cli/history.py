@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("job")
 @options.NAMESPACE
+@options.AS_OF
 @options.TEXT_OR_JSON
 @options.reads_store
-def command(store: AuditStore, job: str, namespace: str | None, format_: str) -> Exit:
+def command(
+    store: AuditStore, job: str, *, namespace: str | None, as_of: str | None, format_: str
+) -> Exit:
     """Show all that happened to a job on one time line.
 
     JOB is named as for `meta-audit trace`. The line has versions, states, executions and events,
@@ -28,7 +31,7 @@ def command(store: AuditStore, job: str, namespace: str | None, format_: str) ->
     """
     from meta_audit.query.results import Candidates
 
-    found = store.history(job, namespace=namespace)
+    found = store.history(job, namespace=namespace, as_of=as_of)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 

@@ -203,6 +203,12 @@ def most(limit: int | None, format_: str) -> int | None:
     return 50 if limit is None and format_ in ("text", "json") else limit
 
 
+AS_OF = click.option(
+    "--as-of",
+    metavar="TIME",
+    help="What the store knew then: leave out imports that began after TIME (2024-03-31, or "
+    "2024-03-31T14:30:00Z).",
+)
 SINCE = click.option(
     "--since",
     metavar="TIME",

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("job")
 @options.NAMESPACE
+@options.AS_OF
 @options.TEXT_OR_JSON
 @options.reads_store
-def command(store: AuditStore, job: str, namespace: str | None, format_: str) -> Exit:
+def command(
+    store: AuditStore, job: str, *, namespace: str | None, as_of: str | None, format_: str
+) -> Exit:
     """Show who sent a job, and how we know.
 
     JOB is an ID, the beginning of one (the j- may be left out), or a name. If several jobs fit,
@@ -29,7 +32,7 @@ def command(store: AuditStore, job: str, namespace: str | None, format_: str) ->
     """
     from meta_audit.query.results import Candidates
 
-    found = store.trace(job, namespace=namespace)
+    found = store.trace(job, namespace=namespace, as_of=as_of)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
 

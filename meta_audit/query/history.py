@@ -64,14 +64,18 @@ class History(Answer, frozen=True):
     entries: tuple[HistoryEntry, ...]
     evidence: tuple[Evidence, ...]
     imports: tuple[HistoryImport, ...]
+    as_of: str | None = None
+    """If given, imports that began then or later are left out."""
 
 
-def history(session: Session, job: str, namespace: str | None = None) -> History | Candidates:
-    """Return the time line of a job, named as in `trace`.
+def history(
+    session: Session, job: str, namespace: str | None = None, as_of: int | None = None
+) -> History | Candidates:
+    """Return the time line of a job, named as in `trace`; with `as_of` as it was known then.
 
     Raises `NotFoundError`, and `UsageError` for an empty text.
     """
-    found = trace(session, job, namespace)
+    found = trace(session, job, namespace, as_of)
     if isinstance(found, Candidates):
         return found
     older = [r.supersedes for r in found.readings]
@@ -84,7 +88,7 @@ def history(session: Session, job: str, namespace: str | None = None) -> History
     ]
     imports.sort(key=lambda one: one.import_id)
     entries = time_line(found, imports, brought)
-    return History(HISTORY_FORMAT, found.job, entries, found.evidence, tuple(imports))
+    return History(HISTORY_FORMAT, found.job, entries, found.evidence, tuple(imports), found.as_of)
 
 
 def time_line(

@@ -242,6 +242,8 @@ class Trace(Answer, frozen=True):
     findings: tuple[TracedFinding, ...]
     readings: tuple[TracedReading, ...] = ()
     """Better readings; the store keeps the entries that they supersede."""
+    as_of: str | None = None
+    """If given, imports that began then or later are left out."""
 
 
 class KeptDocument(Answer, frozen=True):

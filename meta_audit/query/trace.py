@@ -6,12 +6,13 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meta_audit.catalogue import FINDINGS
+from meta_audit.errors import NotFoundError
 from meta_audit.execution_state import EXECUTION_LEVEL, resolve
 from meta_audit.identity.same_job import Birth
+from meta_audit.query.as_of import known_entry, last_entry
 from meta_audit.query.attributions import AttributionRow, best, in_order
 from meta_audit.query.contradictions import CODE, contradiction
 from meta_audit.query.identify import Identified, identify
-from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
@@ -47,8 +48,8 @@ _OBSERVATIONS: Final = f"""
     JOIN terms message ON message.term_id = o.message_id
     JOIN sources s ON s.source_id = o.source_id
     JOIN imports m ON m.import_id = s.import_id
-    WHERE o.job_key IN (?, ?) AND {live_entry("o")} ORDER BY {NEWEST_ORDER}"""  # noqa: S608
-_VERSIONS: Final = f"""
+    WHERE o.job_key IN (?, ?) AND {known_entry("o")} ORDER BY {NEWEST_ORDER}"""  # noqa: S608
+_VERSIONS: Final = """
     SELECT v.version_no, v.version, v.spec_sha256, origin.term, layout.term, name.term,
         type.term, v.priority, v.count, v.created_at
     FROM job_versions v
@@ -56,22 +57,22 @@ _VERSIONS: Final = f"""
     JOIN terms layout ON layout.term_id = v.layout_id
     JOIN terms name ON name.term_id = v.name_id
     JOIN terms type ON type.term_id = v.type_id
-    WHERE v.job_key = ? AND {live_version("v")} ORDER BY v.version_no"""  # noqa: S608
+    WHERE v.job_key = ? ORDER BY v.version_no"""
 _EXECUTIONS: Final = f"""
     SELECT e.document_id, e.execution_id, i.value, e.state, e.desired_state, e.message,
         e.created_at, e.modified_at
     FROM executions e JOIN identities i ON i.identity_id = e.node_id
-    WHERE e.job_key IN (?, ?) AND {live_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
+    WHERE e.job_key IN (?, ?) AND {known_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
 _EVENTS: Final = f"""
     SELECT e.document_id, e.time, e.kind, e.execution_id, i.value, e.state, e.message
     FROM job_events e JOIN identities i ON i.identity_id = e.node_id
-    WHERE e.job_key IN (?, ?) AND {live_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
+    WHERE e.job_key IN (?, ?) AND {known_entry("e")} ORDER BY e.document_id, e.position"""  # noqa: S608
 _CHECKPOINT: Final = """
     SELECT checkpoint_id, tree_size, note, import_id FROM checkpoints
-    ORDER BY checkpoint_id DESC LIMIT 1"""
+    WHERE tree_size <= ? ORDER BY checkpoint_id DESC LIMIT 1"""
 _FINDINGS: Final = f"""
     SELECT document_id, code, severity, detail FROM findings f
-    WHERE job_key IN (?, ?) AND {live_entry("f")}
+    WHERE job_key IN (?, ?) AND {known_entry("f")}
     ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,
         document_id, position"""  # noqa: S608
 _READINGS: Final = """
@@ -80,36 +81,48 @@ _READINGS: Final = """
     JOIN readings r ON r.reading_id = o.document_id
     JOIN sources s ON s.source_id = o.source_id
     JOIN imports m ON m.import_id = s.import_id
-    WHERE o.job_key IN (?, ?) ORDER BY r.reading_id"""
+    WHERE o.job_key IN (?, ?) AND r.reading_id <= ? ORDER BY r.reading_id"""
 
 
-def trace(session: Session, job: str, namespace: str | None = None) -> Trace | Candidates:
+def trace(
+    session: Session, job: str, namespace: str | None = None, as_of: int | None = None
+) -> Trace | Candidates:
     """Trace the job with this ID, beginning of an ID, or name.
 
     Meta, labels, tasks and attributions are those of the newest version: the one seen in the
     newest state (`schema.newest`). Executions and events without a namespace count as this job's.
+    With `as_of`, imports that began then or later do not count; it is in nanoseconds since 1970.
     Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     meant = identify(session, job, namespace)
     if isinstance(meant, Candidates):
         return meant
-    return trace_of(session, meant)
+    return trace_of(session, meant, as_of)
 
 
-def trace_of(session: Session, job: Identified) -> Trace:
-    """Trace a job that is identified."""
+def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Trace:
+    """Trace a job that is identified. Raises `NotFoundError` if it was not known then."""
     key, both = job.job_key, (job.job_key, job.activity_key)
+    last = last_entry(session, as_of)
+    known = *both, last, last
     observed, versions, attributed, executions, events, findings, read, *rest = session.together(
-        (_OBSERVATIONS, key, *both),
+        (_OBSERVATIONS, key, *known),
         (_VERSIONS, key),
         (ATTRIBUTIONS, key),
-        (_EXECUTIONS, *both),
-        (_EVENTS, *both),
-        (_FINDINGS, *both),
-        (_READINGS, *both),
-        (_CHECKPOINT,),
+        (_EXECUTIONS, *known),
+        (_EVENTS, *known),
+        (_FINDINGS, *known),
+        (_READINGS, *both, last),
+        (_CHECKPOINT, last + 1),
     )
     seen = [_Seen(*row) for row in observed]
+    if not seen:
+        raise NotFoundError(
+            f"the store did not know the job {job.job_id} then",
+            advice=f"`meta-audit history {job.job_id}` shows when it came in.",
+        )
+    shown = {one.version_no for one in seen}
+    versions = [row for row in versions if row[0] in shown]
     newest = next((one for one in seen if one.version_no), None)
     number = newest.version_no if newest else 0
     content = version_content(session, key, number)
@@ -136,6 +149,7 @@ def trace_of(session: Session, job: Identified) -> Trace:
             TracedReading(entry, supersedes, import_id, version, rfc3339(read_at))
             for entry, supersedes, import_id, version, read_at in read
         ),
+        as_of=rfc3339(as_of),
     )
     return exact(trace)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.query.live import live_version
 from meta_audit.query.results import Meta, TracedTask
 
 if TYPE_CHECKING:
@@ -31,13 +30,13 @@ _LABELS: Final = """
     JOIN meta_pairs p ON p.pair_id = e.pair_id
     JOIN meta_keys k ON k.key_id = p.key_id
     WHERE e.job_key = ? AND e.version_no = ?"""
-ATTRIBUTIONS: Final = f"""
+ATTRIBUTIONS: Final = """
     SELECT v.version_no, r.role, i.value, r.basis, r.trust, r.verdict
     FROM job_versions v
     JOIN attribution_members a ON a.set_id = v.attribution_set
     JOIN attribution_rules r ON r.rule_id = a.rule_id
     JOIN identities i ON i.identity_id = a.identity_id
-    WHERE v.job_key = ? AND {live_version("v")}"""  # noqa: S608
+    WHERE v.job_key = ?"""
 """Identities of each version of a job."""
 
 

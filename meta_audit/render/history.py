@@ -58,7 +58,8 @@ class HistoryPage(Page[History]):
 def _about(told: History) -> list[str]:
     job = told.job
     line = f"  {shown(job.name, 60)}, {count(len(told.evidence), 'document')}"
-    return [f"{line}, in {count(len(told.imports), 'import')}"]
+    then = f", as of {short_time(told.as_of)}" if told.as_of else ""
+    return [f"{line}, in {count(len(told.imports), 'import')}{then}"]
 
 
 def _earlier(left: int, noun: str) -> list[str]:

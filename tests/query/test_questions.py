@@ -243,6 +243,26 @@ def test_history_has_versions_and_findings(store: AuditStore) -> None:
     assert (finding.what, finding.clock) == ("identity.two_jobs", "import")
 
 
+def test_as_of_shows_what_the_store_knew(store: AuditStore) -> None:
+    now = store.trace("j-changed")
+    began = {one.import_id: one.started_at for one in store.imports().imports}
+    assert store.trace("j-changed", as_of=began[2]).evidence == now.evidence
+    with pytest.raises(NotFoundError, match="did not know the job j-changed then"):
+        store.trace("j-changed", as_of=began[1])
+    before = store.trace("j-misread-2", as_of=began[2])
+    after = store.trace("j-misread-2")
+    assert [(m.value for m in t.meta) and t.meta[0].value for t in (before, after)] == [
+        "2",
+        "better 2",
+    ]
+    assert (len(before.readings), len(after.readings)) == (0, 1)
+    assert before.checkpoint.number == 2
+    kinds = {line.kind for line in told(store.history("j-misread-2", as_of=began[2]))}
+    assert kinds == {"created", "import", "state"}
+    first = store.history("j-random-0", as_of=began[1])
+    assert len(first.evidence) == len(store.history("j-random-0").evidence)
+
+
 def test_diff_names_every_change(store: AuditStore) -> None:
     found = store.diff("j-changed")
     assert isinstance(found, VersionDiff)

@@ -51,6 +51,7 @@ def test_the_json_has_the_documented_shape(store, job, key_pair) -> None:
         "checkpoint",
         "findings",
         "readings",
+        "as_of",
     ]
     assert document["format"] == "meta-audit/trace/1"
     wanted = {
