@@ -40,6 +40,7 @@ _KEYS: Final = 'SELECT "key" FROM meta_keys WHERE "key" >= ? AND "key" < ? ORDER
 _VALUES: Final = """
     SELECT p.value FROM meta_pairs p JOIN meta_keys k ON k.key_id = p.key_id
     WHERE k."key" = ? AND p.value >= ? AND p.value < ? LIMIT 50"""
+_ANYBODY: Final = "SELECT value FROM identities WHERE value >= ? AND value < ? LIMIT 50"
 _IDENTITIES: Final = """
     SELECT i.value FROM identities i WHERE i.value >= ? AND i.value < ?
         AND EXISTS (SELECT 1 FROM current_jobs c WHERE c.{}_id = i.identity_id)
@@ -56,7 +57,7 @@ def job(context: click.Context, _: click.Parameter, begun: str) -> list[Completi
 
 def terms(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete the key of `KEY=VALUE`, then the value."""
-    key, is_value, value = begun.partition("=")
+    name, is_value, value = begun.partition("=")
     if not is_value:
         return _offered(
             context, begun, lambda rows: (f"{k}=" for k in _keys(rows, begun) if "=" not in k)
@@ -64,7 +65,7 @@ def terms(context: click.Context, _: click.Parameter, begun: str) -> list[Comple
     return _offered(
         context,
         begun,
-        lambda rows: (f"{key}={v}" for v in _first(rows(_VALUES, key, value, value + LAST))),
+        lambda rows: (f"{name}={v}" for v in _first(rows(_VALUES, name, value, value + LAST))),
     )
 
 
@@ -99,6 +100,23 @@ def namespace(context: click.Context, _: click.Parameter, begun: str) -> list[Co
                 yield last
 
     return _offered(context, begun, found)
+
+
+def identity(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete an ID or key, whatever its role."""
+    return _offered(context, begun, lambda rows: _first(rows(_ANYBODY, begun, begun + LAST)))
+
+
+def key(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete a Meta key."""
+    return _offered(context, begun, lambda rows: _keys(rows, begun))
+
+
+def finding(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a finding."""
+    from meta_audit.catalogue import FINDINGS
+
+    return [CompletionItem(name) for name in FINDINGS if name.startswith(begun)]
 
 
 def reason(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:

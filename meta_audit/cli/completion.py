@@ -74,7 +74,7 @@ def install(shell: str | None) -> Exit:
 def _script(shell: str) -> str:
     from meta_audit.cli.shells import script
 
-    return script(shell)
+    return script(shell, click.get_current_context().find_root().command)
 
 
 def _own_shell() -> str:

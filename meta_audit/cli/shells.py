@@ -20,6 +20,7 @@ from click.shell_completion import (
 )
 
 if TYPE_CHECKING:
+    from click import Command
     from click.shell_completion import CompletionItem
 
 PROGRAM: Final = "meta-audit"
@@ -113,9 +114,7 @@ def register() -> None:
         add_completion_class(shell, name)
 
 
-def script(shell: str) -> str:
+def script(shell: str, program: Command) -> str:
     """Return the script that makes a shell complete."""
-    from meta_audit.cli import cli
-
-    made = SHELLS[shell](cli, {}, PROGRAM, VARIABLE)
+    made = SHELLS[shell](program, {}, PROGRAM, VARIABLE)
     return made.source_template % dict(made.source_vars())
