@@ -100,6 +100,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
     },
     "Manage": {
+        "completion": ("meta_audit.cli.completion", "Complete with the Tab key: bash, zsh, fish."),
         "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
     },
 }
@@ -169,6 +170,10 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     logger = logging.getLogger("meta_audit")
     if not logger.handlers:
         logger.addHandler(_Warnings())
+    if os.environ.get("_META_AUDIT_COMPLETE"):
+        from meta_audit.cli.shells import register
+
+        register()
     try:
         result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False, obj=limits)
     except click.exceptions.Abort:

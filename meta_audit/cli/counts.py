@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def keys(store: AuditStore, *, labels: bool, format_: str, **choice: Any) -> Exi
 
 
 @click.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete.key)
 @LABELS
 @_lists
 def values(store: AuditStore, key: str, *, labels: bool, format_: str, **choice: Any) -> Exit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape, escape_lines
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", metavar="SHA256|JOB")
+@click.argument("what", metavar="SHA256|JOB", shell_complete=complete.job)
 @options.NAMESPACE
 @click.option("--output", metavar="FILE", help="Write the bytes to this file.")
 @click.option("--raw", is_flag=True, help="Print the exact bytes even to a terminal.")

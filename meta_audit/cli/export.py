@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
@@ -19,7 +19,7 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete.terms)
 @click.option(
     "--to", required=True, metavar="FILE", help="The file to make; - for standard output."
 )
@@ -32,6 +32,7 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
 @click.option(
     "--columns",
     metavar="KEY,...",
+    shell_complete=complete.columns,
     help="Add the values of these Meta keys (ndjson, csv and parquet).",
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -23,9 +23,25 @@ def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...])
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...", callback=_parse_terms)
-@click.option("--client", metavar="ID", help="Only jobs that this client sent.")
-@click.option("--requester", metavar="ID", help="Only jobs that this node accepted.")
+@click.argument(
+    "terms",
+    nargs=-1,
+    metavar="[KEY=VALUE]...",
+    callback=_parse_terms,
+    shell_complete=complete.terms,
+)
+@click.option(
+    "--client",
+    metavar="ID",
+    shell_complete=complete.client,
+    help="Only jobs that this client sent.",
+)
+@click.option(
+    "--requester",
+    metavar="ID",
+    shell_complete=complete.requester,
+    help="Only jobs that this node accepted.",
+)
 @options.NAMESPACE
 @options.LIMIT
 @options.FORMAT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("code", required=False, metavar="[NAME]")
+@click.argument("code", required=False, metavar="[NAME]", shell_complete=complete.finding)
 @options.SINCE
 @options.UNTIL
 @options.LIMIT_OR_ALL

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from meta_audit.cli import complete
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
-_DB: Final = "meta_audit.db"
+_DB: Final = complete.DB
 _QUIET: Final = "meta_audit.quiet"
 _VERBOSE: Final = "meta_audit.verbose"
 
@@ -140,7 +142,12 @@ CHECKPOINT_LOG = click.option(
     help="Append the signed checkpoint to this file.  [default: $META_AUDIT_CHECKPOINT_LOG, "
     "else PATH-OF-THE-STORE.checkpoints]",
 )
-NAMESPACE = click.option("--namespace", metavar="NS", help="Only jobs in this namespace.")
+NAMESPACE = click.option(
+    "--namespace",
+    metavar="NS",
+    shell_complete=complete.namespace,
+    help="Only jobs in this namespace.",
+)
 
 
 def parse_keys(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=complete.job)
 @options.NAMESPACE
 @click.option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
 @click.option(
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "terms",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=complete.terms,
     help="Prove the newest document of every job that `find` finds; may be repeated.",
 )
 @click.option("--output", metavar="FILE", help="Write the proof to this file.")

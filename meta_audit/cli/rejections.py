@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.output import write
 
@@ -31,7 +31,12 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--reason", metavar="NAME", help="Only this reason, or a group such as meta.")
+@click.option(
+    "--reason",
+    metavar="NAME",
+    shell_complete=complete.reason,
+    help="Only this reason, or a group such as meta.",
+)
 @click.option("--source", metavar="TEXT", help="Only sources whose name contains TEXT.")
 @click.option("--import", "import_id", type=int, metavar="N", help="Only those of import N.")
 @click.option("--all", "resolved", is_flag=True, help="Also those that are resolved or dismissed.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete.job)
 @options.NAMESPACE
 @options.AS_OF
 @options.TEXT_OR_JSON

@@ -37,7 +37,7 @@ ReadFile = Callable[[str], bytes | None]
 """Gives the content of a file, None if there is none."""
 
 
-class _Head(Struct):
+class _Kind(Struct):
     """Tell what an object is."""
 
     format: str = ""
@@ -124,7 +124,7 @@ def _bundles(content: bytes, read_file: ReadFile) -> Iterator[bytes]:
         if begin == b"[":
             yield from map(bytes, msgspec.json.decode(content, type=list[msgspec.Raw]))
             return
-        if begin == b"{" and msgspec.json.decode(content, type=_Head).format == PROOFS_FORMAT:
+        if begin == b"{" and msgspec.json.decode(content, type=_Kind).format == PROOFS_FORMAT:
             yield from _parts(content, read_file)
             return
     except (ValueError, RecursionError):
