@@ -275,7 +275,12 @@ class Pull(Source):
         return documents
 
     async def _parts_of(self, jobs: list[Element]) -> list[list[Item]]:
-        return await asyncio.gather(*[self._parts(job) for job in jobs])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._parts(job)) for job in jobs]
+        except ExceptionGroup as failed:  # the others were ended with it
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
 
     async def _parts(self, job: Element) -> list[Item]:
         """Return a job, after its earlier versions, with its executions and history."""
