@@ -95,7 +95,13 @@ def command(
     """
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.pulling import Puller
-    from meta_audit.sources.api import Address, HttpLimits, Pull, Transport, load_credentials
+    from meta_audit.sources.orchestrator import (
+        Address,
+        HttpLimits,
+        Pull,
+        Transport,
+        load_credentials,
+    )
     from meta_audit.store.opening import has_store, open_to_write
     from meta_audit.store.retry import Retry
 

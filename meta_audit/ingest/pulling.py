@@ -11,7 +11,7 @@ from meta_audit.ingest.run import Import
 from meta_audit.ingest.signals import Stopper
 from meta_audit.record.known import Known
 from meta_audit.record.pulls import earlier_pulls, pull_arguments
-from meta_audit.sources.api import OVERLAP_SECONDS, Pull, Scope, Settling
+from meta_audit.sources.orchestrator import OVERLAP_SECONDS, Pull, Scope, Settling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.result import ImportResult
-    from meta_audit.sources.api import Address, Transport
+    from meta_audit.sources.orchestrator import Address, Transport
     from meta_audit.store.opening import Store
 
 SWEEP_SECONDS: Final = 86_400

@@ -27,7 +27,7 @@ _SWEEP: Final = "--full"
 
 
 class EarlierPulls(NamedTuple):
-    """How far the pulls of one list of jobs came."""
+    """The reach of the pulls of one list of jobs."""
 
     through: int | None = None
     """Time of modification, ns, up to which everything was read; None: nothing was."""

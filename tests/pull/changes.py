@@ -28,7 +28,7 @@ from typing import Any, Final
 from meta_audit.cli.progress import Quiet
 from meta_audit.ingest.options import Options
 from meta_audit.ingest.pulling import Puller
-from meta_audit.sources.api import Address, Credentials, HttpLimits, Pull, Transport
+from meta_audit.sources.orchestrator import Address, Credentials, HttpLimits, Pull, Transport
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.pull.orchestrator import Held, Orchestrator, serving
 
@@ -212,7 +212,7 @@ def follow(db: Path | str, url: str, changes: Changes, total: int, numbers: Numb
             changes.change()
         before = changes.shown(with_parts=False)
         changes.changed.clear()
-        changes.served.before = lambda: changes.between_answers(0.3)
+        changes.served.before = lambda: changes.between_answers(0.1)
         pull_once(db, url)
         changes.served.before = lambda: None
         numbers.pulls += 1

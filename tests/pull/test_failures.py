@@ -13,8 +13,14 @@ from pathlib import Path
 import pytest
 
 from meta_audit.errors import SourceError, UsageError
-from meta_audit.sources.api import Address, Credentials, HttpLimits, Transport, load_credentials
-from meta_audit.sources.api.address import JOBS
+from meta_audit.sources.orchestrator import (
+    Address,
+    Credentials,
+    HttpLimits,
+    Transport,
+    load_credentials,
+)
+from meta_audit.sources.orchestrator.address import JOBS
 from tests.conftest import Audit, Program
 from tests.pull import orchestrator as server
 from tests.pull.changes import Changes

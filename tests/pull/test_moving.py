@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from meta_audit.errors import SourceError
-from meta_audit.sources.api.listing import ListPage, Order, offset_token, read_page
-from meta_audit.sources.api.sweep import Sweep
+from meta_audit.sources.orchestrator.job_list import ListPage, Order, offset_token, read_page
+from meta_audit.sources.orchestrator.sweep import Sweep
 from meta_audit.store.opening import open_to_write
 from tests.pull.changes import Changes, Numbers, follow
 from tests.pull.orchestrator import JOBS, Held, Orchestrator, serving

@@ -23,8 +23,8 @@ from meta_audit.version import __version__
 if TYPE_CHECKING:
     import httpx
 
-    from meta_audit.sources.api.address import Address
-    from meta_audit.sources.api.credentials import Credentials
+    from meta_audit.sources.orchestrator.address import Address
+    from meta_audit.sources.orchestrator.credentials import Credentials
 
 _Result = TypeVar("_Result")
 Parameters = Sequence[tuple[str, str]]
@@ -35,7 +35,7 @@ _MOST_TRIES_OF_500: Final = 3
 """Bacalhau also answers 500 to what it will never be able to do."""
 _MOST_REDIRECTS: Final = 3
 _STOP_SECONDS: Final = 0.2
-"""How often to look whether somebody wants to stop."""
+"""Time between two looks whether somebody wants to stop."""
 
 
 class HttpLimits(Struct, frozen=True):

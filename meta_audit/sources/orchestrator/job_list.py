@@ -18,7 +18,7 @@ Order = Literal["created_at", "modified_at"]
 """Ascending by time of creation, or descending by time of modification."""
 
 
-class _Head(Struct):
+class _ElementFields(Struct):
     """The fields of an element that a pull goes by."""
 
     ID: Any = ""
@@ -74,7 +74,7 @@ def read_page(body: bytes, *, of_jobs: bool) -> ListPage:
 
 def _element(item: Item, id_field: str) -> Element:
     try:
-        head = msgspec.json.decode(item.content, type=_Head)
+        head = msgspec.json.decode(item.content, type=_ElementFields)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Element(item)
     state = head.State.get("StateType") if isinstance(head.State, dict) else ""

@@ -15,7 +15,7 @@ _ALL_NAMESPACES: Final = "*"
 
 
 class Address(Struct, frozen=True):
-    """Where an orchestrator is, and which of its jobs are wanted."""
+    """An orchestrator, and the choice of its jobs."""
 
     base: str
     """Scheme, host, port and path before `/api`."""

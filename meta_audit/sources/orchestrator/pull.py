@@ -13,8 +13,9 @@ from msgspec import Struct, structs
 from meta_audit.cut.blocks import Item
 from meta_audit.errors import SourceError
 from meta_audit.model import Document
-from meta_audit.sources.api.address import JOBS, Address
-from meta_audit.sources.api.listing import (
+from meta_audit.sources.interface import Source
+from meta_audit.sources.orchestrator.address import JOBS, Address
+from meta_audit.sources.orchestrator.job_list import (
     Element,
     ListPage,
     Order,
@@ -22,10 +23,9 @@ from meta_audit.sources.api.listing import (
     offset_token,
     read_page,
 )
-from meta_audit.sources.api.settling import FINAL_STATES, Settling
-from meta_audit.sources.api.sweep import Sweep
-from meta_audit.sources.api.transport import Stopped, Transport
-from meta_audit.sources.interface import Source
+from meta_audit.sources.orchestrator.settling import FINAL_STATES, Settling
+from meta_audit.sources.orchestrator.sweep import Sweep
+from meta_audit.sources.orchestrator.transport import Stopped, Transport
 
 OVERLAP_SECONDS: Final = 60
 """Read so far behind the last time again: clocks step back, and executions end after their job."""
@@ -35,18 +35,18 @@ _JOBS_AT_ONCE: Final = 50
 _HISTORY_LIMIT: Final = 1_000
 _MOST_HISTORY_PAGES: Final = 10_000
 _MOST_ROUNDS: Final = 10
-"""How often to look for jobs that were modified while we read."""
+"""Most looks for jobs that were modified while we read."""
 _MOST_FAILURES: Final = 20
 """Parts of jobs that cannot be read before we give up, if hardly any can."""
 _AHEAD_BYTES: Final = 32_000_000
-"""Known documents that are kept while looking for one that is not."""
+"""KnownDigests documents that are kept while looking for one that is not."""
 
-Known = Callable[[Sequence[bytes]], Collection[bytes]]
+KnownDigests = Callable[[Sequence[bytes]], Collection[bytes]]
 """Return those of these SHA-256 that the store has as documents."""
 
 
 class Scope(Struct, frozen=True):
-    """How much a pull reads."""
+    """Limit what a pull reads."""
 
     since: int | None = None
     """Time of modification, ns, up to which all was read before; None: nothing was."""
@@ -73,7 +73,7 @@ class Pull(Source):
         self._address = address
         self._transport = transport
         self._scope = Scope()
-        self._known: Known = lambda _: ()
+        self._known: KnownDigests = lambda _: ()
         self._settling = Settling(OVERLAP_SECONDS)
         self._counts = False
         """The server names pages by a number, as v1.1 does."""
@@ -96,7 +96,7 @@ class Pull(Source):
         if page.elements:  # a clock that was once ahead must not hide what comes later
             self.through = min(page.elements[0].modified, time.time_ns())
 
-    def choose(self, scope: Scope, known: Known, settling: Settling) -> None:
+    def choose(self, scope: Scope, known: KnownDigests, settling: Settling) -> None:
         """Say how much to read, and what need not be read again."""
         self._scope = scope
         self._known = known
@@ -275,7 +275,12 @@ class Pull(Source):
         return documents
 
     async def _parts_of(self, jobs: list[Element]) -> list[list[Item]]:
-        return await asyncio.gather(*[self._parts(job) for job in jobs])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._parts(job)) for job in jobs]
+        except ExceptionGroup as failed:  # the others were ended with it
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
 
     async def _parts(self, job: Element) -> list[Item]:
         """Return a job, after its earlier versions, with its executions and history."""

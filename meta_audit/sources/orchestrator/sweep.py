@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from meta_audit.errors import SourceError
-from meta_audit.sources.api.listing import Element, ListPage, Order
-from meta_audit.sources.api.transport import TooLargeError
+from meta_audit.sources.orchestrator.job_list import Element, ListPage, Order
+from meta_audit.sources.orchestrator.transport import TooLargeError
 
 LARGEST_TIE: Final = 100_000
 """Most jobs with the very same time, which must fit into one page."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from meta_audit.sources.api.listing import Element
+from meta_audit.sources.orchestrator.job_list import Element
 
 FINAL_STATES: Final = frozenset({"Completed", "Failed", "Stopped", "Cancelled"})
 """States that a job does not leave by itself."""
