@@ -94,6 +94,11 @@ class Audit:
         self.db = db
         self._capsys = capsys
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the store is a file."""
+        return "://" not in str(self.db)
+
     def run(self, *arguments: str | Path, limits: Limits | None = None) -> Result:
         """Run the program in this process."""
         self._capsys.readouterr()
