@@ -100,6 +100,11 @@ class Audit:
         """Return the store's name as the program shows it."""
         return shown(locate(str(self.db)))
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether the store is a file."""
+        return "://" not in str(self.db)
+
     def run(self, *arguments: str | Path, limits: Limits | None = None) -> Result:
         """Run the program in this process."""
         self._capsys.readouterr()

@@ -136,8 +136,6 @@ class _Attributed(NamedTuple):
 
     attributions: tuple[Attribution, ...]
     number: int
-    pairs: frozenset[int]
-    """The pairs of the job's own Meta that gave them."""
 
 
 class _BatchBuilder:
@@ -213,7 +211,7 @@ class _BatchBuilder:
         )
 
     def _attributed(self, attributions: tuple[Attribution, ...]) -> _Attributed:
-        """Number a set of attributions, and list the pairs that gave them.
+        """Number a set of attributions.
 
         Few sets recur from job to job, and parse gives the same object for them.
         """
@@ -224,35 +222,21 @@ class _BatchBuilder:
                 (rules[(a.role, a.basis, a.trust, a.verdict)], identities[a.value])
                 for a in attributions
             )
-            pairs = frozenset(
-                self._pairs[(a.basis[5:], a.value)]
-                for a in attributions
-                if a.basis.startswith("meta:")
-            )
-            known = _Attributed(attributions, self._sets[members], pairs)
+            known = _Attributed(attributions, self._sets[members])
             self._attributed_by[id(attributions)] = known
         return known
 
     def _add_meta(self, number: int, record: JobRecord, term: Callable[[str], int]) -> None:
-        """Add Meta of the job and its tasks. Pairs that gave an attribution are not searchable."""
         batch, pair = self._batch, self._pairs.__getitem__
-        pairs = list(map(pair, record.meta.items()))
-        attributed = self._attributed(record.attributions).pairs
-        searchable = [p for p in pairs if p not in attributed] if attributed else pairs.copy()
-        if pairs:
-            batch.levels += (number, 0, len(pairs))
-            batch.meta += pairs
+        if record.meta:
+            batch.levels += (number, 0, len(record.meta))
+            batch.meta += map(pair, record.meta.items())
         for task_no, task in enumerate(record.tasks, 1):
             batch.tasks += (number, task_no)
             batch.tasks += (term(task.name), term(task.engine), term(task.publisher))
             if task.meta:
-                pairs = list(map(pair, task.meta.items()))
-                batch.levels += (number, task_no, len(pairs))
-                batch.meta += pairs
-                searchable += pairs
-        if searchable:
-            batch.searches += (number, len(searchable))
-            batch.searchable += searchable
+                batch.levels += (number, task_no, len(task.meta))
+                batch.meta += map(pair, task.meta.items())
 
     def _add_activity(self, number: int, record: JobRecord) -> None:
         batch, identity = self._batch, self._identities.__getitem__

@@ -43,9 +43,9 @@ _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
 _BEGINNING: Final = f"""{_SEEN}
     WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id LIMIT {COUNTED}"""
 _NAMED: Final = f"""{_SEEN}
-    JOIN job_versions v ON v.job_key = j.job_key
-    WHERE v.name_id = (SELECT term_id FROM terms WHERE digest = ?)
-    ORDER BY v.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
+    JOIN current_jobs c ON c.job_key = j.job_key
+    WHERE c.name_id = (SELECT term_id FROM terms WHERE digest = ?)
+    ORDER BY c.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
 
 
 class Identified(NamedTuple):

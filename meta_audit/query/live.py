@@ -17,10 +17,3 @@ def live_version(row: str) -> str:
         SELECT 1 FROM observations o
         WHERE o.job_key = {row}.job_key AND o.version_no = {row}.version_no
             AND {live_entry("o")}))"""  # noqa: S608
-
-
-def live_pair(row: str) -> str:
-    """Return the condition that a live version of the job has the pair of a row."""
-    return f"""(NOT EXISTS (SELECT 1 FROM readings) OR EXISTS (
-        SELECT 1 FROM meta_entries e
-        WHERE e.job_key = {row}.job_key AND e.pair_id = {row}.pair_id AND {live_version("e")}))"""  # noqa: S608

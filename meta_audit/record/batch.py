@@ -79,10 +79,6 @@ class Batch(Struct, array_like=True):
     """Flat rows: document, task number (0: the job), number of its pairs in `meta`."""
     meta: list[int] = []
     """Pairs, in the order of `levels`."""
-    searches: list[int] = []
-    """Flat rows: document, number of its pairs in `searchable`."""
-    searchable: list[int] = []
-    """Pairs that enter `pair_jobs`, in the order of `searches`."""
     labels: list[int] = []
     """Flat rows: document, pair."""
     executions: list[tuple[Any, ...]] = []

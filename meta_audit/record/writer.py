@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from meta_audit.record.versions import Job
     from meta_audit.store.session import Session, Values
 
-NS_PER_HOUR: Final = 3_600_000_000_000
-RANK_BITS: Final = 32
-"""Enough for the documents of any batch."""
 NO_DICTIONARY: Final = {b"": 0}
 
 
@@ -270,43 +267,6 @@ class Writer:
         labels = [keys[n] for n in of], [version_nos[n] for n in of]
         pairs = [ids.pairs[pair] for pair in pairs]
         self._insert("label_entries", [*labels, pairs])
-
-        first = [n for n in new if version_nos[n] == 1]
-        pair_jobs = self._pair_jobs(batch, first, matcher, ids.pairs)
-        self._insert("pair_jobs", pair_jobs)
-        if len(first) < len(new):  # an earlier version of the job may have brought the same pair
-            later = [n for n in new if version_nos[n] > 1]
-            pair_jobs = self._pair_jobs(batch, later, matcher, ids.pairs)
-            self._session.insert_missing("pair_jobs", columns("pair_jobs"), pair_jobs)
-
-    def _pair_jobs(
-        self, batch: Batch, new: list[int], matcher: Matcher, pair_ids: list[int]
-    ) -> Values:
-        """Return the columns of the reverse index, sorted: this table alone grows in its middle.
-
-        A row is sorted as one integer: the pair, and the rank of the job by time.
-        """
-        created_at, keys = batch.accepted.created_at, matcher.job_key
-        times = sorted([((created_at[n] or 0) // NS_PER_HOUR, keys[n], n) for n in new])
-        ranks = [0] * len(batch.accepted)
-        for rank, (_, _, n) in enumerate(times):
-            ranks[n] = rank
-        chosen = _Chosen(new, len(batch.accepted))
-        of, counts, pairs = chosen.lists(batch.searches, 2, batch.searchable)
-        rank_of_pairs = _repeated([ranks[n] for n in of], counts)
-        packed = sorted(
-            {
-                pair_ids[pair] << RANK_BITS | rank
-                for pair, rank in zip(pairs, rank_of_pairs, strict=True)
-            }
-        )
-        all_ranks = (1 << RANK_BITS) - 1
-        in_order = [times[row & all_ranks] for row in packed]
-        return [
-            [row >> RANK_BITS for row in packed],
-            [hour for hour, _, _ in in_order],
-            [key for _, key, _ in in_order],
-        ]
 
     def _insert_observations(self, a: Accepted, matcher: Matcher, ids: StoreIds, new: _New) -> None:
         keys = matcher.job_key

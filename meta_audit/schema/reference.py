@@ -37,7 +37,9 @@ def of_sqlite(revision: str = HEAD) -> Objects:
             connection.exec_driver_sql("BEGIN")
             migrate.upgrade(connection, revision)
             query = partial(_rows, connection)
-            return Objects(sqlite_objects.definitions(query), _comments(connection))
+            made = sqlite_objects.definitions(query)
+            ours = {n: text for n, text in made.items() if not n.relation.startswith("sqlite_")}
+            return Objects(ours, _comments(connection))
     finally:
         engine.dispose()
 

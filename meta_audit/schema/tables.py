@@ -4,7 +4,7 @@ Migrations hold frozen copies; a test compares a migrated store with this module
 
 - All times are integer nanoseconds since 1970-01-01 UTC (`*_ms`: milliseconds).
 - `job_key` leads the primary key of every table that grows with jobs, so the rows of one job
-  lie together. `pair_jobs` is the reverse index.
+  lie together. Indexes of `meta_entries` and `label_entries` lead from a pair to its jobs.
 - These tables have no foreign keys: rows enter in bulk through one writer, and the ledger
   covers each of them (docs/adr/0003).
 """
@@ -60,6 +60,23 @@ def _text(name: str, comment: str, *, null: bool = False) -> sa.Column[str]:
 
 def _blob(name: str, comment: str) -> sa.Column[bytes]:
     return sa.Column(name, sa.LargeBinary(), nullable=False, comment=comment)
+
+
+def _found_by_text(column: str, within: str = "") -> tuple[sa.Index, sa.Index]:
+    """Return indexes by which SQL finds a text of any length, one for each engine.
+
+    PostgreSQL hashes: its sorted indexes refuse texts above 2,704 bytes.
+    """
+    columns = (within, column) if within else (column,)
+    return (
+        _only("sqlite", sa.Index(None, *columns, unique=True)),
+        _only("postgresql", sa.Index(None, column, postgresql_using="hash")),
+    )
+
+
+def _only(dialect: str, index: sa.Index) -> sa.Index:
+    index.info["dialect"] = dialect
+    return index.ddl_if(dialect=dialect)
 
 
 def _ref(name: str, target: str, comment: str, *, key: bool = False) -> sa.Column[int]:
@@ -159,6 +176,7 @@ terms = _table(
     _blob("digest", _DIGEST + "the term"),
     _text("term", "the text, exactly"),
     sa.UniqueConstraint("digest"),
+    *_found_by_text("term"),
     clustered=False,
 )
 jobs = _table(
@@ -185,8 +203,7 @@ job_versions = _table(
     _int("version", "Version as Bacalhau counts it"),
     _int("created_at", "CreateTime, ns", null=True),
     _int("attribution_set", "who, and how we know (attribution_members.set_id), 0 for no one"),
-    sa.Index(None, "name_id"),
-    sa.Index(None, "attribution_set", "created_at"),
+    sa.Index(None, "attribution_set"),
     clustered=True,
 )
 tasks = _table(
@@ -207,6 +224,7 @@ meta_keys = _table(
     _blob("digest", _DIGEST + "the key"),
     _text("key", "the key, exactly"),
     sa.UniqueConstraint("digest"),
+    *_found_by_text("key"),
     clustered=False,
 )
 meta_pairs = _table(
@@ -217,6 +235,7 @@ meta_pairs = _table(
     _blob("digest", _DIGEST + "key, NUL, value"),
     _text("value", "the value, exactly"),
     sa.UniqueConstraint("digest"),
+    *_found_by_text("value", within="key_id"),
     clustered=False,
 )
 meta_entries = _table(
@@ -226,6 +245,7 @@ meta_entries = _table(
     _key("version_no", _VERSION_NO),
     _key("task_no", "the task (tasks.task_no), 0 for the job's own Meta"),
     _key("pair_id", "the pair (meta_pairs.pair_id)"),
+    sa.Index(None, "pair_id", "job_key"),
     clustered=True,
 )
 label_entries = _table(
@@ -234,15 +254,7 @@ label_entries = _table(
     _key("job_key", _JOB_KEY),
     _key("version_no", _VERSION_NO),
     _key("pair_id", "the pair (meta_pairs.pair_id)"),
-    clustered=True,
-)
-pair_jobs = _table(
-    "pair_jobs",
-    "Reverse index: the jobs of a Meta pair by time. Pairs that gave an attribution are left "
-    "out: attribution_members finds those.",
-    _key("pair_id", "the pair (meta_pairs.pair_id)"),
-    _key("created_hour", "creation of the job, hours since 1970 UTC, 0 when not known"),
-    _key("job_key", _JOB_KEY),
+    sa.Index(None, "pair_id", "job_key"),
     clustered=True,
 )
 identities = _table(
@@ -252,6 +264,7 @@ identities = _table(
     _blob("digest", _DIGEST + "the value"),
     _text("value", "the ID or key, exactly"),
     sa.UniqueConstraint("digest"),
+    *_found_by_text("value"),
     clustered=False,
 )
 attribution_rules = _table(
@@ -310,6 +323,7 @@ executions = _table(
     _text("message", "message of the state"),
     _int("created_at", "CreateTime, ns", null=True),
     _int("modified_at", "ModifyTime, ns", null=True),
+    sa.Index(None, "node_id", "job_key"),
     clustered=True,
 )
 job_events = _table(
@@ -464,6 +478,23 @@ OTHER_TABLES: Final = ("schema_comments", "writer_lock")
 DATA_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
 FACT_TABLES: Final = tuple(name for name in DATA_TABLES if name not in DERIVED_TABLES)
 """Tables whose rows are never updated or deleted."""
+
+CREATED_TIME: Final = {
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%S', (created_at / 1000000000 - CASE WHEN created_at %"
+    " 1000000000 < 0 THEN 1 ELSE 0 END), 'unixepoch') || printf('.%09dZ', ((created_at %"
+    " 1000000000 + 1000000000) % 1000000000))",
+    "postgresql": "to_timestamp((created_at / 1000)::double precision / 1000000)",
+}
+"""`created_at` as views show it: an index on the same expression finds it."""
+for _dialect, _expression in CREATED_TIME.items():
+    _literal = sa.text(_expression.replace(":", r"\:"))
+    _time = sa.Index("ix_current_jobs_created_time", _literal, _table=current_jobs)
+    _only(_dialect, _time)
+
+
+def indexes(table: sa.Table, dialect: str) -> list[sa.Index]:
+    """Return the indexes that a table has on an engine."""
+    return [i for i in table.indexes if i.info.get("dialect", dialect) == dialect]
 
 
 @lru_cache

@@ -162,4 +162,4 @@ class VerifyOptions(NamedTuple):
     """Entries below this index are not checked."""
     deep: bool = False
     secret: int = 0
-    """Random, of this run: keys the sums that compare `pair_jobs`."""
+    """Random, of this run: keys the sums that compare indexes with tables."""

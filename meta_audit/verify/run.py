@@ -13,7 +13,6 @@ from meta_audit.errors import DamagedStoreError, LedgerError, NotFoundError
 from meta_audit.ledger.merkle import Tree
 from meta_audit.ledger.step import Step
 from meta_audit.verify.checks.checkpoints import Checkpoints, check_numbers
-from meta_audit.verify.checks.derived import check_index
 from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
 JOBS_PER_PART: Final = 4_000
 ENTRIES_PER_PART: Final = 20_000
-PAIRS_PER_PART: Final = 10_000
 SMALL: Final = 5_000
 """Below so many entries other processes cost more than they save."""
 END: Final = 2**63 - 1
@@ -270,12 +268,7 @@ class Verification:
         yield Part("resolutions")
         yield Part("readings")
         # Counted, not the greatest: that could have been made anything.
-        last_job, last_pair, entries = (
-            counts[table] for table in ("jobs", "meta_pairs", "ledger_entries")
-        )
-        # The first pairs may be in every job: these parts are the longest, and come first.
-        for low, high in _ranges(last_pair, PAIRS_PER_PART):
-            yield Part("index", (low, high))
+        last_job, entries = counts["jobs"], counts["ledger_entries"]
         for low, high in _ranges(last_job, JOBS_PER_PART):
             yield Part("jobs", (low, high))
         for low, high in _ranges(entries, ENTRIES_PER_PART):
@@ -314,8 +307,6 @@ class Verification:
         for table, marks in other.used.items():
             tallies.used[table] = _either(tallies.used.get(table, b""), marks)
         tallies.compression |= other.compression
-        tallies.searchable.add(other.searchable)
-        tallies.indexed.add(other.indexed)
         tallies.has_bad_text |= other.has_bad_text
         tallies.readings += other.readings
         tallies.reading_count += other.reading_count
@@ -338,8 +329,6 @@ class Verification:
                 if number not in tallies.compression:
                     detail = f"compression_dictionaries {number} is used by no document"
                     damages.add(Check.LOOKUPS, "added", detail)
-        with guarded(session, damages, Check.DERIVED, "pair_jobs"):
-            check_index(tallies, session, damages)
 
     def _steps(self, made: Expected, unsigned: dict[str, int], torn: list[str]) -> tuple[Step, ...]:
         steps = []

@@ -24,11 +24,6 @@ COUNTS: Final = {
 """Dictionaries: table, and the column that numbers it from 1."""
 
 
-def weight(secret: int, pair: int) -> int:
-    """Return a number for a pair that cannot be foreseen without the secret of the run."""
-    return hash((secret, 1, pair))
-
-
 class Used:
     """Mark the numbers of a dictionary that something refers to, up to its end."""
 
@@ -43,33 +38,21 @@ class Used:
                 marks[number] = 1
 
 
-class Attributions:
-    """Hold an attribution set as an entry has it, and as the reverse index needs it."""
-
-    __slots__ = ("keys", "rows")
-
-    def __init__(self, rows: Iterable[tuple[str, str, str, str, str]]) -> None:
-        self.rows = sorted(set(rows))
-        self.keys = {row[2][5:] for row in self.rows if row[2][:5] == "meta:"}
-        """Keys of the job's own Meta that gave an attribution."""
+Attributions = list[tuple[str, str, str, str, str]]
+"""An attribution set, as an entry has it: sorted."""
 
 
 class RememberedValues:
     """Look up values by number, within one process. Raises `KeyError` where there is none."""
 
-    def __init__(self, session: Session, counts: dict[str, int], secret: int) -> None:
+    def __init__(self, session: Session, counts: dict[str, int]) -> None:
         self._session = session
         self.used = {table: Used(counts.get(table, 0)) for table in COUNTS}
         self.terms: dict[int, str] = {}
         self.pairs: dict[str, tuple[str, str]] = {}
         """By the number as text, which is how groups of them are read."""
-        self.by_key: defaultdict[str, set[str]] = defaultdict(set)
-        """Numbers of the pairs of a key, as far as they are in `pairs`."""
-        self.weights: dict[str, int] = {}
-        """Of each pair, in the sums that compare `pair_jobs`."""
-        self._secret = secret
         self.identities: dict[int, str] = {}
-        self.sets: dict[int, Attributions] = {0: Attributions(())}
+        self.sets: dict[int, Attributions] = {0: []}
         self._uris: dict[int, str] = {}
 
     def need_terms(self, numbers: Iterable[int]) -> None:
@@ -81,8 +64,6 @@ class RememberedValues:
         """Look up pairs."""
         if len(self.pairs) > REMEMBERED:
             self.pairs.clear()
-            self.by_key.clear()
-            self.weights.clear()
         self.used["meta_pairs"].mark(map(int, numbers))
         missing = sorted(map(int, numbers - self.pairs.keys()))
         sql = (
@@ -90,10 +71,7 @@ class RememberedValues:
             " JOIN meta_keys k ON k.key_id = p.key_id WHERE p.pair_id AMONG KEYS"
         )
         for number, key, value in self._session.among(sql, missing):
-            text = str(number)
-            self.pairs[text] = (key, value)
-            self.by_key[key].add(text)
-            self.weights[text] = weight(self._secret, number)
+            self.pairs[str(number)] = (key, value)
 
     def need_uris(self, numbers: Iterable[object]) -> None:
         """Look up the names of sources."""
@@ -128,10 +106,10 @@ class RememberedValues:
             members: defaultdict[int, list[Any]] = defaultdict(list)
             for number, *row in self._session.among(sql, keys):
                 members[number].append(tuple(row))
-            return ((number, Attributions(rows)) for number, rows in members.items())
+            return ((number, sorted(set(rows))) for number, rows in members.items())
 
         self._need("attribution_sets", self.sets, set(numbers), found)
-        self.sets[0] = Attributions(())
+        self.sets[0] = []
 
     def _need(
         self,

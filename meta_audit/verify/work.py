@@ -30,23 +30,6 @@ class Plan(NamedTuple):
     """Rows of each dictionary (`values.COUNTS`)."""
 
 
-@dataclass(slots=True)
-class Sums:
-    """Add up rows of pair_jobs with a key: other rows have another sum, whatever the order.
-
-    Each row adds the weight of its pair times the hash of hour and job, both keyed with the
-    secret of the run, so that no one can have prepared rows whose sum is the same.
-    """
-
-    count: int = 0
-    total: int = 0
-
-    def add(self, other: Sums) -> None:
-        """Add another part."""
-        self.count += other.count
-        self.total += other.total
-
-
 @dataclass
 class Tallies:
     """Hold what the parts found and only the whole can judge."""
@@ -60,10 +43,6 @@ class Tallies:
     used: dict[str, bytes] = field(default_factory=dict)
     compression: set[int] = field(default_factory=set)
     """Compression dictionaries that documents refer to."""
-    searchable: Sums = field(default_factory=Sums)
-    """`pair_jobs` as it should be."""
-    indexed: Sums = field(default_factory=Sums)
-    """`pair_jobs` as it is."""
     not_checked: tuple[str, ...] = ()
     has_bad_text: bool = False
     """True once a text is not UTF-8."""
@@ -79,13 +58,11 @@ class Work:
         self.session = session
         self.options = plan.options
         self.entries = plan.entries
-        self.values = RememberedValues(session, plan.counts, plan.options.secret)
+        self.values = RememberedValues(session, plan.counts)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)
         self.accepted = bytearray(plan.entries)
         self.compression: set[int] = set()
-        self.searchable = Sums()
-        self.indexed = Sums()
         self.not_checked: list[str] = []
         self.readings: list[OtherReading] = []
         self.reading_count = 0
@@ -108,8 +85,6 @@ class Work:
             bytes(self.accepted),
             {table: bytes(used.marks) for table, used in self.values.used.items()},
             self.compression,
-            self.searchable,
-            self.indexed,
             tuple(self.not_checked),
             self.session.has_bad_text,
             tuple(self.readings),

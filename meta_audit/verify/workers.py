@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.store.opening import open_to_verify
 from meta_audit.verify.checks.current_jobs import check_current
-from meta_audit.verify.checks.derived import check_readings, check_resolutions, sum_indexed
+from meta_audit.verify.checks.derived import check_readings, check_resolutions
 from meta_audit.verify.checks.evidence import check_documents
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
@@ -67,7 +67,6 @@ PARTS: dict[str, Callable[..., Any]] = {
     "leaves": read_leaves,
     "documents": check_documents,
     "jobs": _jobs,
-    "index": sum_indexed,
     "lookup tables": check_lookup_tables,
     "unique": check_unique,
     "resolutions": check_resolutions,
@@ -79,7 +78,6 @@ PARTS: dict[str, Callable[..., Any]] = {
 CHECKS: Final = {
     "leaves": Check.NUMBERS,
     "documents": Check.BYTES,
-    "index": Check.DERIVED,
     "lookup tables": Check.LOOKUPS,
     "unique": Check.LOOKUPS,
     "resolutions": Check.DERIVED,

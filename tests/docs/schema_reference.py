@@ -33,7 +33,7 @@ GROUPS: Final = {
         "findings",
         "current_jobs",
     ),
-    "schema-meta": ("meta_keys", "meta_pairs", "meta_entries", "label_entries", "pair_jobs"),
+    "schema-meta": ("meta_keys", "meta_pairs", "meta_entries", "label_entries"),
     "schema-identity": (
         "identities",
         "attribution_rules",

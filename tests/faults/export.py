@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
+from meta_audit.schema.current import COLUMNS, current_jobs
 
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
@@ -36,8 +37,6 @@ from meta_audit.schema.text_digest import digest, pair_digest
 from meta_audit.store.frames import decompress
 
 Rows = list[tuple[Any, ...]]
-
-NS_PER_HOUR: Final = 3_600_000_000_000
 
 _JOB = "j.job_id, (SELECT term FROM terms WHERE term_id = j.namespace_id)"
 _TERM = "(SELECT term FROM terms WHERE term_id = {})"
@@ -68,8 +67,6 @@ TABLES: Final[dict[str, str]] = {
     f" FROM meta_entries e {_OF_JOB} {_PAIR}",
     "label_entries": f'SELECT {_JOB}, e.version_no, k."key", p.value'
     f" FROM label_entries e {_OF_JOB} {_PAIR}",
-    "pair_jobs": f'SELECT k."key", p.value, e.created_hour, {_JOB}'
-    f" FROM pair_jobs e {_OF_JOB} {_PAIR}",
     "observations": f"SELECT {_JOB}, d.sha256, e.version_no, {_TERM.format('e.state_id')},"
     f" {_TERM.format('e.message_id')}, e.revision, e.modified_at, s.uri, e.ordinal, e.line"
     f" FROM observations e {_OF_JOB} {_OF_DOCUMENT} JOIN sources s ON s.source_id = e.source_id",
@@ -166,7 +163,6 @@ class Recomputation:
                 " JOIN meta_keys k ON k.key_id = p.key_id"
             )
         }
-        self._searchable: set[tuple[int, int, int]] = set()
         self._seen: set[tuple[int, int]] = set()
 
     def faults(self) -> Iterator[str]:
@@ -281,13 +277,6 @@ class Recomputation:
                     for task_no, names in sorted(tasks[key, no])
                 ),
             }
-            attributed = {a.basis.removeprefix("meta:") for a in members if "meta:" in a.basis[:5]}
-            self._searchable |= {
-                (pair, (created or 0) // NS_PER_HOUR, key)
-                for task_no in range(len(tasks[key, no]) + 1)
-                for pair, k, _ in metas[key, no, task_no]
-                if task_no or k not in attributed
-            }
         return versions
 
     def _attributions(self) -> dict[int, list[Attribution]]:
@@ -362,9 +351,8 @@ class Recomputation:
 
     def _left_over(self) -> Iterator[str]:
         """Yield rows that no document accounts for."""
-        found = set(self._all("SELECT pair_id, created_hour, job_key FROM pair_jobs"))
-        if found != self._searchable:
-            yield f"pair_jobs: {len(found ^ self._searchable)} rows too many or too few"
+        if self._all(current_jobs("IS NOT NULL") + " ORDER BY 1") != self._all(_CURRENT):
+            yield "current_jobs does not follow from the other tables"
         versions = set(self._all("SELECT job_key, version_no FROM job_versions"))
         if versions != {(key, no) for key, no in self._seen if no}:
             yield "job_versions are not those that documents show"
@@ -385,6 +373,7 @@ class Recomputation:
             yield "a pair that its digest does not find"
 
 
+_CURRENT: Final = f"SELECT {', '.join(COLUMNS)} FROM current_jobs ORDER BY 1"
 _NO_VERSION: Final[dict[str, Any]] = {"spec_sha256": b"", "origin": "activity", "layout": ""}
 _MISSING: Final[dict[str, Any]] = {**_NO_VERSION, "layout": "there is no such version"}
 

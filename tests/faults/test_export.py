@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from meta_audit import cli
-from meta_audit.schema.tables import FACT_TABLES
+from meta_audit.schema.tables import DATA_TABLES
 from tests.conftest import connected
 from tests.faults import export
 from tests.faults.documents import write_folder
@@ -42,8 +42,8 @@ CHANGES = {
     "a Meta key": "UPDATE meta_keys SET key = key || '!' WHERE key_id = 3",
     "a digest": "UPDATE meta_pairs SET digest = {zeros16} WHERE pair_id = 3",
     "a label gone": "DELETE FROM label_entries",
-    "the reverse index": "DELETE FROM pair_jobs WHERE job_key = 3",
-    "the reverse index, hour": "UPDATE pair_jobs SET created_hour = 1 WHERE job_key = 3",
+    "a derived row": "DELETE FROM current_jobs WHERE job_key = 3",
+    "a derived value": "UPDATE current_jobs SET revision = 77 WHERE job_key = 3",
     "an identity": "UPDATE identities SET value = value || '!' WHERE identity_id = 1",
     "an attribution": "UPDATE attribution_rules SET trust = 'proven' WHERE rule_id = 1",
     "an attribution gone": "DELETE FROM attribution_members WHERE set_id = 1",
@@ -109,8 +109,10 @@ def test_every_change_is_found(
         with administrator(changed) as one:
             sql = CHANGES[name].format(**ZEROS[one.is_sqlite])
             assert one.changed(sql) > 0
-        is_found = look(changed, export.faults) and look(changed, export.export) != exported
+        is_found = look(changed, export.faults)
+        if not name.startswith("a derived"):  # what follows from facts is not exported
+            is_found = is_found and look(changed, export.export) != exported
         missed += [] if is_found else [name]
-        table = next(word for word in sql.split() if word in FACT_TABLES)
+        table = next(word for word in sql.split() if word in DATA_TABLES)
         factory.restore(filled, changed, table)
     assert missed == []

@@ -70,7 +70,7 @@ def test_what_differs_is_appended_and_answers(filled: Audit, size: int) -> None:
     assert filled.rows("SELECT state FROM v_jobs WHERE job_id LIKE '%2'") == [("Completed",)]
     assert filled.rows("SELECT count(*) FROM v_observations") == [(7,)]
     assert filled.rows("SELECT count(*) FROM v_findings WHERE code = 'time.unit'") == [(3,)]
-    pairs = "SELECT value FROM v_pair_jobs WHERE value LIKE '%2' ORDER BY 1"
+    pairs = "SELECT value FROM v_meta WHERE value LIKE '%2' ORDER BY 1"
     assert filled.rows(pairs) == [("better 2",)]
     assert filled.rows("SELECT DISTINCT import_id FROM v_readings") == [(2,)]
     # Where it stood: the same place, under the same name.

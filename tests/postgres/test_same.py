@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +19,9 @@ from tests.engines import Server
 from tests.faults import export
 
 Both = tuple[str, str]
+Rows = list[tuple[Any, ...]]
 Run = Callable[..., tuple[int, str]]
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def rows(db: str, sql: str) -> list[tuple[Any, ...]]:
+def rows(db: str, sql: str) -> Rows:
     store = open_to_read(db)
     with store.engine.connect() as connection:
         found = [tuple(row) for row in connection.exec_driver_sql(sql)]
@@ -70,11 +75,33 @@ def test_every_view_gives_the_same_rows(both: Both) -> None:
     differ = {"v_imports": "import_id, status, sources, documents, new, changed, unchanged"}
     for view in views:
         what = differ.get(view, "*")
-        file, server = (rows(db, f"SELECT {what} FROM {view}") for db in both)
+        file, server = (_alike(rows(db, f"SELECT {what} FROM {view}")) for db in both)
         assert file or view in ("v_events", "v_readings"), view
-        if view == "v_observations":  # ends with the time of the import
-            file, server = [r[:-1] for r in file], [r[:-1] for r in server]
+        if view == "v_observations":  # ends with the time of the import, and the job
+            file, server = [r[:-3] for r in file], [r[:-3] for r in server]
+        if view == "v_jobs":  # so do its first and its last import
+            file, server = ([(*r[:16], *r[18:]) for r in some] for some in (file, server))
         assert sorted(file, key=repr) == sorted(server, key=repr), view
+
+
+def _alike(found: Rows) -> Rows:
+    """Write what the engines have in types of their own as the other one has it: times, JSON."""
+    written = []
+    for row in found:
+        values = []
+        for value in row:
+            if isinstance(value, datetime):
+                values.append(value.strftime("%Y-%m-%dT%H:%M:%S.%f"))
+            elif isinstance(value, dict):
+                values.append(json.dumps(value, sort_keys=True))
+            elif isinstance(value, str) and TIME.fullmatch(value):
+                values.append(value[:-4])
+            elif isinstance(value, str) and value[:1] == "{" and value[-1:] == "}":
+                values.append(json.dumps(json.loads(value), sort_keys=True))
+            else:
+                values.append(value)
+        written.append(tuple(values))
+    return written
 
 
 def test_comments_are_in_the_catalogue(both: Both) -> None:

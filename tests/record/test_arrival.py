@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,5 +66,11 @@ def test_times_before_1970(audit: Audit, tmp_path: Path) -> None:
         (tmp_path / f"{number}.json").write_bytes(compact(value))
         audit.ingest(tmp_path / f"{number}.json")
     rows = audit.rows("SELECT created_ns, created_at, modified_at FROM v_jobs")
-    assert all(created == modified == times[ns] for ns, created, modified in rows)
+    if audit.is_sqlite:
+        assert all(created == modified == times[ns] for ns, created, modified in rows)
+    else:  # to the microsecond
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        assert all(created == modified for _, created, modified in rows)
+        found = {ns: (created - epoch) // timedelta(microseconds=1) for ns, created, _ in rows}
+        assert found == {-1: 0, -1_000_000_000: -1_000_000}
     assert len(rows) == len(times) or audit.rows("SELECT reason FROM rejections")

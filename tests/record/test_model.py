@@ -28,11 +28,9 @@ from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import JobRecord, Rejection
 from meta_audit.parse import parse
 from meta_audit.schema import migrate
-from meta_audit.schema.current_jobs import COLUMNS, current_jobs
 from meta_audit.schema.text_digest import digest, pair_digest
 from tests.conftest import Audit
 from tests.faults.documents import BROKEN
-from tests.faults.export import NS_PER_HOUR
 
 COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected", "known_rejected")
 Table = set[tuple[Any, ...]]
@@ -259,14 +257,10 @@ class Model:
             names = task.name, task.engine, task.publisher
             rows["tasks"].add((*at, task_no, *names))
             self._add_terms(*names)
-        found = {basis.removeprefix("meta:") for _, _, basis, *_ in who if "meta:" in basis[:5]}
-        hour = (r.created_at or 0) // NS_PER_HOUR
         for task_no, meta in enumerate([r.meta, *(task.meta for task in r.tasks)]):
             for pair in meta.items():
                 self._add_pair(pair)
                 rows["meta_entries"].add((*at, task_no, *pair))
-                if task_no or pair[0] not in found:
-                    rows["pair_jobs"].add((*pair, hour, *name))
         for pair in r.labels.items():
             self._add_pair(pair)
             rows["label_entries"].add((*at, *pair))
@@ -313,7 +307,7 @@ def must_agree(audit: Audit, model: Model) -> None:
 
 
 def must_be_current(audit: Audit) -> None:
-    """`v_jobs` shows what schema 0003 computed for every question, and its rows follow."""
+    """`v_jobs` shows what schema 0003 computed for every question."""
     script = ScriptDirectory.from_config(migrate.configuration())
     (_, columns, source) = script.get_revision("0002").module.VIEWS["v_jobs"]
     names = [column for column, _, _ in columns if not column.endswith("_at")]
@@ -325,8 +319,6 @@ def must_be_current(audit: Audit) -> None:
     computed = audit.rows(f"SELECT {', '.join(selected)} {source}")
     quoted = ", ".join(f'"{name}"' for name in names)
     assert sorted(audit.rows(f"SELECT {quoted} FROM v_jobs")) == sorted(computed)
-    kept = audit.rows(f"SELECT {', '.join(COLUMNS)} FROM current_jobs ORDER BY job_key")
-    assert kept == sorted(audit.rows(current_jobs("IS NOT NULL")))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 149])

@@ -22,7 +22,11 @@ UNIQUE: Final = {
 }
 """Tables with a unique column."""
 STRICT: Final = r",?\s*STRICT\s*$"
-ALIKE: Final = (("terms", "identities"), ("meta_entries", "pair_jobs"), ("tasks", "observations"))
+ALIKE: Final = (
+    ("terms", "identities"),
+    ("meta_entries", "label_entries"),
+    ("tasks", "observations"),
+)
 
 
 class Liar:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
 from meta_audit.schema.objects import Named, Objects
-from meta_audit.schema.tables import FACT_TABLES, metadata
+from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def _names() -> frozenset[Named]:
     names -= {Named("table", VERSION_TABLE, "")}
     for table in metadata.tables.values():
         names |= {Named("column", table.name, column.name) for column in table.columns}
-        names |= {Named("index", table.name, str(index.name)) for index in table.indexes}
+        names |= {
+            Named("index", table.name, str(index.name)) for index in indexes(table, "postgresql")
+        }
         names |= {
             Named("index", table.name, str(constraint.name))
             for constraint in table.constraints

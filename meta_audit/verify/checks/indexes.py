@@ -17,6 +17,7 @@ SHOWN: Final = 10
 _INDEXES: Final = """
     SELECT c.relname::text, x.relname::text, i.indexrelid::pg_catalog.int8,
         i.indisunique, i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree',
+        i.indisvalid AND i.indpred IS NULL AND am.amname = 'hash',
         array(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, k, false)
             FROM pg_catalog.generate_series(1, i.indnkeyatts) k),
         coalesce((SELECT bool_or(NOT a.attnotnull) FROM pg_catalog.pg_attribute a
@@ -57,6 +58,8 @@ class Index(NamedTuple):
     is_unique: bool
     is_plain: bool
     """True for a valid btree over all rows."""
+    is_hash: bool
+    """True for a valid hash index over all rows. The server compares what it leads to."""
     keys: tuple[str, ...]
     """Its expressions."""
     has_null: bool
@@ -80,7 +83,7 @@ def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
 
 def postgresql_indexes(query: Query, tables: frozenset[str]) -> list[Index]:
     """List the indexes of the store's tables, those of large tables first."""
-    found = [Index(*row[:5], tuple(row[5]), row[6]) for row in query(_INDEXES)]  # type: ignore[call-arg]
+    found = [Index(*row[:6], tuple(row[6]), row[7]) for row in query(_INDEXES)]  # type: ignore[call-arg]
     return [index for index in found if index.table in tables]
 
 
@@ -110,23 +113,24 @@ def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) 
 
     Return why this is not possible, else an empty text.
     """
-    if not index.is_plain:
+    if not index.is_plain and not index.is_hash:
         return "it is no plain index"
     _read_by_index_alone(query, yes=True)
     statements = []
     ways = [_lookups(index, secret, leading=a, ordered=b) for a, b in _WAYS]
-    for alike in (*zip(*ways, strict=True), (_count(index),)):
+    for alike in (*zip(*ways, strict=True), *([(_count(index),)] if index.is_plain else ())):
         sql = next((sql for sql in alike if _uses(query, sql, index.name)), None)
         if sql is None:
             _read_by_index_alone(query, yes=False)
             return _NOT_ALONE
         statements.append(sql)
-    for sql in statements[:-1]:
+    for sql in statements[: None if index.is_hash else -1]:
         for row in query(sql):
             shown = ", ".join(map(repr, row))
             detail = f"{index.table}: the index {index.name} leads from {shown} to other rows"
             damages.add(Check.INDEXES, "edited", detail)
-    _check_count(query, index, damages)
+    if index.is_plain:
+        _check_count(query, index, damages)
     _read_by_index_alone(query, yes=False)
     return ""
 

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from meta_audit.verify.work import Work
 
 Key = tuple[int, int]
-NS_PER_HOUR: Final = 3_600_000_000_000
-HOUR_OFFSET: Final = 1 << 32
-"""Added to hours, so that none is negative: Python's hashes of -1 and -2 are equal."""
 
 _WHICH: Final = "WHICH JOBS"
 """Stands for the condition that chooses the jobs of a range."""
@@ -88,8 +85,6 @@ class JobRange:
         self._jobs = {key: (i, n) for key, i, n in query(_JOBS)}
         self._versions: dict[Key, tuple[Any, ...]] = {}
         self._tasks: defaultdict[Key, list[Any]] = defaultdict(list)
-        self._searchable: dict[Key, set[str]] = {}
-        """Pairs that the reverse index has of a job and an hour."""
         self._built: dict[Key, _Version] = {}
         self._observations = list(query(_OBSERVATIONS))
         terms = {namespace for _, namespace in self._jobs.values()}
@@ -156,8 +151,6 @@ class JobRange:
         with guarded(self._work.session, damages, Check.ROWS, "versions of jobs"):
             self._check_versions(first_seen)
         self._check_left_over()
-        with guarded(self._work.session, damages, Check.DERIVED, "pair_jobs"):
-            self._sum_searchable()
 
     def _check(self, row: tuple[Any, ...], first_seen: dict[Key, int]) -> None:
         work = self._work
@@ -240,25 +233,16 @@ class JobRange:
         if set_id not in self._values.sets:
             raise _WrongRowError(f"attribution set {set_id} is not there")
         attributions = self._values.sets[set_id]
-        hour = (created_at or 0) // NS_PER_HOUR + HOUR_OFFSET
-        numbers = self._meta.pop((key, no, 0), ())
-        by_key = self._values.by_key
-        searchable = set(numbers).difference(*[by_key[name] for name in attributions.keys])
-        meta = sorted(map(pair, numbers))
+        meta = sorted(map(pair, self._meta.pop((key, no, 0), ())))
         tasks = []
         for place, (task_no, *texts) in enumerate(self._tasks.pop((key, no), ()), 1):
             if task_no != place:
                 raise _WrongRowError(f"task {task_no} stands where task {place} should")
             of_task = self._meta.pop((key, no, task_no), ())
-            searchable.update(of_task)
             tasks.append((*[terms[t] for t in texts], sorted(map(pair, of_task))))
         labels = sorted(map(pair, self._labels.pop((key, no), ())))
-        if (key, hour) in self._searchable:
-            self._searchable[key, hour] |= searchable
-        else:
-            self._searchable[key, hour] = searchable
         head = (terms[name], terms[type_], *counts, created_at, meta, labels, tasks)
-        return _Version((octets(spec), *head, attributions.rows), terms[origin], terms[layout])
+        return _Version((octets(spec), *head, attributions), terms[origin], terms[layout])
 
     def _entry_executions(self, at: Key) -> Any:
         identities = self._values.identities
@@ -311,13 +295,6 @@ class JobRange:
                 entry = rest[0] if is_entry else None
                 detail = f"{what} {', task '.join(map(str, rest))} belongs to no entry"
                 self._work.damages.add(Check.ROWS, "added", detail, entry=entry, job=str(job_id))
-
-    def _sum_searchable(self) -> None:
-        secret, weights = self._work.options.secret, self._values.weights
-        sums = self._work.searchable
-        for (key, hour), pairs in self._searchable.items():
-            sums.count += len(pairs)
-            sums.total += hash((secret, hour, key)) * sum(map(weights.__getitem__, pairs))
 
 
 def _chosen(sql: str, which: str) -> str:
