@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
-from meta_audit.schema.current import COLUMNS, current_jobs
+from meta_audit.schema.current_jobs import COLUMNS, current_jobs
 
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError

@@ -20,7 +20,6 @@ FACTS = (
     "tasks",
     "meta_entries",
     "label_entries",
-    "pair_jobs",
     "executions",
     "job_events",
     "findings",
