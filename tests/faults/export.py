@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
-from meta_audit.schema.current_jobs import COLUMNS, current_jobs
 
 from meta_audit.decode import decode
 from meta_audit.errors import RejectedError
@@ -33,6 +32,7 @@ from meta_audit.model import (
     Task,
 )
 from meta_audit.parse import parse
+from meta_audit.schema.current_jobs import COLUMNS, current_jobs
 from meta_audit.schema.text_digest import digest, pair_digest
 from meta_audit.store.frames import decompress
 
