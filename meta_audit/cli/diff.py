@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import write
+from meta_audit.cli import complete, options
+from meta_audit.cli.output import write_about_job
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+    from meta_audit.cli import Exit
 
 
 @click.command()
@@ -38,15 +39,7 @@ def command(
 
     The exit code is 0 whether they differ or not, and 1 if the job has only one version.
     """
-    from meta_audit.query.results import Candidates
-
-    found = store.diff(job, old, new, namespace=namespace)
-    if isinstance(found, Candidates):
-        from meta_audit.render.jobs import CandidatesPage
-
-        write(CandidatesPage(found), format_)
-        return Exit.ATTENTION
     from meta_audit.render.diff import DiffPage
 
-    write(DiffPage(found), format_)
-    return Exit.DONE
+    found = store.diff(job, old, new, namespace=namespace)
+    return write_about_job(found, DiffPage, format_)

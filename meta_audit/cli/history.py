@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import write
+from meta_audit.cli import complete, options
+from meta_audit.cli.output import write_about_job
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+    from meta_audit.cli import Exit
 
 
 @click.command()
@@ -29,15 +30,7 @@ def command(
     several documents repeat stands once. The numbers at the end of a line are the documents
     that say so.
     """
-    from meta_audit.query.results import Candidates
-
-    found = store.history(job, namespace=namespace, as_of=as_of)
-    if isinstance(found, Candidates):
-        from meta_audit.render.jobs import CandidatesPage
-
-        write(CandidatesPage(found), format_)
-        return Exit.ATTENTION
     from meta_audit.render.history import HistoryPage
 
-    write(HistoryPage(found), format_)
-    return Exit.DONE
+    found = store.history(job, namespace=namespace, as_of=as_of)
+    return write_about_job(found, HistoryPage, format_)

@@ -32,6 +32,20 @@ def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
         write_bytes(content)
 
 
+def write_about_job(found: Any, page: type[Page[Any]], format_: str) -> Exit:
+    """Write a result about one job; or the jobs that an ambiguous JOB may mean."""
+    from meta_audit.cli import Exit
+    from meta_audit.query.results import Candidates
+
+    if isinstance(found, Candidates):
+        from meta_audit.render.jobs import CandidatesPage
+
+        write(CandidatesPage(found), format_)
+        return Exit.ATTENTION
+    write(page(found), format_)
+    return Exit.DONE
+
+
 def write_report(page: Page[Any], format_: str, code: Exit) -> Exit:
     """Write the result of work; with --quiet the text only where there is something to report."""
     if code or format_ != "text" or not options.is_quiet():

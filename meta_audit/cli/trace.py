@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import write
+from meta_audit.cli import complete, options
+from meta_audit.cli.output import write_about_job
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+    from meta_audit.cli import Exit
 
 
 @click.command()
@@ -30,15 +31,7 @@ def command(
     The page shows who sent and who accepted the job, its metadata, its states and nodes, the
     documents that say so, and what an auditor should look at.
     """
-    from meta_audit.query.results import Candidates
-
-    found = store.trace(job, namespace=namespace, as_of=as_of)
-    if isinstance(found, Candidates):
-        from meta_audit.render.jobs import CandidatesPage
-
-        write(CandidatesPage(found), format_)
-        return Exit.ATTENTION
     from meta_audit.render.trace import TracePage
 
-    write(TracePage(found), format_)
-    return Exit.DONE
+    found = store.trace(job, namespace=namespace, as_of=as_of)
+    return write_about_job(found, TracePage, format_)

@@ -26,17 +26,20 @@ LONGEST_KEY: int = 40
 
 
 class _CountsPage(Listing[Result]):
+    """Show a list of counts as a table. Rows and their number are fields of the result."""
+
     header: ClassVar[tuple[str, ...]]
-    noun: ClassVar[str]
-    """Of many rows."""
+    listed: ClassVar[str]
+    """Field of the result that has the rows: what they are called."""
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return the cells of each row."""
         raise NotImplementedError
 
-    def total(self) -> int:
-        """Return the number of rows, beyond the limit too."""
-        raise NotImplementedError
+    def rows(self) -> Sequence[Answer]:
+        """Return the rows."""
+        rows: Sequence[Answer] = getattr(self.result, self.listed)
+        return rows
 
     def text(self, screen: Screen) -> str:
         """Return a table; nothing if there are no rows."""
@@ -45,31 +48,18 @@ class _CountsPage(Listing[Result]):
 
     def notes(self) -> Sequence[str]:
         """Say that there are none, or that there are more."""
-        return more_of(len(self.rows()), self.total(), self.noun)
+        return more_of(len(self.rows()), getattr(self.result, "total"), self.listed)  # noqa: B009
 
 
 class IdentityCountsPage(_CountsPage[IdentityCounts]):
-    """Show clients or requesters."""
+    """Show clients or requesters, and how far to trust that they were named rightly."""
 
     row = IdentityCount
-    header = ("", "jobs", "first", "last", "trust")
-    noun = "identities"
-
-    def rows(self) -> Sequence[Answer]:
-        """Return the identities."""
-        return self.result.identities
-
-    def total(self) -> int:
-        """Return the number of all of them."""
-        return self.result.total
-
-    def text(self, screen: Screen) -> str:
-        """Return a table."""
-        body = list(self.cells())
-        return table((self.result.role, *self.header[1:]), body, screen) if body else ""
+    header = ("identity", "jobs", "first", "last", "trust")
+    listed = "identities"
 
     def cells(self) -> Iterable[Sequence[str]]:
-        """Return ID, jobs, days, and how far to trust that it was named rightly."""
+        """Return ID, jobs, days and trust."""
         for one in self.result.identities:
             yield one.value, f"{one.jobs:,}", day(one.first_at), day(one.last_at), _trust(one)
 
@@ -79,15 +69,7 @@ class NodeCountsPage(_CountsPage[NodeCounts]):
 
     row = NodeCount
     header = ("node", "jobs", "executions", "first", "last")
-    noun = "nodes"
-
-    def rows(self) -> Sequence[Answer]:
-        """Return the nodes."""
-        return self.result.nodes
-
-    def total(self) -> int:
-        """Return the number of all of them."""
-        return self.result.total
+    listed = "nodes"
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return ID, counts and days."""
@@ -101,15 +83,7 @@ class KeyCountsPage(_CountsPage[KeyCounts]):
 
     row = KeyCount
     header = ("key", "jobs", "values", "first", "last")
-    noun = "keys"
-
-    def rows(self) -> Sequence[Answer]:
-        """Return the keys."""
-        return self.result.keys
-
-    def total(self) -> int:
-        """Return the number of all of them."""
-        return self.result.total
+    listed = "keys"
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return key, counts and days."""
@@ -128,15 +102,7 @@ class ValueCountsPage(_CountsPage[ValueCounts]):
 
     row = ValueCount
     header = ("value", "jobs", "first", "last")
-    noun = "values"
-
-    def rows(self) -> Sequence[Answer]:
-        """Return the values."""
-        return self.result.values
-
-    def total(self) -> int:
-        """Return the number of all of them."""
-        return self.result.total
+    listed = "values"
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return value, jobs and days."""
