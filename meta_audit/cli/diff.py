@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("job", shell_complete=complete.job)
-@click.argument("old", required=False, type=click.IntRange(1), metavar="[A]")
-@click.argument("new", required=False, type=click.IntRange(1), metavar="[B]")
+@click.argument("old", required=False, type=options.NUMBER, metavar="[A]")
+@click.argument("new", required=False, type=options.NUMBER, metavar="[B]")
 @options.NAMESPACE
 @options.TEXT_OR_JSON
 @options.reads_store

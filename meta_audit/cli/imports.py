@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("number", required=False, type=click.IntRange(1), metavar="[N]")
+@click.argument("number", required=False, type=options.NUMBER, metavar="[N]")
 @options.SINCE
 @options.UNTIL
 @options.LIMIT_OR_ALL

@@ -197,9 +197,11 @@ LIMIT = click.option(
     metavar="N",
     help="Show at most N.",
 )
+NUMBER = click.IntRange(1, (1 << 63) - 1)
+"""A number that every store can hold."""
 LIMIT_OR_ALL = click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     metavar="N",
     help="Show at most N.  [default: 50 for text and json, all for ndjson and csv]",
 )

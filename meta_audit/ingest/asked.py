@@ -56,11 +56,12 @@ def _opened(path: str) -> closing[io.BufferedReader] | nullcontext[io.BufferedRe
 
 
 def _lists_ids(head: bytes) -> bool:
-    """Tell if the first line that is not blank can be an ID."""
-    first = next(
-        (line.removeprefix(BOM_UTF8).strip() for line in head.splitlines() if line.strip()), b""
-    )
-    return bool(_LISTED.fullmatch(first)) and not head.startswith(_COMPRESSED)
+    """Tell if the first line that is not blank can be an ID; an empty file is an empty list."""
+    if head.startswith(_COMPRESSED) or b"\0" in head:
+        return False
+    lines = (line.strip() for line in head.removeprefix(BOM_UTF8).splitlines())
+    first = next((line for line in lines if line), b"")
+    return not first or _LISTED.fullmatch(first) is not None
 
 
 def _ids(stream: io.BufferedReader) -> Iterator[Asked]:

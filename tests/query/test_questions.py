@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -342,6 +343,9 @@ def test_has_tells_jobs_and_documents(store: AuditStore, tmp_path: Path) -> None
     found = store.has(["j-two", "j-none", "\udcff", "j-4cd1566f-84cb-4830-a96b-1349f5b54b1b"])
     assert [row.found for row in found.rows] == ["job", "missing", "missing", "activity"]
     assert (found.asked, found.missing) == (4, 3)
+    assert store.has_file(str(questions.write(tmp_path / "none.txt", ()))).asked == 0
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    assert [row.found for row in store.has_file(str(tmp_path / "binary")).rows] == ["missing"]
     listed = tmp_path / "ids.txt"
     listed.write_bytes(b"\xef\xbb\xbfj-two\r\n\n  j-none \n")
     assert [row.line for row in store.has_file(str(listed)).rows] == [1, 3]
@@ -431,6 +435,9 @@ def test_every_command_on_an_empty_store(audit, tmp_path: Path) -> None:
         (("has", listed), 1, ""),
         (("clients", "--since", "soon"), 2, "not a time: soon"),
         (("imports", "1", "--format", "csv"), 2, "text or json"),
+        (("imports", "9" * 20), 2, "is not in the range"),
+        (("imports", "9" * 18), 1, "there is no import"),
+        (("has", os.devnull), 3, "not a regular file"),
     ):
         result = audit.run(*command)
         assert (result.status, text in result.err) == (status, True), (command, result)
