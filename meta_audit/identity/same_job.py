@@ -7,8 +7,7 @@ rerun.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -38,9 +37,50 @@ def same_job(one: Birth, other: Birth) -> bool:
     return abs(one.created_at - other.created_at) < error
 
 
-def is_two_jobs(births: Sequence[Birth]) -> bool:
+class Births:
+    """Hold the births that versions under one ID state. `same_job` for all of them, fast."""
+
+    def __init__(self) -> None:
+        self._seen: set[Birth] = set()
+        self._times: dict[int, tuple[int, int]] = {}
+        """The first and the last create time, by precision."""
+        self._requesters: set[frozenset[object]] = set()
+        self._common: frozenset[object] = frozenset()
+        """Requesters that all name."""
+
+    def add(self, birth: Birth) -> bool:
+        """Add a birth. Return True if it cannot be that of the job of one before it."""
+        if birth in self._seen:
+            return False
+        self._seen.add(birth)
+        return any((self._is_other_time(birth.created_at), self._is_elsewhere(birth.requesters)))
+
+    def _is_other_time(self, time: int | None) -> bool:
+        if time is None:
+            return False
+        precision = _precision(time)
+        is_other = any(
+            max(last - time, time - first) >= max(precision, other, _FLOAT_ERROR)
+            for other, (first, last) in self._times.items()
+        )
+        first, last = self._times.get(precision, (time, time))
+        self._times[precision] = min(first, time), max(last, time)
+        return is_other
+
+    def _is_elsewhere(self, requesters: frozenset[object]) -> bool:
+        if not requesters:
+            return False
+        common = self._common & requesters if self._requesters else requesters
+        is_elsewhere = not common and any(map(requesters.isdisjoint, self._requesters))
+        self._common = common
+        self._requesters.add(requesters)
+        return is_elsewhere
+
+
+def is_two_jobs(births: Iterable[Birth]) -> bool:
     """Tell if the versions that orchestrators state under one ID are of more than one job."""
-    return not all(same_job(*pair) for pair in combinations(dict.fromkeys(births), 2))
+    seen = Births()
+    return any(seen.add(birth) for birth in births)
 
 
 def _precision(time: int) -> int:

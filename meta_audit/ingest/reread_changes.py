@@ -11,7 +11,6 @@ from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.record.batch import NO_ENTRY
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.report import VerifyOptions
-from meta_audit.verify.values import COUNTS
 from meta_audit.verify.work import Plan, Work
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ class ChangesIntake(Intake):
         stopper: Stopper,
     ) -> None:
         super().__init__(preview, progress, options, stopper)
-        self._session = session
-        self._work: Work | None = None
+        self._work = Work(session, Plan(VerifyOptions(), 0, {}))
         self.changes: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
         """Documents by kind and field."""
 
@@ -68,7 +66,7 @@ class ChangesIntake(Intake):
 
     def _compare(self, chunk: Chunk, places: list[int]) -> None:
         keys = [chunk.job_keys[place] for place in places]
-        old = JobRange.among(self._opened(), sorted(set(keys))).entries()
+        old = JobRange.among(self._work, sorted(set(keys))).entries()
         for place in places:
             offer = chunk.offered[place]
             new = first_reading(offer)
@@ -84,11 +82,3 @@ class ChangesIntake(Intake):
         for kind, fields in KINDS.items():
             differs = [name for name in fields if getattr(was, name) != getattr(now, name)]
             self.changes[kind].update(differs)
-
-    def _opened(self) -> Work:
-        if self._work is None:
-            query = self._session.value
-            counts = {table: int(query(f"SELECT count(*) FROM {table}")) for table in COUNTS}  # noqa: S608
-            entries = int(query("SELECT count(*) FROM ledger_entries"))
-            self._work = Work(self._session, Plan(VerifyOptions(), entries, counts))
-        return self._work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.identity.same_job import Birth, same_job
+from meta_audit.identity.same_job import Birth, Births
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,9 +61,8 @@ def _without(job: GrownJob, gone: set[tuple[int, ...]]) -> GrownJob:
 
 def _others(job: GrownJob, requesters: dict[int, frozenset[int]]) -> Iterator[bool]:
     """Tell of each new statement whether it is of another job than an earlier one."""
-    births: list[Birth] = []
+    births = Births()
     for one in job.stated:
-        birth = Birth(one.created_at, requesters[one.attribution_set])
+        is_other = births.add(Birth(one.created_at, requesters[one.attribution_set]))
         if one.version_no > job.before:
-            yield not all(same_job(birth, earlier) for earlier in births)
-        births.append(birth)
+            yield is_other

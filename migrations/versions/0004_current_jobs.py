@@ -191,6 +191,21 @@ def time(name: str, column: str, meaning: str) -> tuple[tuple[str, str, str], ..
     )
 
 
+NAMED = """CASE WHEN {0} THEN coalesce((
+        SELECT CASE WHEN y.term >= 'v1.5.2' THEN
+            CASE e.state WHEN 'unknown (6)' THEN 'Running' WHEN 'unknown (7)' THEN 'Publishing'
+                WHEN 'unknown (8)' THEN 'BidRejected' ELSE 'Completed' END
+        ELSE
+            CASE e.state WHEN 'unknown (6)' THEN 'BidRejected' WHEN 'unknown (7)' THEN 'Completed'
+                WHEN 'unknown (8)' THEN 'Failed' ELSE 'Cancelled' END
+        END
+        FROM current_jobs c
+        JOIN job_versions w ON w.job_key = c.job_key AND w.version_no = c.version_no
+        JOIN terms y ON y.term_id = w.layout_id
+        WHERE c.job_key = j.job_key), e.state) ELSE e.state END"""
+"""State of an execution. v1.5.2 gave these numbers other meanings: the layout of the job names them."""
+IS_NUMBER = "e.state IN ('unknown (6)', 'unknown (7)', 'unknown (8)', 'unknown (9)')"
+
 # name: (meaning, ((column, expression, meaning), ...), FROM ...)
 VIEWS = {
     "v_jobs": (
@@ -413,7 +428,7 @@ VIEWS = {
             *JOB,
             ("execution_id", "e.execution_id", "ID of the execution"),
             ("node", "i.value", "ID of the node"),
-            ("state", "e.state", "compute state"),
+            ("state", NAMED.format(IS_NUMBER), "compute state"),
             ("desired_state", "e.desired_state", "desired state"),
             ("message", "e.message", "message of the state"),
             *time("created_at", "e.created_at", "creation"),
@@ -434,7 +449,11 @@ VIEWS = {
             ("kind", "e.kind", "JobLevel, ExecutionLevel, or the event name of v0.x"),
             ("execution_id", "e.execution_id", "ID of the execution, or empty"),
             ("node", "i.value", "ID of the node, or empty"),
-            ("state", "e.state", "new state, or empty"),
+            (
+                "state",
+                NAMED.format(f"e.kind = 'ExecutionLevel' AND {IS_NUMBER}"),
+                "new state, or empty",
+            ),
             ("message", "e.message", "comment or message"),
             ("entry_index", "e.document_id", "ledger index of the document"),
             JOB_KEY,

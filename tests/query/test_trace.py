@@ -313,6 +313,9 @@ def test_numbers_of_states_are_named_by_the_layout(store, job, layout: str, stat
     (execution,) = found.executions
     assert (execution.state, execution.desired_state) == (state, "unknown (8)")
     assert [event.state for event in found.events] == [state, "unknown (8)"]
+    for view, told in (("v_executions", [state]), ("v_events", [state, "unknown (8)"])):
+        sql = f"SELECT state FROM {view} ORDER BY entry_index"
+        assert [shown for (shown,) in store.session.query(sql)] == told
 
 
 @pytest.mark.parametrize(
