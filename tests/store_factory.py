@@ -22,7 +22,7 @@ REFUSED: Final = (
     psycopg.errors.IntegrityError,
     psycopg.errors.NumericValueOutOfRange,
 )
-"""Errors that the drivers raise for a row that breaks a constraint, or a value that does not fit."""
+"""Errors that the drivers raise for a row that breaks a constraint, or a value too large."""
 
 
 class StoreFactory(Protocol):

@@ -64,6 +64,10 @@ def test_what_harms_nothing_is_no_damage(factory: StoreFactory, grown: Grown, ca
     )
 
 
+def test_an_upgrade_is_no_damage(factory: StoreFactory, grown: Grown, capsys) -> None:
+    assert harmless.alarms_of_upgrades(factory, grown) == []
+
+
 def details(db: str) -> str:
     return "\n".join(damage.detail for damage in verify(db).damages)
 
