@@ -17,8 +17,12 @@ import sqlalchemy as sa
 from meta_audit.schema.tables import DATA_TABLES
 from tests.engines import Server
 
-INTEGRITY: Final = (sqlite3.IntegrityError, psycopg.errors.IntegrityError)
-"""Errors that the drivers raise for a row that breaks a constraint."""
+REFUSED: Final = (
+    sqlite3.IntegrityError,
+    psycopg.errors.IntegrityError,
+    psycopg.errors.NumericValueOutOfRange,
+)
+"""Errors that the drivers raise for a row that breaks a constraint, or a value too large."""
 
 
 class StoreFactory(Protocol):

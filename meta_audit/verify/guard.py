@@ -36,7 +36,13 @@ def guarded(session: Session, damages: Damages, check: Check, what: str) -> Iter
         yield
     except UNREADABLE as error:
         damages.add(check, "bytes", f"{what}: {said(error)}")
-        session.begin_snapshot()  # on PostgreSQL the transaction is over
+        go_on_after(error, session)
+
+
+def go_on_after(error: Exception, session: Session) -> None:
+    """Begin a transaction where an error has ended it: on PostgreSQL every one of the server."""
+    if isinstance(error, DamagedStoreError):
+        session.begin_snapshot()
 
 
 def said(error: Exception) -> str:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
+from meta_audit.errors import DamagedStoreError
 from meta_audit.model import MAX_DOCUMENT_BYTES
-from meta_audit.verify.guard import UNREADABLE, octets
+from meta_audit.verify.guard import UNREADABLE, go_on_after, octets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from meta_audit.store.session import Session
 
+_DICTIONARY: Final = "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?"
 _UNUSED_BITS: Final = 0x18
 """Of a zstd frame's descriptor (RFC 8878 §3.1.1.1.1): a decoder need not look at them."""
 _DESCRIPTOR: Final = 4
@@ -29,6 +31,7 @@ class Frames:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._decompress: dict[int, Callable[..., bytes]] = {}
+        self._unreadable: set[int] = set()
 
     def content(self, dictionary_id: int, frame: bytes) -> bytes:
         """Return the bytes of one frame with nothing behind it. Raises `DamagedFrameError`."""
@@ -44,10 +47,13 @@ class Frames:
     def _load(self, dictionary_id: int) -> Callable[..., bytes]:
         loaded = None
         if dictionary_id:
-            rows = self._session.query(
-                "SELECT content FROM compression_dictionaries WHERE dictionary_id = ?",
-                dictionary_id,
-            )
+            if dictionary_id in self._unreadable:
+                raise DamagedFrameError(f"compression dictionary {dictionary_id} cannot be read")
+            try:
+                rows = self._session.query(_DICTIONARY, dictionary_id)
+            except DamagedStoreError:
+                self._unreadable.add(dictionary_id)
+                raise
             if not rows:
                 raise DamagedFrameError(f"compression dictionary {dictionary_id} is not there")
             loaded = zstandard.ZstdCompressionDict(rows[0][0])
@@ -67,5 +73,6 @@ def content_of(session: Session, index: int) -> bytes | None:
     )
     try:
         return Frames(session).content(rows[0][0], octets(rows[0][1])) if rows else None
-    except (DamagedFrameError, *UNREADABLE):
+    except (DamagedFrameError, *UNREADABLE) as error:
+        go_on_after(error, session)
         return None

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[Callable[[Cluster], str], str, str]] = {
     ),
     "no rights": (
         lambda c: c.tcp(DATABASE, "outsider", SECRET),
-        "permission denied for table meta_audit_version",
+        "permission denied for table",
         "Use a role with the right to do this",
     ),
     "no SSL": (

@@ -18,6 +18,8 @@ from typing import Any, Final
 import psycopg
 import sqlalchemy as sa
 
+from meta_audit.schema import HEAD, migrate
+from meta_audit.store.location import locate
 from tests.clusters import programs
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory
@@ -185,11 +187,17 @@ MADE: Final[dict[bool, tuple[Callable[[Any, str], str], ...]]] = {
 """Ways to another store of the same facts, by whether it is SQLite."""
 
 
+OLDER: Final = tuple(f"{number:04}" for number in range(1, int(HEAD)))
+"""Revisions of the schema before this one."""
+
+
 def alarms(factory: StoreFactory, folder: Path) -> list[str]:
     """Do all of these to copies of one store; what verify said, where it was not "Intact."."""
     is_sqlite = isinstance(factory, SqliteFiles)
     names = list(SQLITE if is_sqlite else POSTGRESQL)
-    return alarms_of(factory, grow(factory, folder), names, MADE[is_sqlite])
+    grown = grow(factory, folder)
+    found = alarms_of(factory, grown, names, MADE[is_sqlite])
+    return found + alarms_of_upgrades(factory, grown)
 
 
 def alarms_of(
@@ -214,6 +222,22 @@ def alarms_of(
     return found
 
 
+def alarms_of_upgrades(factory: StoreFactory, grown: Grown) -> list[str]:
+    """Bring a store to each older revision and back; revision 0001 cannot hold the newest facts."""
+    found = []
+    for revision in OLDER:
+        is_first = revision == OLDER[0]
+        target = factory.copy(grown.older[0] if is_first else grown.db)
+        engine = sa.create_engine(locate(target))
+        with engine.begin() as connection:
+            migrate.downgrade(connection, revision)
+        engine.dispose()
+        assert run("db", "upgrade", "--db", target) == 0
+        found += _alarm(f"upgrade from {revision}", target, *([] if is_first else [grown.log]))
+        factory.drop(target)
+    return found
+
+
 def _execute(db: str, statements: tuple[str, ...]) -> None:
     if "://" not in db:
         with closing(sqlite3.connect(db, isolation_level=None)) as driver:
@@ -225,8 +249,8 @@ def _execute(db: str, statements: tuple[str, ...]) -> None:
             driver.execute(statement.replace("{database}", sa.make_url(db).database or ""))
 
 
-def _alarm(name: str, db: str, log: Path) -> list[str]:
-    report = verify(db, log)
+def _alarm(name: str, db: str, *against: Path) -> list[str]:
+    report = verify(db, *against)
     said = [damage.detail for damage in report.damages] + unchecked(report)
     return [f"{name}: {report.verdict} {said[:3]}"] if said or report.verdict != "intact" else []
 

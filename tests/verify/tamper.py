@@ -27,7 +27,7 @@ from meta_audit.schema.tables import DATA_TABLES, metadata
 from meta_audit.store.frames import decompress
 from tests.engines import Server
 from tests.store_factory import (
-    INTEGRITY,
+    REFUSED,
     Administrator,
     PostgresDatabases,
     SqliteFiles,
@@ -118,7 +118,7 @@ class Tampering:
         with administrator(self.target) as one:
             for _ in range(25):
                 detail = ""
-                with suppress(*INTEGRITY), one.transaction():
+                with suppress(*REFUSED), one.transaction():
                     detail = getattr(self, f"_{kind}")(one, table, column)
                 if detail:
                     return Mutation(kind, table, detail)

@@ -64,6 +64,29 @@ def test_what_harms_nothing_is_no_damage(factory: StoreFactory, grown: Grown, ca
     )
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "ALTER TABLE compression_dictionaries RENAME content TO kept",
+        "ALTER TABLE documents RENAME content TO kept",
+        "CREATE TABLE more () INHERITS (terms); INSERT INTO more SELECT * FROM terms",
+        "CREATE TABLE more () INHERITS (jobs); INSERT INTO more SELECT * FROM jobs",
+    ],
+)
+def test_what_makes_statements_fail_is_damage(postgres: Server, on_server: Grown, lie: str) -> None:
+    """Whatever was checked before it, the run goes on."""
+    db = PostgresDatabases(postgres).copy(on_server.db)
+    _execute(db, "UPDATE pg_trigger SET tgenabled = 'D' WHERE NOT tgisinternal", lie)
+    with administrator(db) as one:  # so that documents are asked what they say
+        one.run("UPDATE job_versions SET priority = priority + 1")
+    steps = verify(db, deep=True).steps
+    assert {5, 12} <= {step.number for step in steps if step.status == "failed"}
+
+
+def test_an_upgrade_is_no_damage(factory: StoreFactory, grown: Grown, capsys) -> None:
+    assert harmless.alarms_of_upgrades(factory, grown) == []
+
+
 def details(db: str) -> str:
     return "\n".join(damage.detail for damage in verify(db).damages)
 

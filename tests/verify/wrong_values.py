@@ -47,6 +47,7 @@ SQLITE: Final = (
 NOT_UTF8: Final = "CAST(x'61ff62' AS TEXT)"
 POSTGRESQL: Final = {
     "BIGINT": ("NULL", "9223372036854775807", "(-9223372036854775808)", "1000000000000", "-1"),
+    "INTEGER": ("NULL", "2147483647", "(-2147483648)", "1000000", "-1"),
     "TEXT": ("NULL", "''", "repeat('9', 400)", r"'\x61ff62'::bytea::text", r"'\xff'::bytea::text"),
     "BYTEA": ("NULL", "''::bytea", r"'\xff'::bytea", r"'\x28b52ffd00'::bytea"),
 }

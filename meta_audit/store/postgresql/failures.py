@@ -19,8 +19,12 @@ TRANSIENT: Final = (
     "25006",  # read-only: connected to a standby, while another server takes over
 )
 """Beginnings of SQLSTATEs of errors that pass."""
-DAMAGED: Final = ("XX", "22", "42", "58")
-"""Beginnings of SQLSTATEs: corrupted data, bad value, no such relation, system error."""
+DAMAGED: Final = (
+    *("XX", "22", "42", "58"),  # corrupted data, bad value, no such relation, system error
+    *("0A", "21", "55000"),  # what our tables and views allow, another object does not
+    *("38", "39", "54", "P0"),  # a function that someone added raises, or has no end
+)
+"""Beginnings of SQLSTATEs that only damage can cause, or a change of the schema."""
 FORBIDDEN: Final = "42501"
 ADVICE: Final = {
     "08001": "Correct the URL: libpq does not accept a part of it.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meta_audit.ledger.entry import rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import Rejection
-from meta_audit.verify.guard import UNREADABLE, octets, said
+from meta_audit.verify.guard import UNREADABLE, go_on_after, octets, said
 from meta_audit.verify.report import Check
 from meta_audit.verify.unpacking import DamagedFrameError, Frames
 
@@ -38,11 +38,13 @@ def check_documents(work: Work, low: int, high: int) -> None:
             _check_accepted(work, frames, row)
         except UNREADABLE as error:
             _damage(work, row[0], f"the row of the document: {said(error)}")
+            go_on_after(error, work.session)
     for row in rejections:
         try:
             _check_rejection(work, frames, row)
         except UNREADABLE as error:
             _damage(work, row[0], f"the row of the rejection: {said(error)}")
+            go_on_after(error, work.session)
         if row[0] in found:
             detail = "there are both a document and a rejection"
             work.damages.add(Check.NUMBERS, "added", detail, entry=row[0])

@@ -11,7 +11,7 @@ from msgspec import msgpack
 
 from meta_audit.catalogue import FINDINGS
 from meta_audit.ledger.entry import HASH, AcceptedEntry
-from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
+from meta_audit.verify.guard import UNREADABLE, go_on_after, guarded, octets, said
 from meta_audit.verify.report import Check
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ class JobRange:
                 self._check(row, first_seen)
             except UNREADABLE as error:
                 self._damage("edited", f"its rows make no entry: {said(error)}", row)
+                go_on_after(error, self._work.session)
             unseen.pop(row[0], None)
         damages = self._work.damages
         for key in unseen:
