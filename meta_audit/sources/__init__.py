@@ -8,11 +8,12 @@ from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.files import File, digest
 from meta_audit.sources.grown import Prefix, find_grown, may_grow
-from meta_audit.sources.interface import Discovered, Skipped, Source, Stamp, Unreadable
+from meta_audit.sources.interface import Archive, Discovered, Skipped, Source, Stamp, Unreadable
 from meta_audit.sources.standard_input import StandardInput
 from meta_audit.sources.walk import find
 
 __all__ = [
+    "Archive",
     "Budget",
     "Discovered",
     "File",
