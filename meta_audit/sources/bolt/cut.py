@@ -25,7 +25,8 @@ def is_bolt(head: bytes) -> bool:
 def holds_jobs(read: ReadAt, size: int) -> bool:
     """Tell whether a BoltDB file is a job store; one that is damaged may be."""
     try:
-        return is_job_store(BoltTree(read, size))
+        tree = BoltTree(read, size)
+        return is_job_store(tree) or bool(tree.damaged)
     except BoltDamageError:
         return True
 
@@ -40,7 +41,8 @@ def cut_bolt(read: ReadAt, size: int) -> Iterator[list[Item]]:
     `database.broken`, at the end when only a part is damaged.
     """
     try:
-        if not is_job_store(BoltTree(read, size)):
+        if not is_job_store(found := BoltTree(read, size)):
+            _check_sound(found)
             raise SourceError(
                 "source.format",
                 "this is a BoltDB file, but no job store of Bacalhau",
@@ -50,6 +52,10 @@ def cut_bolt(read: ReadAt, size: int) -> Iterator[list[Item]]:
     except BoltDamageError as error:
         raise SourceError("database.broken", f"the BoltDB file: {error}", advice=_AGAIN) from error
     yield from _batches(tree, read, lambda: _check_newest(read, tree.meta))
+    _check_sound(tree)
+
+
+def _check_sound(tree: BoltTree) -> None:
     if tree.damaged:
         raise SourceError(
             "database.broken",
