@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import accumulate
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
 from meta_audit.sources.archives.archive import ArchiveFile
+from meta_audit.sources.archives.names import is_package
 from meta_audit.sources.bolt.cut import holds_jobs
 from meta_audit.sources.bolt.file import BoltFile, reader
 from meta_audit.sources.compression import Budget
@@ -21,14 +21,6 @@ from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
 from meta_audit.sources.standard_input import NamedPipe, StandardInput, is_pipe
 from meta_audit.sources.stream import unreadable
-
-_PACKAGES: Final = frozenset(
-    f".{name}"
-    for name in re.findall(
-        r"\w+", "apk crate docx egg epub gem jar nupkg odp ods odt pptx war whl xlsx"
-    )
-)
-"""Archives by their format that hold programs or a text, and no jobs."""
 
 
 def find(
@@ -195,8 +187,7 @@ def _why_not(path: str, found: Look, file: BinaryIO, size: int) -> str:
         is_other = not found.is_packed and not holds_jobs(reader(file), size)
         return "archive or database" if is_other else ""
     if found.container:
-        is_package = os.path.splitext(path)[1].lower() in _PACKAGES
-        return "archive or database" if is_package else ""
+        return "archive or database" if is_package(path) else ""
     return why_not(path, found.head)
 
 

@@ -13,7 +13,7 @@ from meta_audit.cut.blocks import BLOCK_BYTES, Blocks
 from meta_audit.errors import SourceError
 from meta_audit.sources.archives.entry import ArchiveEntry
 from meta_audit.sources.archives.member import Member
-from meta_audit.sources.archives.names import tidy, why_hostile
+from meta_audit.sources.archives.names import is_package, tidy, why_hostile
 from meta_audit.sources.archives.tar import TarReader
 from meta_audit.sources.archives.zip import ZipReader
 from meta_audit.sources.compression import Budget, open_blocks
@@ -105,15 +105,17 @@ class ArchiveFile(Archive):
     def _member(self, entry: ArchiveEntry, taken: Counter[str]) -> Source | Skipped | Unreadable:
         name = tidy(entry.name)
         uri = f"{self.uri}!{name}"
-        why = entry.skipped or self._why_not(name)
+        hostile = why_hostile(entry.name)
+        why = entry.skipped or ("" if hostile else self._why_not(name))
         if why:
             return Skipped(uri, why)
-        refused = why_hostile(entry.name) or entry.refused
-        if refused:
-            return Unreadable(uri, "archive.member", refused, _UNPACK)
+        if hostile or entry.refused:
+            return Unreadable(uri, "archive.member", hostile or entry.refused, _UNPACK)
         try:
             found = self._look(entry)
             if found.container in ("tar", "zip"):
+                if is_package(name):
+                    return Skipped(uri, "archive or database")
                 message = "an archive within an archive is not unpacked"
                 return Unreadable(uri, "archive.budget", message, _UNPACK)
             why = "" if found.container else why_not(name, found.head)

@@ -1,14 +1,27 @@
-"""Judge the names of members."""
+"""Judge archives and their members by their names."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Final
 
 MAX_NAME: Final = 4_096
 """Longest path of a member, as of a file."""
+_PACKAGES: Final = frozenset(
+    f".{name}"
+    for name in re.findall(
+        r"\w+", "apk crate docx egg epub gem jar nupkg odp ods odt pptx war whl xlsx"
+    )
+)
+"""Archives by their format that hold programs or a text, and no jobs."""
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f]")
 _ROOT: Final = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
+
+
+def is_package(path: str) -> bool:
+    """Tell whether an archive of this name is a program or a text, not worth a look."""
+    return os.path.splitext(path)[1].lower() in _PACKAGES
 
 
 def tidy(name: str) -> str:
