@@ -46,8 +46,7 @@ class TarHeader(NamedTuple):
 
 def read_tar_header(block: bytes) -> TarHeader:
     """Return what a header block says. Raises `TarDamageError`."""
-    stated = _number(block[148:156])
-    if stated not in _sums(block):
+    if not _is_sum(block, _number(block[148:156])):
         raise TarDamageError("a header's check sum is wrong")
     kind = block[156:157]
     name = _text(block[0:100])
@@ -103,8 +102,8 @@ def _number(field: bytes) -> int:
     return value
 
 
-def _sums(block: bytes) -> tuple[int, int]:
-    """Return both check sums: of unsigned bytes, and as some old programs did of signed ones."""
-    others = block[:148] + block[156:]
-    unsigned = 8 * 0x20 + sum(others)
-    return unsigned, unsigned - 256 * sum(byte > 0x7F for byte in others)
+def _is_sum(block: bytes, stated: int) -> bool:
+    """Check a check sum: of unsigned bytes, or as some old programs did of signed ones."""
+    blank = block[:148] + b" " * 8 + block[156:]
+    over = stated - sum(blank)
+    return not over or over == -256 * sum(byte > 0x7F for byte in blank)

@@ -110,7 +110,7 @@ class ZipReader:
         """Yield the members. Raises `SourceError`: `archive.broken`, `archive.budget`."""
         with self._opened() as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):
                     continue
                 entry = _ZipEntry(archive, info, self._count)
                 yield entry
