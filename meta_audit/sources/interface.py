@@ -37,13 +37,9 @@ class Source(ABC):
     uri: str
     """The source as the user would recognise it."""
     stamp: Stamp | None = None
-<<<<<<< HEAD
     """None for a source that is not a file."""
     is_repeatable: bool = False
-    """A source without a stamp that can be read again all the same."""
-=======
-    """None for a source that cannot be read again by itself."""
->>>>>>> cbd3a43 (Read BoltDB job stores and archives: tar, zip, xz and bzip2)
+    """It ends by itself when a signal comes, and can be read again: a server."""
     bytes_read: int = 0
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""

@@ -6,10 +6,10 @@ import errno
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Final
 
-from meta_audit.cut.blocks import BLOCK_BYTES, Item
+from meta_audit.cut.blocks import BLOCK_BYTES, BadEnding, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget, Expansion
 from meta_audit.sources.content import open_content
@@ -56,8 +56,9 @@ class ByteStream(Source):
                     self.partial = blocks.partial
                     yield batch
                 self.partial = blocks.partial
-                for _ in raw:  # what follows after damage: it belongs to the hash
-                    pass
+                with suppress(BadEnding):  # what follows after damage: it belongs to the hash
+                    for _ in raw:
+                        pass
         except SourceError as error:
             raise SourceError(error.code, f"{self.uri}: {error}", advice=error.advice) from error
 
