@@ -27,6 +27,7 @@ def find(
     arguments: Sequence[str],
     *,
     stdin: BinaryIO | None = None,
+    stdin_name: str = "stdin",
     budget: Budget | None = None,
     block_bytes: int = BLOCK_BYTES,
     include: Sequence[str] = (),
@@ -48,7 +49,9 @@ def find(
     at.
     """
     rules = _Rules(tuple(include), tuple(exclude), follow_links)
-    return _Walk(stdin, budget or Budget(), block_bytes, rules).find(arguments)
+    budget = budget or Budget()
+    live = StandardInput(stdin, uri=stdin_name, budget=budget, block_bytes=block_bytes)
+    return _Walk(live, budget, block_bytes, rules).find(arguments)
 
 
 class _Rules(NamedTuple):
@@ -89,7 +92,7 @@ class _Rules(NamedTuple):
 
 class _Walk:
     def __init__(
-        self, stdin: BinaryIO | None, budget: Budget, block_bytes: int, rules: _Rules
+        self, stdin: StandardInput, budget: Budget, block_bytes: int, rules: _Rules
     ) -> None:
         self._stdin = stdin
         self._budget = budget
@@ -111,9 +114,9 @@ class _Walk:
 
     def _standard_input(self) -> Discovered:
         if self._stdin_seen:
-            return Skipped("stdin", "named twice")
+            return Skipped(self._stdin.uri, "named twice")
         self._stdin_seen = True
-        return StandardInput(self._stdin, budget=self._budget, block_bytes=self._block_bytes)
+        return self._stdin
 
     def _directory(self, top: str) -> Iterator[Discovered]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
