@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
-from meta_audit.ingest.unpacking import Unpacking
+from meta_audit.ingest.unpack import Unpacking
 from meta_audit.model import Rejection
 from meta_audit.record.source_log import (
     RecordCompleted,

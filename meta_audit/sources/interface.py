@@ -107,7 +107,7 @@ class Archive(ABC):
     sha256: bytes = b""
     """Hash of the file, set when the last member was taken."""
     truncated: str = ""
-    """Why there may have been more members. Known when the last one was taken."""
+    """Reason to think that there were more members. Known when the last one was taken."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"

@@ -13,7 +13,7 @@ from meta_audit.cut.blocks import BLOCK_BYTES, BadEnding, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget, Expansion
 from meta_audit.sources.content import open_content
-from meta_audit.sources.documents import cut_documents
+from meta_audit.sources.cut_content import cut_documents
 from meta_audit.sources.interface import Source, Stamp
 
 PAUSE_SECONDS: Final = 0.5

@@ -12,7 +12,7 @@ from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
 from meta_audit.sources.archives.archive import ArchiveFile
 from meta_audit.sources.archives.names import is_package
-from meta_audit.sources.bolt.cut import holds_jobs
+from meta_audit.sources.bolt.cut_bolt import holds_jobs
 from meta_audit.sources.bolt.file import BoltFile, reader
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content import Look, look

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TypeAlias
 
-from meta_audit.sources.bolt.pages import fnv64a
+from meta_audit.sources.bolt.bolt_pages import fnv64a
 
 Tree: TypeAlias = "dict[bytes, bytes | Tree]"
 PAGE = 4096

@@ -17,7 +17,7 @@ from meta_audit.cut.blocks import Item
 from meta_audit.errors import SourceError
 from meta_audit.model import KEPT_OF_TOO_LARGE, Document, Rejection
 from meta_audit.sources import Skipped, Source, Unreadable, find
-from meta_audit.sources.bolt.cut import cut_bolt
+from meta_audit.sources.bolt.cut_bolt import cut_bolt
 from meta_audit.sources.bolt.file import BoltFile
 from tests.sources.bbolt_trees import read_all
 from tests.sources.bolt_writer import PAGE, BoltWriter, Tree, branch, leaf, meta

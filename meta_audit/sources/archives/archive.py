@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Protocol
 
 from meta_audit.cut.blocks import BLOCK_BYTES, Blocks
 from meta_audit.errors import SourceError
-from meta_audit.sources.archives.entry import ArchiveEntry
+from meta_audit.sources.archives.archive_entry import ArchiveEntry
 from meta_audit.sources.archives.member import Member
 from meta_audit.sources.archives.names import is_package, tidy, why_hostile
 from meta_audit.sources.archives.tar import TarReader

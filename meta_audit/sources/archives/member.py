@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from meta_audit.cut.blocks import BLOCK_BYTES
-from meta_audit.sources.archives.entry import ArchiveEntry
+from meta_audit.sources.archives.archive_entry import ArchiveEntry
 from meta_audit.sources.compression import Expansion
 from meta_audit.sources.stream import ByteStream
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from meta_audit.cut.blocks import BadEnding, Blocks
 from meta_audit.errors import SourceError
+from meta_audit.sources.archives.archive_entry import ArchiveEntry
 from meta_audit.sources.archives.cursor import Cursor
-from meta_audit.sources.archives.entry import ArchiveEntry
 from meta_audit.sources.archives.tar_header import (
     BLOCK,
     DIRECTORIES,
@@ -66,7 +66,7 @@ class TarReader:
         self._common: dict[bytes, bytes] = {}
         """Pax records for all members that follow."""
         self.truncated = ""
-        """Why the archive may have had more members. Known at its end."""
+        """Reason to think that the archive had more members. Known at its end."""
 
     def entries(self) -> Iterator[ArchiveEntry]:
         """Yield the members. Raises `SourceError`: `archive.broken`, `archive.budget`."""

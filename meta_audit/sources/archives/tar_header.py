@@ -34,7 +34,7 @@ class TarDamageError(Exception):
 
 
 class TarHeader(NamedTuple):
-    """What one header block says."""
+    """Hold the content of one header block."""
 
     name: bytes
     type: bytes

@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, Final, cast
 
 from meta_audit.cut.blocks import BadEnding
 from meta_audit.errors import SourceError
-from meta_audit.sources.archives.entry import ArchiveEntry
+from meta_audit.sources.archives.archive_entry import ArchiveEntry
 
 MAX_DIRECTORY_BYTES: Final = 32 << 20
 """Largest list of members: it is read into memory."""
@@ -32,7 +32,7 @@ _BAD: Final = (
     RuntimeError,
     ValueError,
 )
-"""What `zipfile` raises for damaged archives."""
+"""Errors of `zipfile` that mean a damaged archive."""
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """`zipfile` bounds the memory for these only."""
 

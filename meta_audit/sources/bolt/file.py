@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from meta_audit.cut.blocks import Item
 from meta_audit.errors import SourceError
-from meta_audit.sources.bolt.cut import cut_bolt
+from meta_audit.sources.bolt.cut_bolt import cut_bolt
 from meta_audit.sources.bolt.tree import ReadAt
 from meta_audit.sources.files import File
 from meta_audit.sources.stream import unreadable

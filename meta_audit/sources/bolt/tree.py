@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from meta_audit.sources.bolt.pages import (
+from meta_audit.sources.bolt.bolt_pages import (
     BUCKET_BYTES,
     ELEMENT_BYTES,
     HEADER_BYTES,
@@ -36,7 +36,7 @@ ReadAt = Callable[[int, int], bytes]
 
 
 class BoltBucket(NamedTuple):
-    """Where a bucket begins: at a page, or within the value that names it."""
+    """Locate a bucket: at a page, or within the value that names it."""
 
     root: int
     inline_at: int = 0

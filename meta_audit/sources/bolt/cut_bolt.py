@@ -8,8 +8,8 @@ from typing import Final
 from meta_audit.cut.blocks import BATCH_RECORDS, BLOCK_BYTES, Item, Record
 from meta_audit.errors import SourceError
 from meta_audit.model import MAX_DOCUMENT_BYTES, Document
+from meta_audit.sources.bolt.bolt_pages import MAGIC, MAGIC_AT, BoltDamageError, BoltMeta
 from meta_audit.sources.bolt.job_store import find_documents, is_job_store
-from meta_audit.sources.bolt.pages import MAGIC, MAGIC_AT, BoltDamageError, BoltMeta
 from meta_audit.sources.bolt.tree import BoltPair, BoltTree, ReadAt, newest_meta
 
 NO_LINE: Final = 0

@@ -8,7 +8,7 @@ from typing import Final
 from meta_audit.cut.blocks import Blocks, Item
 from meta_audit.cut.records import cut_records
 from meta_audit.errors import SourceError
-from meta_audit.sources.bolt.cut import cut_bolt, is_bolt
+from meta_audit.sources.bolt.cut_bolt import cut_bolt, is_bolt
 
 MAX_IN_MEMORY: Final = 256 << 20
 """Largest BoltDB file that is read from a stream: its pages are needed in any order."""

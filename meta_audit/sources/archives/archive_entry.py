@@ -11,9 +11,9 @@ class ArchiveEntry(ABC):
     name: str
     """Its path as it stands in the archive."""
     skipped: str = ""
-    """Why it is passed over, if it is no file."""
+    """Reason to pass it over, as a link."""
     refused: str = ""
-    """Why it cannot be read, if so."""
+    """Reason that it cannot be read."""
 
     @abstractmethod
     def head(self, size: int) -> bytes:
