@@ -18,7 +18,7 @@ define fast_tests
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench docs lookalikes format clean
+.PHONY: help demo test check pytest lowest pythons fast-tests $(PYTHONS) faults bench bbolt docs lookalikes format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -85,9 +85,13 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.verify.harmless --engine postgresql
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
+	$(BIN)/python -m tests.faults.fuzz_sources --seconds $(or $(SECONDS),600)
 
 bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 	$(BIN)/python -m bench.run --count $(or $(COUNT),100000) --rounds $(or $(ROUNDS),3)
+
+bbolt: $(VENV)/dev ## Compare our reader of BoltDB with bbolt itself, which Go builds (TREES=200)
+	$(BIN)/python -m tests.sources.bbolt_trees $(or $(TREES),200)
 
 docs: $(VENV)/dev ## Write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m tests.docs.generate

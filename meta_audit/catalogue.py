@@ -120,8 +120,11 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "source.not_regular": "a device, a socket, a symlink loop, or a FIFO in a directory",
     "source.format": "an archive, a database or compressed data of a kind that is not read",
     "source.changed": "the file changed while it was read",
-    "archive.budget": "a compressed stream that expands beyond its budget",
-    "archive.broken": "a compressed stream that is damaged from its start",
+    "archive.budget": "a compressed stream or archive beyond its budget of bytes, members, nesting",
+    "archive.broken": "a compressed stream that is damaged from its start, or a damaged archive",
+    "archive.member": "a member of an archive that is not read: encrypted, sparse, in parts, or "
+    "with a path out of the archive",
+    "database.broken": "a BoltDB file that is damaged, or was copied while it changed",
     "server.unreachable": "no connection to a server, or it broke, or an answer took too long",
     "server.tls": "the certificate of a server cannot be verified",
     "server.denied": "a server wants other credentials (401, 403)",

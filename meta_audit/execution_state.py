@@ -40,7 +40,8 @@ def is_unknown(state: str) -> bool:
 
 def names(layout: str) -> Enum:
     """Return the execution states of jobs of a layout."""
-    return FROM_V1_5_2 if layout >= "v1.5.2" else TO_V1_5_1
+    version = layout.rpartition(" ")[2]
+    return FROM_V1_5_2 if version >= "v1.5.2" else TO_V1_5_1
 
 
 def resolve(state: str, layout: str) -> str:

@@ -178,7 +178,9 @@ class JobRecord(Struct, frozen=True):
     origin: Origin
     layout: str
     """The Bacalhau version that first wrote this layout, as `v1.0.4`. `legacy v1.0.4` is a job of
-    v1.0.4 - v1.4 as the legacy API shows it, which says less of the job than the API itself."""
+    v1.0.4 - v1.4 as the legacy API shows it, which says less of the job than the API itself.
+    `compute v1.5.2` is the copy that a compute node keeps, with a key that was added to its Meta.
+    Where nothing else decides, the others come before both."""
     job_id: str
     """Of a spec or submission that states none: `sha256:` and the hex of `spec_sha256`."""
     namespace: str

@@ -27,18 +27,24 @@ if TYPE_CHECKING:
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="In directories, take only files that match, as *.json; may be repeated.",
+    help="In directories and archives, take only files that match, as *.json; may be repeated.",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="In directories, leave out files and directories that match; may be repeated.",
+    help="In directories and archives, leave out files and directories that match; may be "
+    "repeated.",
 )
 @click.option(
     "--follow-links",
     is_flag=True,
     help="In directories, follow symbolic links to directories and to files outside.",
+)
+@click.option(
+    "--source-name",
+    metavar="NAME",
+    help="Name of standard input in the store, as server-a/jobs.ndjson.  [default: stdin]",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
@@ -53,6 +59,7 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    source_name: str | None,
     dry_run: bool,
     coerce_scalars: bool,
     jobs: int | None,
@@ -63,22 +70,30 @@ def command(
     """Take job documents into the store. The store is made on first use.
 
     SOURCE is a file, a pipe, a directory (with everything below it) or - for standard input.
-    Documents are JSON, NDJSON or YAML, plain or compressed with gzip or zstd. In a directory only
-    files that look like job documents are taken. A document that cannot be taken is kept aside:
-    see `meta-audit rejections list`.
+    Documents are JSON, NDJSON or YAML, or stand in a BoltDB job store of a Bacalhau server. Files
+    may be compressed with gzip, zstd, xz or bzip2, and packed as tar or zip. In a directory or an
+    archive only files that look like job documents are taken. A document that cannot be taken is
+    kept aside: see `meta-audit rejections list`.
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """
+    from meta_audit.errors import UsageError
     from meta_audit.ingest.first_source import with_first_source
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
-    from meta_audit.sources import find
+    from meta_audit.sources import display, find
     from meta_audit.store.opening import has_store, open_to_write
 
+    if source_name is not None and "-" not in sources:
+        raise UsageError(
+            "--source-name names standard input, and no source is -",
+            advice="Give - as a source, or leave the option out.",
+        )
     context = click.get_current_context()
     limits = context.find_object(Limits) or Limits()
     found = find(
         sources,
+        stdin_name=display(source_name or "stdin"),
         block_bytes=limits.block_bytes,
         include=include,
         exclude=exclude,
@@ -128,5 +143,6 @@ def _given(context: click.Context) -> list[str]:
     given = context.params
     words = [f"--include={pattern}" for pattern in given["include"]]
     words += [f"--exclude={pattern}" for pattern in given["exclude"]]
+    words += [f"--source-name={given['source_name']}"] if given["source_name"] else []
     words += ["--follow-links"] if given["follow_links"] else []
     return words + (["--coerce-scalars"] if given["coerce_scalars"] else [])

@@ -19,7 +19,7 @@ ContentKind: TypeAlias = Literal["ndjson", "json", "yaml", "utf-16", "no documen
 HEAD_BYTES: Final = 65_536
 """Bytes looked at, unless JSON is to be told from flow-style YAML: then a whole document."""
 
-COMPRESSED_SUFFIXES: Final = frozenset({".gz", ".zst"})
+COMPRESSED_SUFFIXES: Final = frozenset({".gz", ".zst", ".xz", ".bz2"})
 _SUFFIXES: Final[dict[str, ContentKind]] = {
     ".json": "json",
     ".ndjson": "ndjson",

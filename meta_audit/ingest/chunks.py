@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.build import Offered, sha256_of
+from meta_audit.ingest.unpack import Unpacking
 from meta_audit.model import Rejection
 from meta_audit.record.source_log import (
     RecordCompleted,
@@ -20,11 +21,13 @@ from meta_audit.record.source_log import (
     SourceRead,
 )
 from meta_audit.sources import (
+    Archive,
     Discovered,
     Item,
     Prefix,
     Skipped,
     Source,
+    Stamp,
     Unreadable,
     digest,
     find_grown,
@@ -122,21 +125,49 @@ class Chunker:
         self._most = min(limits.chunk_documents, limits.first_chunk_documents)
         self._chunk = Chunk()
         self._count = 0
+        self._unpacking: Unpacking | None = None
 
     def chunks(self, found: Iterable[Discovered]) -> Iterator[Chunk]:
         """Yield the chunks of all sources; the last one may hold no document at all."""
-        for source in found:
-            if isinstance(source, Skipped):
-                self._chunk.skipped += 1
-                self._reporter.skipped(source.uri, source.why)
-            elif isinstance(source, Unreadable):
-                error = SourceError(source.code, source.message, advice=source.advice)
-                self._refuse(self._begin(source.uri), source.uri, error)
-            else:
-                yield from self._read(source)
-            if self._is_full():
-                yield self._full()
+        for one in found:
+            yield from self._unpack(one) if isinstance(one, Archive) else self._one(one)
         yield self._chunk
+
+    def _one(self, found: Source | Skipped | Unreadable) -> Iterator[Chunk]:
+        if isinstance(found, Skipped):
+            self._skip(found)
+        elif isinstance(found, Unreadable):
+            error = SourceError(found.code, found.message, advice=found.advice)
+            self._refuse(self._begin(found.uri), found.uri, error)
+        else:
+            yield from self._read(found)
+        if self._is_full():
+            yield self._full()
+
+    def _unpack(self, archive: Archive) -> Iterator[Chunk]:
+        """Take the members of an archive. One with nothing to take leaves no trace."""
+        unpacking = self._unpacking = Unpacking(archive)
+        try:
+            known = self._known_bytes(archive.stamp)
+            if known:
+                self._pass_over(self._begin_archive(unpacking), known)
+                return
+            for member in archive.members():
+                if not isinstance(member, Skipped):
+                    self._begin_archive(unpacking)
+                yield from self._one(member)
+            if unpacking.number:
+                self._chunk.events.append(unpacking.end())
+            else:
+                self._skip(Skipped(archive.uri, "an archive without job documents"))
+        except SourceError as error:
+            self._refuse(self._begin_archive(unpacking), archive.uri, error)
+        finally:
+            self._unpacking = None
+
+    def _skip(self, found: Skipped) -> None:
+        self._chunk.skipped += 1
+        self._reporter.skipped(found.uri, found.why)
 
     def _is_full(self) -> bool:
         chunk, limits = self._chunk, self._limits
@@ -159,11 +190,25 @@ class Chunker:
 
     def _begin(self, uri: str) -> int:
         self._count += 1
-        self._chunk.events.append(SourceBegan(self._count, uri))
+        archive = self._unpacking.number if self._unpacking else 0
+        self._chunk.events.append(SourceBegan(self._count, uri, archive=archive))
         return self._count
 
+    def _begin_archive(self, unpacking: Unpacking) -> int:
+        if not unpacking.number:
+            self._count += 1
+            unpacking.number = self._count
+            uri = unpacking.archive.uri
+            self._chunk.events.append(SourceBegan(self._count, uri, is_archive=True))
+        return unpacking.number
+
+    def _end(self, end: SourceEnded) -> None:
+        self._chunk.events.append(end)
+        if self._unpacking:
+            self._unpacking.note(end)
+
     def _refuse(self, number: int, uri: str, error: SourceError) -> None:
-        self._chunk.events.append(SourceEnded(number, "refused", f"{error.code}: {error}"))
+        self._end(SourceEnded(number, "refused", f"{error.code}: {error}"))
         self._reporter.refused(uri, error)
 
     def _read(self, source: Source) -> Iterator[Chunk]:
@@ -179,7 +224,7 @@ class Chunker:
             if source.is_repeatable:
                 with self._stopper.holding():
                     yield from self._read_repeatable(reading)
-            elif source.stamp is None:
+            elif source.is_live:
                 with self._stopper.holding():
                     yield from self._read_live(reading)
             else:
@@ -187,7 +232,7 @@ class Chunker:
                     self._take(reading, documents)
                     if self._is_full():
                         yield self._full()
-                self._chunk.events.append(reading.end())
+                self._end(reading.end())
         except SourceError as error:
             self._refuse(number, source.uri, error)
 
@@ -199,7 +244,7 @@ class Chunker:
             if self._is_full():
                 yield self._full()
         if not self._stopper.is_stopping():
-            self._chunk.events.append(reading.end())
+            self._end(reading.end())
 
     def _read_live(self, reading: Reading) -> Iterator[Chunk]:
         """Read what cannot be read again: write it at short intervals, and before a signal stops.
@@ -241,7 +286,7 @@ class Chunker:
         self._chunk.size += sum([len(o.document.content) for o in fresh])
         known = len(offered) - len(fresh)
         self._chunk.events.append(SourceRead(reading.number, len(offered), known))
-        self._reporter.read(reading.advance())
+        self._reporter.read((self._unpacking or reading).advance())
 
     def _pass_over(self, number: int, known: KnownSource) -> None:
         documents = known.documents
@@ -274,8 +319,10 @@ class Chunker:
 
     def _known_source(self, source: Source) -> KnownSource | None:
         """Return an earlier complete reading of the same bytes that rejected nothing."""
-        stamp = source.stamp
-        if stamp is None or not self._known.has_source_of_size(stamp.size):
+        return self._known_bytes(source.stamp) if source.stamp else None
+
+    def _known_bytes(self, stamp: Stamp) -> KnownSource | None:
+        if not self._known.has_source_of_size(stamp.size):
             return None
         return self._known.source(digest(stamp.path), stamp.size)
 

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from meta_audit.errors import NotFoundError, SourceError
-from meta_audit.sources import Source, Unreadable
+from meta_audit.sources import Archive, Source, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,26 +23,37 @@ def with_first_source(found: Iterable[Discovered], reporter: Reporter) -> Iterat
     """
     found = iter(found)
     passed: list[Discovered] = []
+    looked_at: list[Discovered] = []
     for one in found:
         passed.append(one)
-        if isinstance(one, Source):
-            return chain(passed, found)
-    refused = [one for one in passed if isinstance(one, Unreadable)]
+        for each in _members(one) if isinstance(one, Archive) else (one,):
+            if isinstance(each, Source):
+                return chain(passed, found)
+            looked_at.append(each)
+    refused = [one for one in looked_at if isinstance(one, Unreadable)]
     nothing = "Nothing was written, and no store was made."
     if len(refused) == 1:
-        (one,) = refused
+        (bad,) = refused
         raise SourceError(
-            one.code, f"{one.uri}: {one.message}", advice=f"{one.advice} {nothing}".strip()
+            bad.code, f"{bad.uri}: {bad.message}", advice=f"{bad.advice} {nothing}".strip()
         )
-    for one in refused:
-        error = SourceError(one.code, one.message, advice=one.advice)
-        reporter.refused(one.uri, error)
+    for bad in refused:
+        error = SourceError(bad.code, bad.message, advice=bad.advice)
+        reporter.refused(bad.uri, error)
     if refused:
         message = f"none of {len(refused):,} sources can be read"
         raise SourceError(refused[0].code, message, advice=nothing)
     raise NotFoundError(
-        f"nothing found: none of {len(passed):,} files is a job document"
-        if passed
+        f"nothing found: none of {len(looked_at):,} files is a job document"
+        if looked_at
         else "nothing found: there is no file",
         advice="Check that the directory is the right one, and mounted. No store was made.",
     )
+
+
+def _members(archive: Archive) -> Iterator[Discovered]:
+    try:
+        yield from archive.members()
+    except SourceError as error:
+        message = str(error).removeprefix(f"{archive.uri}: ")
+        yield Unreadable(archive.uri, error.code, message, error.advice)

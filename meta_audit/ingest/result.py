@@ -27,7 +27,9 @@ class Counts:
     """Counts of one import, so far."""
 
     sources: int = 0
-    """Sources read, refused ones included."""
+    """Sources read, refused ones, archives and their members included."""
+    archives: int = 0
+    """Those of the sources that are archives."""
     refused: int = 0
     """Sources that could not be read."""
     known_sources: int = 0
@@ -63,6 +65,7 @@ class Counts:
         for event in events:
             if isinstance(event, SourceBegan):
                 self.sources += event.is_counted
+                self.archives += event.is_archive
             elif isinstance(event, SourceRead):
                 self.documents += event.known
                 self.unchanged += event.known

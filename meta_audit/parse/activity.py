@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from meta_audit import execution_state
 from meta_audit.decode.text import quote
 from meta_audit.execution_state import FROM_V1_5_2, TO_V1_5_1
@@ -41,6 +43,11 @@ V0_EVENT: Final = Level(
     "APIVersion JobID ShardIndex ExecutionID ClientID SourceNodeID TargetNodeID EventName Spec "
     "JobExecutionPlan Deal Status VerificationProposal VerificationResult PublishedResult "
     "EventTime SenderPublicKey RunOutput",
+)
+LOCAL: Final = Level(
+    "LocalExecution",
+    "Execution PublishedResult RequesterNodeID RequestedCalibration ResourceUsage State Version "
+    "CreateTime UpdateTime LatestComment",
 )
 _CHANGE: Final = Level("StateChange", "Previous New")
 _HAPPENED: Final = Level("Event", "Message Topic Timestamp Details")
@@ -99,6 +106,20 @@ def _enums(fields: Fields, layout: str) -> tuple[Enum, ...]:
     if output.__class__ is dict and "stdout" in output:  # `Stdout` from v1.2.1
         return (TO_V1_5_1,)
     return (TO_V1_5_1, FROM_V1_5_2)
+
+
+def local_execution(fields: Fields, told: Execution) -> Execution:
+    """Return an execution as its compute node saw it; `told` is what it was told to run.
+
+    Raises `RejectedError`.
+    """
+    return replace(
+        told,
+        state=states.named(fields, "State", "LocalExecution", states.LOCAL_EXECUTION),
+        message=text(fields, "LatestComment", "LocalExecution"),
+        created_at=times.moment(fields, "CreateTime", "LocalExecution"),
+        modified_at=times.moment(fields, "UpdateTime", "LocalExecution"),
+    )
 
 
 def executions(

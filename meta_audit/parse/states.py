@@ -43,6 +43,20 @@ SHARD: Final = (
     ),
 )
 
+# pkg/compute/store/types.go, v1.1 - v1.4: the execution as its compute node keeps it
+LOCAL_EXECUTION: Final = (
+    (
+        "Undefined",
+        "Created",
+        "BidAccepted",
+        "Running",
+        "Publishing",
+        "Completed",
+        "Failed",
+        "Cancelled",
+    ),
+)
+
 # pkg/model/jobeventtype.go, v0.2.9 - v0.3.13 and to v1.0.3
 _EVENTS: Final = (
     "Unknown",

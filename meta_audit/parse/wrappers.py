@@ -41,6 +41,9 @@ _RESPONSE: Final = frozenset(("job", "history", "executions"))
 _LEGACY_RESPONSE: Final = _RESPONSE | {"state", "jobstate", "jobevents", "joblocalevents"}
 _STATES: Final = Level("response", "State")
 
+COMPUTE_KEY: Final = "bacalhau.org/orchestrator.protocol"
+"""Key that orchestrators since v1.5 add to the Meta of the copy that a compute node gets."""
+
 _SPEC_ENGINES: Final = frozenset(
     ("engine", "enginespec", "docker", "wasm", "language", "jobspecdocker", "jobspeclanguage")
 )
@@ -88,6 +91,8 @@ class _Document:
             return self._execution()
         if seen.get("job").__class__ is dict:
             return self._wrapped()
+        if seen.get("execution").__class__ is dict and "requesternodeid" in seen:
+            return self._local_execution()
         if _is_job_state(seen.get("state")):
             return self._job_state()
         if "jobid" in seen and "eventname" in seen:
@@ -244,8 +249,12 @@ class _Document:
                 findings = list(record.findings)
                 found = activity.executions([fields], record.job_id, record.layout, findings)
                 note_unknown(findings, activity.EXECUTION, activity.EXECUTION.unknown(fields))
+                layout = record.layout
                 return replace(
-                    record, executions=record.executions + found, findings=tuple(findings)
+                    record,
+                    layout=f"compute {layout}" if COMPUTE_KEY in record.meta else layout,
+                    executions=record.executions + found,
+                    findings=tuple(findings),
                 )
         findings = []
         note_unknown(findings, activity.EXECUTION, activity.EXECUTION.unknown(fields))
@@ -257,6 +266,17 @@ class _Document:
             executions=found,
             findings=tuple(findings),
         )
+
+    def _local_execution(self) -> JobRecord:
+        """`{Execution, State, …}` as a compute node of v1.1 - v1.4 keeps it."""
+        fields = activity.LOCAL.fold(self.value)
+        inner = _Document(fields["Execution"], b"", self.coerce)
+        if "computestate" not in inner.seen or "jobid" not in inner.seen:
+            raise not_a_job(self.value)
+        record = inner._execution()
+        local = activity.local_execution(fields, record.executions[-1])
+        record = replace(record, executions=(*record.executions[:-1], local))
+        return _noting_unknown(record, activity.LOCAL, activity.LOCAL.unknown(self.value))
 
     def _history(self) -> JobRecord:
         fields = activity.HISTORY.fold(self.value)

@@ -172,6 +172,11 @@ class Position(Answer, frozen=True):
 
     document: int
     line: int
+    """0 where the source has no lines, as a database."""
+
+    def __str__(self) -> str:
+        """Return it for a person."""
+        return f"document {self.document}" + (f", line {self.line}" if self.line else "")
 
 
 class Evidence(Answer, frozen=True):

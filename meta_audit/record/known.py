@@ -79,7 +79,7 @@ class Known:
         """Return an earlier reading of the same bytes that left nothing to do."""
         sql = (
             "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
-            " AND status IN ('complete', 'known') AND rejected = 0 LIMIT 1"
+            " AND status IN ('complete', 'known') AND rejected = 0 AND message = '' LIMIT 1"
         )
         rows = self._session.query(sql, size, sha256)
         return KnownSource(size, sha256, rows[0][0]) if rows else None

@@ -34,6 +34,9 @@ class SourceBegan(Struct, frozen=True, gc=False):
     uri: str
     is_counted: bool = True
     """False for a source of which an earlier part was read in this run."""
+    is_archive: bool = False
+    archive: int = 0
+    """The archive that it is a member of: what its members bring counts for the archive, too."""
 
 
 class SourceRead(Struct, frozen=True, gc=False):
@@ -71,6 +74,7 @@ class _Open:
     """A source whose result is not written yet."""
 
     uri: str
+    archive: int = 0
     documents: int = 0
     rejected: int = 0
     end: SourceEnded | None = None
@@ -92,9 +96,12 @@ class SourceLog:
         """Take in what happened to sources."""
         for event in events:
             if isinstance(event, SourceBegan):
-                self._open[event.source] = _Open(event.uri)
+                self._open[event.source] = _Open(event.uri, event.archive)
             elif isinstance(event, SourceRead):
-                self._open[event.source].documents += event.documents
+                source = self._open[event.source]
+                source.documents += event.documents
+                if source.archive:
+                    self._open[source.archive].documents += event.documents
             elif isinstance(event, SourceEnded):
                 self._open[event.source].end = event
             else:
@@ -142,6 +149,7 @@ class SourceLog:
         ended = [(source, s, s.end) for source, s in self._open.items() if s.end]
         if not ended:
             return Counter()
+        rejected = self._with_archives(rejected)
         written = [(source, s, end) for source, s, end in ended if source in self.ids]
         sql = "SELECT coalesce(max(result_no), 0) FROM source_results"
         results = [
@@ -173,8 +181,16 @@ class SourceLog:
         """Count what was committed, and forget the sources that ended."""
         self._added.clear()
         self.completed.clear()
-        for source, more in rejected.items():
+        for source, more in self._with_archives(rejected).items():
             self._open[source].rejected += more
         for source in [source for source, s in self._open.items() if s.end]:
             del self._open[source]
             self.ids.pop(source, None)
+
+    def _with_archives(self, rejected: Mapping[int, int]) -> Counter[int]:
+        """Add what was rejected of members to their archives."""
+        counts = Counter(rejected)
+        for source, more in rejected.items():
+            if archive := self._open[source].archive:
+                counts[archive] += more
+        return counts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.ingest.result import Counts, plain
-from meta_audit.render.import_result import count_lines
+from meta_audit.render.import_result import count_lines, source_count
 from meta_audit.render.layout import count
 from meta_audit.render.page import Page
 
@@ -26,7 +26,7 @@ class DryRunPage(Page[Counts]):
     def text(self, screen: Screen) -> str:  # noqa: ARG002 - as every page
         """Return the counts."""
         counts = self.result
-        read = f"{count(counts.documents, 'document')} from {count(counts.sources, 'source')}"
+        read = f"{count(counts.documents, 'document')} from {source_count(counts)}"
         lines = [f"Dry run: {read}. Nothing was written.", *count_lines(counts)]
         return "".join(f"{line}\n" for line in lines)
 

@@ -70,7 +70,7 @@ class FindingPlacesPage(Listing[FindingPlaces]):
         lines = [head, ""]
         room = None if screen.width is None else screen.width - 4
         for one in found.findings:
-            where = f", document {one.position.document}, line {one.position.line}"
+            where = f", {one.position}"
             lines += [
                 shown(one.job_id, screen.width),
                 f"    {shown(one.detail, room)}",

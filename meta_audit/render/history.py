@@ -123,8 +123,5 @@ def _documents(told: History, screen: Screen) -> list[str]:
         end = f", import {import_id}"
         room = None if screen.width is None else screen.width - 2 - len(end)
         lines.append(f"  {shown(source, room)}{end}")
-        lines += [
-            f"    [{e.entry_index}] document {e.position.document}, line {e.position.line}"
-            for e in group
-        ]
+        lines += [f"    [{e.entry_index}] {e.position}" for e in group]
     return lines

@@ -51,7 +51,7 @@ class ImportResultPage(Page[ImportResult]):
         rate = f", {counts.documents / result.seconds:,.0f}/s" if result.seconds else ""
         yield (
             f"Import {result.import_id} {result.status}: {count(counts.documents, 'document')}"
-            f" from {count(counts.sources, 'source')} in {result.seconds:.1f} s{rate}"
+            f" from {source_count(counts)} in {result.seconds:.1f} s{rate}"
         )
         yield from count_lines(counts)
         if result.nothing_found:
@@ -63,6 +63,12 @@ class ImportResultPage(Page[ImportResult]):
             f"  Checkpoint: {count(checkpoint.size, 'entry')},"
             f" root sha256:{checkpoint.root.hex()[:16]}...{kept}"
         )
+
+
+def source_count(counts: Counts) -> str:
+    """Say how many sources were read; archives apart, as what they hold are sources, too."""
+    sources = count(counts.sources - counts.archives, "source")
+    return f"{sources} and {count(counts.archives, 'archive')}" if counts.archives else sources
 
 
 def count_lines(counts: Counts) -> Iterator[str]:

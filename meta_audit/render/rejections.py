@@ -53,8 +53,7 @@ class RejectionPage(Page[RejectionDetail]):
 
 
 def _lines(rejection: RejectionSummary) -> str:
-    at = rejection.position
-    where = f"{escape(rejection.source)}, document {at.document}, line {at.line}"
+    where = f"{escape(rejection.source)}, {rejection.position}"
     head = f"{rejection.rejection_id}  {rejection.reason}  {where}, import {rejection.import_id}"
     return f"{head}\n    {escape(rejection.message)}\n"
 
@@ -72,7 +71,7 @@ def _fields(rejection: RejectionSummary, kept: int) -> list[tuple[str, str]]:
         ("reason", f"{rejection.reason}: {REASONS.get(rejection.reason, '')}"),
         ("message", rejection.message),
         ("source", rejection.source),
-        ("position", f"document {at.document}, line {at.line}"),
+        ("position", str(at)),
         ("import", f"{rejection.import_id}, {rejection.observed_at or ''}"),
         ("sha256", rejection.document_sha256),
         ("size", f"{rejection.size:,} bytes, {kept:,} of them kept"),

@@ -214,7 +214,7 @@ def _evidence(trace: Trace, screen: Screen) -> list[str]:
     rows, lines = _newest(trace.evidence)
     for e in rows:
         lines.append(f"  {e.document_sha256}")
-        where = f", document {e.position.document}, line {e.position.line}"
+        where = f", {e.position}"
         import_ = f"import {e.import_id}, {short_time(e.observed_at)}; ledger entry {e.entry_index}"
         what = "" if e.version_no or trace.job.origin == "activity" else "; executions or events"
         room = None if screen.width is None else screen.width - 6 - len(where)

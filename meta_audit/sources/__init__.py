@@ -6,13 +6,14 @@ blocks and one document, whatever the size of the source.
 
 from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.files import File, digest
+from meta_audit.sources.files import File, digest, display
 from meta_audit.sources.grown import Prefix, find_grown, may_grow
-from meta_audit.sources.interface import Discovered, Skipped, Source, Stamp, Unreadable
+from meta_audit.sources.interface import Archive, Discovered, Skipped, Source, Stamp, Unreadable
 from meta_audit.sources.standard_input import StandardInput
 from meta_audit.sources.walk import find
 
 __all__ = [
+    "Archive",
     "Budget",
     "Discovered",
     "File",
@@ -25,6 +26,7 @@ __all__ = [
     "StandardInput",
     "Unreadable",
     "digest",
+    "display",
     "find",
     "find_grown",
     "may_grow",

@@ -1,4 +1,4 @@
-"""gzip and zstd, told by their magic bytes, streamed within a budget."""
+"""gzip, zstd, xz and bzip2, told by their magic bytes, streamed within a budget."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ MAX_RATIO: Final = 256
 FREE_OUTPUT_BYTES: Final = 64 << 20
 """Output up to which the ratio is not looked at: harmless, and small files may compress well."""
 MAX_WINDOW_BYTES: Final = 64 << 20
-"""Largest zstd window: memory that a frame's header may ask for (`zstd --long=26`)."""
+"""Largest window: memory that a header may ask for (`zstd --long=26`, `xz -9`)."""
+_XZ_OVERHEAD: Final = 8 << 20
+"""Memory that xz needs beside its window."""
 MAX_EMPTY_MEMBERS: Final = 1_000
 """Most gzip members or zstd frames in a row that hold nothing: each costs time."""
 
@@ -25,6 +27,16 @@ _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 # A frame, or a skippable one as seekable and parallel writers put first (RFC 8878, 3.1).
 _ZSTD_FRAME: Final = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_XZ_MAGIC: Final = b"\xfd7zX"
+_BZIP2_MAGIC: Final = b"BZh"
+_BZIP2_STREAM: Final = re.compile(rb"BZh[1-9]")
+
+
+class Expansion(Protocol):
+    """Limit how far compressed data may expand."""
+
+    def check(self, consumed: int, produced: int) -> None:
+        """Raise `SourceError` (`archive.budget`) when `produced` bytes are too many."""
 
 
 class Budget(NamedTuple):
@@ -62,16 +74,18 @@ class _Decoder(Protocol):
 
 
 class _Codec(NamedTuple):
-    name: Literal["gzip", "zstd"]
+    name: Literal["gzip", "zstd", "xz", "bzip2"]
     magic: bytes
     begins: Callable[[bytes], object]
     open: Callable[[], _Decoder]
     copy: Callable[[Any], _Decoder | None]
-    """A decoder in the same state, to go on bytewise up to the damage; zstd has none."""
+    """A decoder in the same state, to go on bytewise up to the damage; only gzip has one."""
     error: type[Exception]
     slice: int
     """Bytes given at once, so few that their expansion is bounded: zstd turns four bytes into
-    128 KiB, gzip one into 1,032."""
+    128 KiB, bzip2 45 into 900 kB, gzip one into 1,032."""
+    asks_too_much: str = "\0"
+    """Text of the error when a header asks for too much memory."""
 
 
 def _gzip() -> _Codec:
@@ -99,6 +113,37 @@ def _zstd() -> _Codec:
         copy=lambda _: None,
         error=zstandard.ZstdError,
         slice=1024,
+        asks_too_much="too much memory",
+    )
+
+
+def _xz() -> _Codec:
+    import lzma  # noqa: PLC0415
+
+    limit = MAX_WINDOW_BYTES + _XZ_OVERHEAD
+    return _Codec(
+        name="xz",
+        magic=_XZ_MAGIC,
+        begins=lambda data: data.startswith(_XZ_MAGIC),
+        open=lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=limit),
+        copy=lambda _: None,
+        error=lzma.LZMAError,
+        slice=1024,
+        asks_too_much="Memory usage limit",
+    )
+
+
+def _bzip2() -> _Codec:
+    import bz2  # noqa: PLC0415
+
+    return _Codec(
+        name="bzip2",
+        magic=_BZIP2_MAGIC,
+        begins=_BZIP2_STREAM.match,
+        open=bz2.BZ2Decompressor,
+        copy=lambda _: None,
+        error=OSError,
+        slice=1024,
     )
 
 
@@ -106,10 +151,14 @@ def codec_of(head: bytes) -> _Codec | None:
     """Return how content that begins with `head` (4 bytes or more) is compressed, if it is."""
     if head.startswith(_GZIP_MAGIC):
         return _gzip()
-    return _zstd() if _ZSTD_FRAME.match(head) else None
+    if _ZSTD_FRAME.match(head):
+        return _zstd()
+    if head.startswith(_XZ_MAGIC):
+        return _xz()
+    return _bzip2() if _BZIP2_STREAM.match(head) else None
 
 
-def open_blocks(raw: Iterable[bytes], budget: Budget, *, is_live: bool = False) -> Blocks:
+def open_blocks(raw: Iterable[bytes], budget: Expansion, *, is_live: bool = False) -> Blocks:
     """Return the content of `raw`, decompressed if it is compressed.
 
     Raises `SourceError`, here or while the blocks are read: `archive.broken` for compressed
@@ -154,7 +203,7 @@ def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise damage
 
 
-def _decompress(raw: Blocks, codec: _Codec, budget: Budget) -> Iterator[bytes]:
+def _decompress(raw: Blocks, codec: _Codec, budget: Expansion) -> Iterator[bytes]:
     """Yield the content of all members or frames; raise `BadEnding` after the last good byte.
 
     Pauses are passed on.
@@ -211,11 +260,11 @@ def _feed(decoder: _Decoder, data: bytes, codec: _Codec) -> tuple[bytes, BadEndi
     try:
         return decoder.decompress(data), None
     except codec.error as error:
-        if "too much memory" in str(error):
+        if codec.asks_too_much in str(error):
             raise SourceError(
                 "archive.budget",
-                f"a zstd frame asks for a window above {MAX_WINDOW_BYTES} bytes",
-                advice="Compress it again with zstd --long=26 or less, or give the plain file.",
+                f"the {codec.name} data asks for a window above {MAX_WINDOW_BYTES} bytes",
+                advice="Compress it again, as with zstd --long=26, or give the plain file.",
             ) from error
         damage = BadEnding("truncated", f"the {codec.name} data is damaged: {error}")
     output = []

@@ -39,13 +39,15 @@ class Source(ABC):
     stamp: Stamp | None = None
     """None for a source that is not a file."""
     is_repeatable: bool = False
-    """A source without a stamp that can be read again all the same."""
+    """It ends by itself when a signal comes, and can be read again: a server."""
     bytes_read: int = 0
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
+    is_live: bool = False
+    """Tell whether it comes from a sender that may let us wait, and can be read only once."""
     is_stopping: Callable[[], bool] = staticmethod(lambda: False)
-    """Tells a source without a stamp that somebody wants to stop: it ends as if all had come."""
+    """Tells a live source that somebody wants to stop: it ends as if all had come."""
     partial: Partial | None = None
     """The source's own word that more would follow. Complete after the last batch."""
 
@@ -97,4 +99,31 @@ class Unreadable(Struct, frozen=True):
     advice: str = ""
 
 
-Discovered: TypeAlias = Source | Skipped | Unreadable
+class Archive(ABC):
+    """A file whose members are sources. It is read again by reading its members again."""
+
+    uri: str
+    stamp: Stamp
+    sha256: bytes = b""
+    """Hash of the file, set when the last member was taken."""
+    truncated: str = ""
+    """Reason to think that there were more members. Known when the last one was taken."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.uri!r})"
+
+    @property
+    @abstractmethod
+    def bytes_read(self) -> int:
+        """Return the bytes of the file consumed so far."""
+
+    @abstractmethod
+    def members(self) -> Iterator[Source | Skipped | Unreadable]:
+        """Yield the members, in the order of the archive: read each before the next is asked for.
+
+        Raises `SourceError` when the archive cannot be read on, or changed meanwhile. What was
+        yielded until then was in it.
+        """
+
+
+Discovered: TypeAlias = Source | Skipped | Unreadable | Archive

@@ -6,14 +6,14 @@ import errno
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Final
 
-from meta_audit.cut.blocks import BLOCK_BYTES, Item
-from meta_audit.cut.records import cut_records
+from meta_audit.cut.blocks import BLOCK_BYTES, BadEnding, Item
 from meta_audit.errors import SourceError
-from meta_audit.sources.compression import Budget
+from meta_audit.sources.compression import Budget, Expansion
 from meta_audit.sources.content import open_content
+from meta_audit.sources.cut_content import cut_documents
 from meta_audit.sources.interface import Source, Stamp
 
 PAUSE_SECONDS: Final = 0.5
@@ -23,15 +23,12 @@ PAUSE_SECONDS: Final = 0.5
 class ByteStream(Source):
     """One stream of bytes, compressed or not, that `opened` gives."""
 
-    is_live = False
-    """Tell whether the bytes come from a sender that may let us wait."""
-
     def __init__(
         self,
         uri: str,
         *,
         stamp: Stamp | None = None,
-        budget: Budget | None = None,
+        budget: Expansion | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         self.uri = uri
@@ -55,12 +52,13 @@ class ByteStream(Source):
                 raw = self._raw(file)
                 blocks = open_content(raw, self._budget, is_live=self.is_live)
                 self.partial = None
-                for batch in cut_records(blocks, self.uri):
+                for batch in cut_documents(blocks, self.uri):
                     self.partial = blocks.partial
                     yield batch
                 self.partial = blocks.partial
-                for _ in raw:  # what follows after damage: it belongs to the hash
-                    pass
+                with suppress(BadEnding):  # what follows after damage: it belongs to the hash
+                    for _ in raw:
+                        pass
         except SourceError as error:
             raise SourceError(error.code, f"{self.uri}: {error}", advice=error.advice) from error
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import BinaryIO, NamedTuple
 
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError
+from meta_audit.sources.archives.archive import ArchiveFile
+from meta_audit.sources.archives.names import is_package
+from meta_audit.sources.bolt.cut_bolt import holds_jobs
+from meta_audit.sources.bolt.file import BoltFile, reader
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.content import open_content
+from meta_audit.sources.content import Look, look
 from meta_audit.sources.files import File, display, open_file
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
@@ -22,6 +27,7 @@ def find(
     arguments: Sequence[str],
     *,
     stdin: BinaryIO | None = None,
+    stdin_name: str = "stdin",
     budget: Budget | None = None,
     block_bytes: int = BLOCK_BYTES,
     include: Sequence[str] = (),
@@ -34,14 +40,18 @@ def find(
     order of names; or `-` for `stdin` (by default the process's own). A file reached twice is
     taken once. In a directory, a file is taken when its beginning looks like a job document
     (`likely.why_not`). Skipped are hidden files, and links to directories and to files outside
-    the directory unless `follow_links`.
+    the directory unless `follow_links`. Members of an archive are chosen like files in a
+    directory.
 
-    `include` and `exclude` are patterns as of a shell, for what is found in directories: they
-    match a file's or directory's name, or its path from the directory named (`*` matches `/` as
-    well). With `include`, only files that match one of them are looked at.
+    `include` and `exclude` are patterns as of a shell, for what is found in directories and
+    archives: they match a file's or directory's name, or its path from the directory or archive
+    named (`*` matches `/` as well). With `include`, only files that match one of them are looked
+    at.
     """
     rules = _Rules(tuple(include), tuple(exclude), follow_links)
-    return _Walk(stdin, budget or Budget(), block_bytes, rules).find(arguments)
+    budget = budget or Budget()
+    live = StandardInput(stdin, uri=stdin_name, budget=budget, block_bytes=block_bytes)
+    return _Walk(live, budget, block_bytes, rules).find(arguments)
 
 
 class _Rules(NamedTuple):
@@ -66,10 +76,23 @@ class _Rules(NamedTuple):
             return "a link to a file outside the directory"
         return ""
 
+    def why_not_member(self, path: str) -> str:
+        """Return why a member of an archive is passed over, or nothing if it is looked at.
+
+        The first directory of its path may be hidden, as one that is named may.
+        """
+        *directories, name = path.split("/")
+        if any(part.startswith(".") for part in (*directories[1:], name)):
+            return "hidden"
+        above = accumulate(directories, "{}/{}".format)
+        if _matches(self.exclude, *directories, *above, name, path):
+            return "excluded"
+        return "" if not self.include or _matches(self.include, name, path) else "not included"
+
 
 class _Walk:
     def __init__(
-        self, stdin: BinaryIO | None, budget: Budget, block_bytes: int, rules: _Rules
+        self, stdin: StandardInput, budget: Budget, block_bytes: int, rules: _Rules
     ) -> None:
         self._stdin = stdin
         self._budget = budget
@@ -91,9 +114,9 @@ class _Walk:
 
     def _standard_input(self) -> Discovered:
         if self._stdin_seen:
-            return Skipped("stdin", "named twice")
+            return Skipped(self._stdin.uri, "named twice")
         self._stdin_seen = True
-        return StandardInput(self._stdin, budget=self._budget, block_bytes=self._block_bytes)
+        return self._stdin
 
     def _directory(self, top: str) -> Iterator[Discovered]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
@@ -125,7 +148,8 @@ class _Walk:
                 status = os.fstat(file.fileno())
                 if (status.st_dev, status.st_ino) in self._seen:
                     return Skipped(display(path), "already taken under another name")
-                why = "" if named else why_not(path, self._head(file))
+                found = self._look(file)
+                why = "" if named else _why_not(path, found, file, status.st_size)
         except SourceError as error:
             if error.code == "source.format" and not named:
                 return Skipped(display(path), "archive or database")
@@ -135,11 +159,39 @@ class _Walk:
         if why:
             return Skipped(display(path), why)
         _is_new(status, self._seen)
-        return File(path, status=status, budget=self._budget, block_bytes=self._block_bytes)
+        if found.container in ("tar", "zip"):
+            return self._archive(path, status, found)
+        is_database = found.container == "bolt" and not found.is_packed
+        kind = BoltFile if is_database else File
+        return kind(path, status=status, budget=self._budget, block_bytes=self._block_bytes)
 
-    def _head(self, file: BinaryIO) -> bytes:
+    def _archive(self, path: str, status: os.stat_result, found: Look) -> Discovered:
+        if found.container == "zip" and found.is_packed:
+            message = "a zip archive in compressed data is not unpacked"
+            advice = "Decompress it once and give the result."
+            return Unreadable(display(path), "archive.budget", message, advice)
+        return ArchiveFile(
+            path,
+            status,
+            is_zip=found.container == "zip",
+            why_not=self._rules.why_not_member,
+            budget=self._budget,
+            block_bytes=self._block_bytes,
+        )
+
+    def _look(self, file: BinaryIO) -> Look:
         raw = iter(lambda: file.read(HEAD_BYTES), b"")
-        return open_content(raw, self._budget).peek(HEAD_BYTES)[:HEAD_BYTES]
+        return look(raw, self._budget, HEAD_BYTES)
+
+
+def _why_not(path: str, found: Look, file: BinaryIO, size: int) -> str:
+    """Return why a file in a directory is passed over, or nothing if it is taken."""
+    if found.container == "bolt":
+        is_other = not found.is_packed and not holds_jobs(reader(file), size)
+        return "archive or database" if is_other else ""
+    if found.container:
+        return "archive or database" if is_package(path) else ""
+    return why_not(path, found.head)
 
 
 def _matches(patterns: Sequence[str], *names: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,28 @@ def test_what_the_api_said_is_what_trace_says(audit: Audit, server: str) -> None
     audit.ingest(folder / "api")
     truth = json.loads((folder / "truth.json").read_text())
     assert differences(audit, truth) == {}
+
+
+@pytest.mark.parametrize("server", ["v1.1.6", "v1.6.5"])
+def test_what_the_api_said_is_what_the_job_stores_say(
+    audit: Audit, server: str, tmp_path: Path
+) -> None:
+    folder = SERVERS / server
+    if not folder.exists():
+        pytest.skip("the corpus of servers is not beside the repository")
+    with tarfile.open(tmp_path / "backup.tar", "w") as backup:
+        for file in sorted((folder / "db").iterdir()):
+            backup.add(file, f".bacalhau/{file.name}")
+    taken = audit.ingest(tmp_path / "backup.tar")
+    assert (taken.status, taken.summary["rejected"]) == (0, 0)
+    truth = json.loads((folder / "truth.json").read_text())
+    wrong = differences(audit, truth)
+    # The copies are newer than the answers: two jobs were stopped between.
+    stopped = {"modify", "revision", "state"}
+    assert [{*fields} for fields in wrong.values()] == [stopped] * (2 if server == "v1.1.6" else 0)
+    assert all(fields["state"] == ("Stopped", "Running") for fields in wrong.values())
+    histories = audit.rows("SELECT count(*) FROM v_events WHERE kind = 'JobLevel'")[0][0]
+    assert histories >= len(truth)
 
 
 def test_two_apis_of_one_job_are_one_job(audit: Audit, another: Audit) -> None:

@@ -1,0 +1,50 @@
+"""Judge archives and their members by their names."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+MAX_NAME: Final = 4_096
+"""Longest path of a member, as of a file."""
+_PACKAGES: Final = frozenset(
+    f".{name}"
+    for name in re.findall(
+        r"\w+", "apk crate docx egg epub gem jar nupkg odp ods odt pptx war whl xlsx"
+    )
+)
+"""Archives by their format that hold programs or a text, and no jobs."""
+_CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f]")
+_ROOT: Final = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
+
+
+def is_package(path: str) -> bool:
+    """Tell whether an archive of this name is a program or a text, not worth a look."""
+    return os.path.splitext(path)[1].lower() in _PACKAGES
+
+
+def tidy(name: str) -> str:
+    """Return a member's path without the `./` that tar puts before it, safe to store."""
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return _CONTROL.sub(_escaped, name)[:MAX_NAME]
+
+
+def why_hostile(name: str) -> str:
+    """Return why a member of this name is refused, or nothing."""
+    if not name:
+        return "it has no name"
+    if len(name) > MAX_NAME:
+        return f"its name is longer than {MAX_NAME:,} characters"
+    if _CONTROL.search(name):
+        return "there are control characters in its name"
+    if _ROOT.match(name):
+        return "its path is absolute"
+    if ".." in re.split(r"[/\\]", name):
+        return "its path leads out of the archive"
+    return ""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\x{ord(found[0]):02x}"
