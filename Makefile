@@ -74,6 +74,7 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.faults.syscalls --every $(or $(EVERY),1)
 	$(BIN)/python -m tests.faults.full_disk
+	$(BIN)/python -m tests.pull.changes --changes $(or $(CHANGES),10000) --kills $(or $(PULL_KILLS),100)
 	$(BIN)/python -m tests.faults.memory --megabytes $(or $(MEGABYTES),300)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),2000)
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),500) --engine postgresql

@@ -59,7 +59,7 @@ def ask(url: str, limits: HttpLimits = QUICK) -> bytes | None:
     """Ask for the first page."""
     parameters = [("order_by", "created_at"), ("limit", "3")]
     with closing(Transport(Address.parse(url), Credentials(), limits=limits)) as transport:
-        return transport.run(transport.get(JOBS, parameters))
+        return transport.ask(JOBS, parameters)
 
 
 @pytest.mark.parametrize(

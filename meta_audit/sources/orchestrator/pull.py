@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -197,7 +196,7 @@ class Pull(Source):
             token = str(offset) if self._counts else offset_token(order, limit, offset)
             parameters.append(("next_token", token))
         absent = (400,) if offset and self._counts else ()
-        body = self._transport.run(self._transport.get(JOBS, parameters, absent=absent))
+        body = self._transport.ask(JOBS, parameters, absent)
         if body is None:  # v1.2 and v1.3 look like v1.1 as long as there is but one page
             self._counts = False
             return self._fetch(order, offset, limit)
@@ -265,7 +264,7 @@ class Pull(Source):
     def _with_parts(self, jobs: list[tuple[Element, bool]]) -> list[Item]:
         """Return the documents of jobs, of those that are due each with its parts."""
         due = [element for element, is_due in jobs if is_due]
-        found = iter(self._transport.run(self._parts_of(due)) if due else ())
+        found = iter(self._transport.each(self._parts, due))
         documents: list[Item] = []
         for element, is_due in jobs:
             documents += next(found) if is_due else [element.item]
@@ -274,34 +273,26 @@ class Pull(Source):
             raise SourceError("server.failed", f"{self._failures[0]}, and of many more")
         return documents
 
-    async def _parts_of(self, jobs: list[Element]) -> list[list[Item]]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._parts(job)) for job in jobs]
-        except ExceptionGroup as failed:  # the others were ended with it
-            raise failed.exceptions[0] from None
-        return [task.result() for task in tasks]
-
-    async def _parts(self, job: Element) -> list[Item]:
+    def _parts(self, job: Element) -> list[Item]:
         """Return a job, after its earlier versions, with its executions and history."""
-        versions = await self._part(job, "versions") if job.version > 1 else []
+        versions = self._part(job, "versions") if job.version > 1 else []
         items = [item for item in versions if item.content != job.item.content]
         items.append(job.item)
         for part in ("executions", "history"):
-            items += await self._part(job, part)
+            items += self._part(job, part)
         return items
 
-    async def _part(self, job: Element, part: str) -> list[Item]:
+    def _part(self, job: Element, part: str) -> list[Item]:
         """Return a list that belongs to a job; note where it cannot be read."""
         try:
-            return await self._list(job, part)
+            return self._list(job, part)
         except SourceError as error:
             if error.code not in ("server.failed", "server.answer"):
                 raise
             self._failures.append(f"the {part} of job {job.job_id}: {error}")
             return []
 
-    async def _list(self, job: Element, part: str) -> list[Item]:
+    def _list(self, job: Element, part: str) -> list[Item]:
         """Return a list that belongs to a job; nothing where the server has none.
 
         Servers answer 404 for jobs from before an upgrade, and where they do not know the part.
@@ -316,7 +307,7 @@ class Pull(Source):
         token = ""
         for _ in range(_MOST_HISTORY_PAGES):
             more = [("next_token", token)] if token else []
-            body = await self._transport.get(path, [*parameters, *more], absent=(404,))
+            body = self._transport.get(path, [*parameters, *more], (404,))
             if body is None:
                 return items
             page = read_page(body, of_jobs=part == "versions")
