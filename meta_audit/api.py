@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
+
+from meta_audit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -56,7 +59,7 @@ NEWEST: int = 50
 """Results of a list, if no other limit is given."""
 
 
-def open(db: str | None = None, *, damaged: bool = False) -> AuditStore:
+def open(db: str | PathLike[str] | None = None, *, damaged: bool = False) -> AuditStore:
     """Open a store to read: a path, or `postgresql://USER@HOST/DATABASE`.
 
     The default is META_AUDIT_DB, else the user's own store. With `damaged`, a store is opened
@@ -65,7 +68,8 @@ def open(db: str | None = None, *, damaged: bool = False) -> AuditStore:
     """
     from meta_audit.store import opening
 
-    return AuditStore((opening.open_to_verify if damaged else opening.open_to_read)(db))
+    opener = opening.open_to_verify if damaged else opening.open_to_read
+    return AuditStore(opener(None if db is None else fspath(db)))
 
 
 def check_proof(
@@ -107,14 +111,25 @@ class AuditStore:
     def __init__(self, store: Store, session: Session | None = None) -> None:
         self._store = store
         self._session = session
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
 
     @property
     def name(self) -> str:
         """Return the path or URL of the store, without a password."""
         return self._store.name
 
+    @property
+    def _opened(self) -> Store:
+        if self._is_closed:
+            raise UsageError("the store is closed", advice="Open it again.")
+        return self._store
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Nothing can be asked any more."""
+        self._is_closed = True
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -139,12 +154,12 @@ class AuditStore:
         if self._session:
             yield self._session
         else:
-            with self._store.snapshot() as session:
+            with self._opened.snapshot() as session:
                 yield session
 
     def read(self, work: Callable[[Session], _Result]) -> _Result:
         """Do work of `meta_audit.query` on one state; again from its beginning if that is lost."""
-        return work(self._session) if self._session else self._store.read(work)
+        return work(self._session) if self._session else self._opened.read(work)
 
     def trace(
         self, job: str, *, namespace: str | None = None, as_of: str | None = None
@@ -417,9 +432,12 @@ class AuditStore:
         60 seconds at most, if no other time is given. Raises `UsageError`.
         """
         from meta_audit.query.sql import SECONDS, distinct
+        from meta_audit.query.texts import storable
         from meta_audit.store.session import SelectedRows
 
         limit = SECONDS if seconds is None else seconds
+        if not storable(query):
+            raise UsageError("the query is not Unicode", advice="Write it as UTF-8.")
         with (
             self._state() as session,
             session.select(query, *parameters, seconds=limit) as found,
@@ -447,7 +465,7 @@ class AuditStore:
 
     def export(
         self,
-        to: str | IO[bytes],
+        to: str | PathLike[str] | IO[bytes],
         *terms: str,
         format_: str | None = None,
         columns: Sequence[str] = (),
@@ -469,9 +487,10 @@ class AuditStore:
         from meta_audit.query.find import matching_jobs
         from meta_audit.search import Search, parse_term
 
-        chosen = format_ or format_of(to if isinstance(to, str) else "-")
-        if isinstance(to, str):
-            check_target(to, replace=replace)
+        target = fspath(to) if isinstance(to, str | PathLike) else to
+        chosen = format_ or format_of(target if isinstance(target, str) else "-")
+        if isinstance(target, str):
+            check_target(target, replace=replace)
         search = Search(tuple(map(parse_term, terms)))
         with self._state() as session:
             keys = matching_jobs(session, search)
@@ -479,7 +498,7 @@ class AuditStore:
             if first is None:
                 return 0
             jobs = MatchedJobs(session, chain([first], keys), columns, progress)
-            return write_export(jobs, to, chosen, replace=replace)
+            return write_export(jobs, target, chosen, replace=replace)
 
     def verify(
         self,
@@ -500,7 +519,7 @@ class AuditStore:
         from meta_audit.verify.run import verify
 
         return verify(
-            self._store,
+            self._opened,
             against=against or None,
             since=since,
             pins=_parsed(keys),
@@ -513,7 +532,7 @@ class AuditStore:
         """Copy an SQLite store into a new file. Return its bytes. Raises `UsageError`."""
         from meta_audit.store.transfer import backup
 
-        return backup(self._store, path)
+        return backup(self._opened, path)
 
 
 def _end(time: str | None) -> int | None:

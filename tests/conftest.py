@@ -152,6 +152,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         for name in ("META_AUDIT_DB", "META_AUDIT_SIGNING_KEY", "META_AUDIT_DEBUG"):
             patch.delenv(name, raising=False)
+        patch.setenv("PAGER", "")  # it would wait for a key
         load_signing_key()
         yield
 

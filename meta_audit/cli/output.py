@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meta_audit.cli import options
+from meta_audit.cli import options, pager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,10 @@ def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
         note(line)
     if to_stderr:
         click.echo(content, err=True, nl=False)
-    else:
+    elif format_ != "text" or pager.fits(content):
         write_bytes(content)
+    else:
+        write_stream([content])
 
 
 def write_about_job(found: Any, page: type[Page[Any]], format_: str) -> Exit:
@@ -84,8 +86,11 @@ def write_bytes(content: bytes) -> None:
 
 
 def write_stream(chunks: Iterable[bytes]) -> None:
-    """Write bytes to stdout as they come."""
+    """Write text to stdout as it comes; at a terminal through the pager."""
     sys.stdout.flush()
+    command = pager.pager()
+    if command and pager.show(chunks, command):
+        return
     for chunk in chunks:
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()

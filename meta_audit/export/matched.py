@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.nul import MARK, escape_nul, unescape_nul
+from meta_audit.query.texts import rfc3339
 from meta_audit.schema.text_digest import digest
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ class MatchedJobs:
         with session.select(_NO_ROWS, seconds=60) as found:
             self._names = tuple(name for name in found.columns if name not in _OWN)
 
+        places = {name: place for place, name in enumerate(self._names)}
+        self._exact = [
+            (place, places[f"{name.removesuffix('_at')}_ns"])
+            for name, place in places.items()
+            if name.endswith("_at") and f"{name.removesuffix('_at')}_ns" in places
+        ]
+        """Places of times, and of the same times in nanoseconds."""
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the columns of `v_jobs`, and one for each Meta key."""
@@ -83,6 +92,9 @@ class MatchedJobs:
         found = {
             key: [_plain(value) for value in row] for key, *row in self.session.among(sql, keys)
         }
+        for row in found.values():
+            for place, exact in self._exact:  # PostgreSQL's own times have microseconds
+                row[place] = rfc3339(row[exact])
         return {key: found[key] for key in keys if key in found}
 
     def _values(self, keys: Sequence[int]) -> dict[tuple[int, str], str]:

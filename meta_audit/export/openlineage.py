@@ -27,6 +27,7 @@ _ENDS: Final = {
     "completed": "COMPLETE",
     "failed": "FAIL",
     "error": "FAIL",
+    "running": "RUNNING",
     "stopped": "ABORT",
     "cancelled": "ABORT",
     "canceled": "ABORT",

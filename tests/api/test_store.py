@@ -94,5 +94,12 @@ def test_errors_say_what_to_do_and_nothing_is_made(audit: Audit, tmp_path: Path)
             store.trace("j-nothing")
         with pytest.raises(AttributeError):
             store.verify(since=1).verdict = "intact"  # type: ignore[misc]
+        with pytest.raises(UsageError, match="not Unicode"):
+            store.sql("SELECT '\udcff'")
+        if isinstance(audit.db, Path):
+            with pytest.raises(UsageError):
+                store.sql("SELECT ?", 2**70)
+    with pytest.raises(UsageError, match="closed"):
+        store.find()
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         meta_audit.nothing  # noqa: B018

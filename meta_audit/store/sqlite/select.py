@@ -45,7 +45,7 @@ def selection(
         try:
             with watch.running():
                 cursor.execute(sql, parameters)
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
             raise _explained(name, error, watch) from error
         if cursor.description is None:
             raise UsageError("there is no query", advice=SELECT_ADVICE)
@@ -62,7 +62,7 @@ def _rows(cursor: sqlite3.Cursor, name: str, watch: Stopwatch) -> Iterator[Row]:
         try:
             with watch.running():
                 some = cursor.fetchmany(ROWS_PER_SELECT)
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
             raise _explained(name, error, watch) from error
         if not some:
             return
