@@ -21,8 +21,9 @@ from meta_audit.query.statements import rows
 from sqlalchemy import Connection, text
 
 from meta_audit.query.find import find
+from meta_audit.query.matching import Search
 from meta_audit.query.trace import trace
-from meta_audit.search import Pair, Search
+from meta_audit.search.expression import EVERYTHING, All, Equals, Is
 from meta_audit.store.opening import open_to_read
 
 TIMES = 300
@@ -31,7 +32,7 @@ Question = Callable[[Connection, Any], Any]
 
 JOBS = "SELECT job_id FROM jobs WHERE job_key = ?"
 PAIRS = """
-    SELECT k.key, p.value FROM pair_jobs r JOIN meta_pairs p ON p.pair_id = r.pair_id
+    SELECT k.key, p.value FROM meta_entries r JOIN meta_pairs p ON p.pair_id = r.pair_id
     JOIN meta_keys k ON k.key_id = p.key_id WHERE r.job_key = ? ORDER BY r.pair_id"""
 CLIENTS = "SELECT client FROM v_jobs WHERE job_key = ?"
 VIEWS = {
@@ -45,13 +46,17 @@ COUNT = "SELECT count(*) FROM v_jobs"
 BY_KEY = "SELECT key, count(*) FROM v_meta GROUP BY key"
 
 
+def _pair(key: str, value: str) -> Equals:
+    return Equals(key, (value,))
+
+
 def subjects(connection: Connection) -> dict[str, list[Any]]:
     """IDs, pairs and clients of jobs drawn from all over the store."""
     last = rows(connection, "SELECT max(job_key) FROM jobs")[0][0]
     keys = random.Random(1).choices(range(1, last + 1), k=TIMES)
     pairs = [rows(connection, PAIRS, key) for key in keys]
-    common = [Pair(*found[0]) for found in pairs if found]
-    rare = [Pair(*found[-1]) for found in pairs if found]
+    common = [_pair(*found[0]) for found in pairs if found]
+    rare = [_pair(*found[-1]) for found in pairs if found]
     clients = [rows(connection, CLIENTS, key)[0][0] for key in keys]
     named = [client for client in clients if client]
     return {
@@ -68,11 +73,11 @@ def questions() -> list[tuple[str, str, Question, int]]:
     asked: list[tuple[str, str, Question, int]] = [
         ("a round trip", "job", lambda c, _: rows(c, "SELECT 1"), TIMES),
         ("trace", "job", trace, TIMES),
-        ("find, common pair", "common", lambda c, p: find(c, Search(pairs=(p,)), LIMIT), TIMES),
-        ("find, rare pair", "rare", lambda c, p: find(c, Search(pairs=(p,)), LIMIT), TIMES),
-        ("find, both", "both", lambda c, p: find(c, Search(pairs=p), LIMIT), TIMES),
-        ("find, client", "client", lambda c, v: find(c, Search(client=v), LIMIT), TIMES),
-        ("find, newest of all", "job", lambda c, _: find(c, Search(), LIMIT), 5),
+        ("find, common pair", "common", lambda c, p: find(c, Search(p), LIMIT), TIMES),
+        ("find, rare pair", "rare", lambda c, p: find(c, Search(p), LIMIT), TIMES),
+        ("find, both", "both", lambda c, p: find(c, Search(All(p)), LIMIT), TIMES),
+        ("find, client", "client", lambda c, v: find(c, Search(Is("client", v)), LIMIT), TIMES),
+        ("find, newest of all", "job", lambda c, _: find(c, Search(EVERYTHING), LIMIT), 5),
     ]
     for name, sql in VIEWS.items():
         asked.append((name, "job", _view(sql, "job"), TIMES))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from meta_audit.query.history import History
     from meta_audit.query.identity_counts import IdentityCounts
     from meta_audit.query.imports import ImportDetail, Imports
+    from meta_audit.query.matching import Search, SearchChoice
     from meta_audit.query.name_identity import IdentityCandidates
     from meta_audit.query.node_counts import NodeCounts
     from meta_audit.query.presence import AskedForMany
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from meta_audit.query.results import (
         Candidates,
         Found,
+        FoundJob,
         KeptDocument,
         RejectionDetail,
         Rejections,
@@ -174,24 +176,34 @@ class AuditStore:
         until = _end(as_of)
         return self.read(lambda session: trace(session, job, namespace, until))
 
-    def find(
-        self,
-        *terms: str,
-        client: str | None = None,
-        requester: str | None = None,
-        namespace: str | None = None,
-        limit: int = NEWEST,
-    ) -> Found:
-        r"""Return the newest jobs that match all of it, at most `limit`.
+    def find(self, *expressions: str, limit: int = NEWEST, **choice: Unpack[SearchChoice]) -> Found:
+        """Return the jobs that match all of it, the newest first, at most `limit`.
 
-        A term is `KEY=VALUE`, a Meta pair; write `\=` for `=` in the key. Raises `UsageError`
-        for another text, `NotFoundError` for a name that the store does not know.
+        An expression is one of docs/find.md; a pair `KEY=VALUE` is one. `client`, `requester` and
+        `namespace` are the same as expressions `client:ID` and so on. `sort` is `created`,
+        `modified`, `name`, `client`, `namespace` or `state`; `after` is `next` of the page before,
+        or a job; `columns` are keys whose values are wanted. Raises `ExpressionError`, and
+        `NotFoundError` if no job matches and a name in it is one that the store does not know.
         """
         from meta_audit.query.find import find
-        from meta_audit.search import Search, parse_term
 
-        search = Search(tuple(map(parse_term, terms)), client, requester, namespace)
+        search = _search(expressions, choice)
         return self.read(lambda session: find(session, search, limit))
+
+    def find_all(self, *expressions: str, **choice: Unpack[SearchChoice]) -> Iterator[FoundJob]:
+        """Yield all jobs that match, chosen as in `find`; memory does not grow with them."""
+        from meta_audit.query.find import stream
+
+        search = _search(expressions, choice)
+        with self._state() as session:
+            yield from stream(session, search)
+
+    def count(self, *expressions: str, **choice: Unpack[SearchChoice]) -> int:
+        """Return how many jobs match, chosen as in `find`."""
+        from meta_audit.query.matching import count
+
+        search = _search(expressions, choice)
+        return self.read(lambda session: count(session, search))
 
     def who(self, identity: str) -> Identity | IdentityCandidates:
         """Return what is known of a client, node, key or installation.
@@ -485,13 +497,12 @@ class AuditStore:
         from meta_audit.export.target import check_target, write_export
         from meta_audit.export.writers import format_of
         from meta_audit.query.find import matching_jobs
-        from meta_audit.search import Search, parse_term
 
         target = fspath(to) if isinstance(to, str | PathLike) else to
         chosen = format_ or format_of(target if isinstance(target, str) else "-")
         if isinstance(target, str):
             check_target(target, replace=replace)
-        search = Search(tuple(map(parse_term, terms)))
+        search = _search(terms, {})
         with self._state() as session:
             keys = matching_jobs(session, search)
             first = next(keys, None)
@@ -539,6 +550,28 @@ def _end(time: str | None) -> int | None:
     from meta_audit.period import parse_period
 
     return parse_period(time).end if time else None
+
+
+def _search(expressions: Sequence[str], choice: SearchChoice) -> Search:
+    from time import time_ns
+
+    from meta_audit.query.matching import Search
+    from meta_audit.search.arguments import read_arguments
+    from meta_audit.search.expression import All, Is, join
+    from meta_audit.search.parser import parse_keys
+
+    fields = [
+        Is(name, str(value))
+        for name in ("client", "requester", "namespace")
+        if (value := choice.get(name)) is not None
+    ]
+    return Search(
+        join(All, [read_arguments(expressions), *fields]),
+        time_ns(),
+        choice.get("sort", "created"),
+        after=choice.get("after"),
+        columns=tuple(key for one in choice.get("columns", ()) for key in parse_keys(one)),
+    )
 
 
 def _parsed(keys: Sequence[VerifierKey | str]) -> list[VerifierKey]:

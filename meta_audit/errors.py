@@ -22,6 +22,18 @@ class UsageError(MetaAuditError):
     """The command line asks for something that cannot be (exit code 2)."""
 
 
+class ExpressionError(UsageError):
+    """An expression of the find language cannot be read (docs/find.md; exit code 2).
+
+    The fault is at the character `position` of `text`.
+    """
+
+    def __init__(self, message: str, text: str, position: int, *, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.text = text
+        self.position = position
+
+
 class SourceError(MetaAuditError):
     """A source could not be read, or was refused whole (exit code 3).
 

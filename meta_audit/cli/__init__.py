@@ -19,6 +19,7 @@ import click
 from meta_audit.cli import options
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.errors import (
+    ExpressionError,
     LedgerError,
     MetaAuditError,
     NotFoundError,
@@ -186,6 +187,10 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
         return Exit.USAGE
     except MetaAuditError as error:
         click.echo(f"Error: {escape(str(error))}", err=True)
+        if isinstance(error, ExpressionError):
+            from meta_audit.render.caret import pointed
+
+            click.echo("\n".join(pointed(error.text, error.position)), err=True)
         if error.advice:
             click.echo(escape(error.advice), err=True)
         return next((c for kind, c in EXIT_OF if isinstance(error, kind)), Exit.INTERNAL)

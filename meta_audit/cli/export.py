@@ -19,7 +19,7 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete.terms)
+@click.argument("terms", nargs=-1, metavar="[EXPR]...", shell_complete=complete.terms)
 @click.option(
     "--to", required=True, metavar="FILE", help="The file to make; - for standard output."
 )

@@ -2,74 +2,161 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import write
+from meta_audit.cli.output import screen, write, write_bytes, write_stream
+from meta_audit.search.words import SORTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meta_audit.api import AuditStore
-    from meta_audit.search import Pair
+    from meta_audit.query.matching import SearchChoice
+
+ROWS_PER_WRITE: Final = 1_000
 
 
-def _parse_terms(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Any:
-    if not values:
+def _check_expressions(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Report a wrong expression before a store is looked for."""
+    from meta_audit.search.arguments import read_arguments
+
+    read_arguments(values)
+    return values
+
+
+def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
         return ()
-    from meta_audit.search import parse_term
+    from meta_audit.search.normal_form import key_as_text
+    from meta_audit.search.parser import parse_keys
 
-    return tuple(map(parse_term, values))
+    return tuple(key_as_text(column.key, column.place) for column in parse_keys(value))
 
 
 @click.command()
 @click.argument(
-    "terms",
+    "expressions",
     nargs=-1,
-    metavar="[KEY=VALUE]...",
-    callback=_parse_terms,
+    metavar="[EXPR]...",
+    callback=_check_expressions,
     shell_complete=complete.terms,
 )
 @click.option(
-    "--client",
-    metavar="ID",
-    shell_complete=complete.client,
-    help="Only jobs that this client sent.",
+    "--client", metavar="ID", shell_complete=complete.client, help="The same as client:ID."
 )
 @click.option(
-    "--requester",
-    metavar="ID",
-    shell_complete=complete.requester,
-    help="Only jobs that this node accepted.",
+    "--requester", metavar="ID", shell_complete=complete.requester, help="The same as requester:ID."
 )
 @options.NAMESPACE
-@options.LIMIT
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="created",
+    show_default=True,
+    help="Order: times from the newest on, texts from A on.",
+)
+@click.option(
+    "--after",
+    metavar="JOB",
+    shell_complete=complete.job,
+    help="Begin behind this job of the list: its ID, or the @CURSOR that was printed.",
+)
+@options.LIMIT_OR_ALL
+@click.option("--all", "every", is_flag=True, help="Show all, in every format.")
+@click.option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
+@click.option(
+    "--columns",
+    metavar="KEY,...",
+    callback=_parse_columns,
+    shell_complete=complete.columns,
+    help="Add the values of these Meta keys (label:KEY: labels) in the newest version.",
+)
 @options.FORMAT
 @options.reads_store
 def command(
     store: AuditStore,
-    terms: tuple[Pair, ...],
+    expressions: tuple[str, ...],
     *,
     client: str | None,
     requester: str | None,
     namespace: str | None,
-    limit: int,
+    sort: str,
+    after: str | None,
+    limit: int | None,
+    every: bool,
+    only_count: bool,
+    columns: tuple[str, ...],
     format_: str,
 ) -> Exit:
-    r"""List the jobs that match, newest first.
+    """List the jobs that match, newest first.
 
-    KEY=VALUE is a Meta pair of the job or of one of its tasks, in any version of it. A job must
-    match everything that is given; without conditions all jobs match. Both sides must be equal
-    to what was stored. Write \= for = in the key.
+    EXPR is a pair KEY=VALUE, or an expression such as:
 
-    `meta-audit trace` and --format json show whether an ID was proven or only claimed. The exit
-    code is 1 if no job matches.
-    """
-    from meta_audit.query.find import find
+    \b
+      'project=frontend and owner!=team-a'
+      'environment in (prod, staging) and lacks(ticket)'
+      'version~1.2.* or label:team=x'
+      client:ID 'created:2024-03 and state:Failed'
+      'finding:critical and seen>=-7d'
+      acme
+
+    Several must all match; without one, all jobs match. docs/find.md has the whole language. A
+    key stands in the Meta of the job or of a task, in any version. The exit code is 1 if no job
+    matches; then stderr says why.
+    """  # noqa: D301 - click reads the backspace
+    from meta_audit.errors import UsageError
+    from meta_audit.query.matching import SearchChoice
     from meta_audit.render.jobs import FoundPage
-    from meta_audit.search import Search
 
-    search = Search(terms, client, requester, namespace)
-    found = store.read(lambda session: find(session, search, limit))
-    write(FoundPage(found), format_)
+    if every and limit is not None:
+        raise UsageError("--all and --limit cannot be used together")
+    choice = SearchChoice(
+        client=client,
+        requester=requester,
+        namespace=namespace,
+        sort=sort,
+        after=after,
+        columns=columns,
+    )
+    if only_count:
+        number = store.count(*expressions, **choice)
+        click.echo(number)
+        return Exit.DONE if number else Exit.ATTENTION
+    most = None if every else options.most(limit, format_)
+    if most is None:
+        with store.snapshot() as now:
+            return _write_all(now, expressions, choice, format_)
+    found = store.find(*expressions, limit=most, **choice)
+    write(FoundPage(found, columns, sort), format_)
     return Exit.DONE if found.jobs else Exit.ATTENTION
+
+
+def _write_all(
+    store: AuditStore, expressions: Sequence[str], choice: SearchChoice, format_: str
+) -> Exit:
+    """Write all jobs, however many they are."""
+    from meta_audit.query.results import FIND_FORMAT, Found
+    from meta_audit.render.jobs import FoundPage
+    from meta_audit.render.streams import stream
+
+    columns, sort = tuple(choice["columns"]), choice["sort"]
+    jobs = store.find_all(*expressions, **choice)
+    first = next(jobs, None)
+    if first is None:
+        found = store.find(*expressions, limit=1, **choice)
+        write(FoundPage(found, columns, sort), format_)
+        return Exit.ATTENTION
+    page = FoundPage(Found(FIND_FORMAT, (), more=False), columns, sort)
+    parts = stream(page, chain([first], jobs), format_, screen())
+    if format_ == "text":
+        write_stream(parts)
+    else:
+        while some := b"".join(islice(parts, ROWS_PER_WRITE)):
+            write_bytes(some)
+    return Exit.DONE

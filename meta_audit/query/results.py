@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from msgspec import UNSET, UnsetType
+
 from meta_audit.answer import Answer
 
 TRACE_FORMAT: Final = "meta-audit/trace/1"
@@ -34,13 +36,38 @@ class JobSummary(Answer, frozen=True):
     """As `model.Origin`; `activity` if only executions or events of it were seen."""
 
 
+class FoundJob(JobSummary, frozen=True):
+    """Describe a job that matches, with the values that were asked for."""
+
+    meta: dict[str, tuple[str, ...]] | UnsetType = UNSET
+    """Values of Meta or labels in the newest version, by key; only with `--columns`."""
+
+
+class Reason(Answer, frozen=True):
+    """Say how many jobs match a part of an expression that no job matches as a whole."""
+
+    expression: str
+    """The part, in its normal form."""
+    jobs: int
+    at_least: bool
+    """True if there may be more than `jobs`, since counting stops at a limit."""
+    hint: str
+    """What may be meant instead, or empty."""
+
+
 class Found(Answer, frozen=True):
-    """List the jobs that match a search, newest first."""
+    """List the jobs that match an expression."""
 
     format: str
-    jobs: tuple[JobSummary, ...]
+    jobs: tuple[FoundJob, ...]
     more: bool
     """True if the limit cut the list."""
+    next: str | None = None
+    """Cursor for `--after`, if there are more."""
+    reasons: tuple[Reason, ...] = ()
+    """Why no job matches: each part that must match, alone."""
+    unknown_keys: tuple[str, ...] = ()
+    """Keys in the expression that the store does not know, though jobs match it."""
 
 
 class Candidates(Answer, frozen=True):

@@ -17,7 +17,6 @@ from meta_audit.schema.text_digest import digest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from meta_audit.search import Search
     from meta_audit.store.session import Session
 
 LISTED: Final = 3
@@ -25,25 +24,35 @@ LISTED: Final = 3
 LOOKED_AT: Final = 2_000
 """Most known names compared."""
 
-_KEY: Final = "SELECT 1 FROM meta_keys WHERE digest = ?"
 _KEYS: Final = f"SELECT key FROM meta_keys ORDER BY key_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
-_NAMESPACE: Final = """
-    SELECT 1 FROM jobs WHERE namespace_id = (SELECT term_id FROM terms WHERE digest = ?) LIMIT 1"""
-_NAMESPACES: Final = f"""
-    SELECT DISTINCT n.term FROM (
-        SELECT namespace_id FROM jobs ORDER BY job_key DESC LIMIT {LOOKED_AT}) j
-    JOIN terms n ON n.term_id = j.namespace_id"""  # noqa: S608
-_IN_ROLE: Final = """
-    SELECT 1 FROM identities i
-    JOIN attribution_members m ON m.identity_id = i.identity_id
-    JOIN attribution_rules r ON r.rule_id = m.rule_id
-    WHERE i.digest = ? AND r.role = ? LIMIT 1"""
-_IDS_IN_ROLE: Final = f"""
+_LATEST: Final = f"(SELECT * FROM current_jobs ORDER BY job_key DESC LIMIT {LOOKED_AT}) j"  # noqa: S608
+_VALUES: Final = {
+    "namespace": f"SELECT DISTINCT j.namespace FROM {_LATEST}",  # noqa: S608
+    "state": f"SELECT DISTINCT j.state FROM {_LATEST}",  # noqa: S608
+    "type": f"SELECT DISTINCT j.type FROM {_LATEST}",  # noqa: S608
+    "name": f"SELECT DISTINCT t.term FROM {_LATEST} JOIN terms t ON t.term_id = j.name_id",  # noqa: S608
+    "execution": f"SELECT execution_id FROM executions ORDER BY job_key DESC LIMIT {LOOKED_AT}",  # noqa: S608
+    "node": f"""
+        SELECT DISTINCT i.value
+        FROM (SELECT node_id FROM executions ORDER BY job_key DESC LIMIT {LOOKED_AT}) e
+        JOIN identities i ON i.identity_id = e.node_id""",  # noqa: S608
+}
+ROLES_OF_FIELD: Final = {
+    "client": ("client",),
+    "requester": ("requester",),
+    "key": ("client_key", "requester_key"),
+    "installation": (
+        *("client_installation", "client_instance"),
+        *("server_installation", "server_instance"),
+    ),
+}
+"""Fields of the find language that name an identity, with its roles."""
+_IDS_IN_ROLES: Final = f"""
     SELECT DISTINCT value FROM (
         SELECT i.value FROM attribution_members m
         JOIN attribution_rules r ON r.rule_id = m.rule_id
         JOIN identities i ON i.identity_id = m.identity_id
-        WHERE r.role = ? LIMIT {LOOKED_AT}) found"""  # noqa: S608
+        WHERE r.role IN ({{}}) LIMIT {LOOKED_AT}) found"""  # noqa: S608
 _SOURCE: Final = "SELECT 1 FROM sources WHERE replace(uri, ?, '') <> uri LIMIT 1"
 _SOURCES: Final = f"SELECT uri FROM sources ORDER BY source_id DESC LIMIT {LOOKED_AT}"  # noqa: S608
 _IMPORT: Final = "SELECT 1 FROM imports WHERE import_id = ?"
@@ -60,21 +69,31 @@ _OTHER_IDS: Final = {"e-": "an execution", "n-": "a node"}
 _FILES: Final = (".json", ".ndjson", ".jsonl", ".yaml", ".yml", ".gz", ".zst")
 
 
-def check_search(session: Session, search: Search) -> None:
-    """Raise `NotFoundError` for the first name in a search that the store does not know."""
-    for pair in search.pairs:
-        if not _is_known(session, _KEY, pair.key):
-            raise _unknown("Meta key", pair.key, _texts(session, _KEYS))
-    for role, value in (("client", search.client), ("requester", search.requester)):
-        if value is not None and not _is_known(session, _IN_ROLE, value, role):
-            raise _unknown(role, value, _texts(session, _IDS_IN_ROLE, role))
-    check_namespace(session, search.namespace)
+def known_keys(session: Session) -> list[str]:
+    """Return keys of Meta and labels: the latest ones."""
+    return _texts(session, _KEYS)
 
 
-def check_namespace(session: Session, namespace: str | None) -> None:
-    """Raise `NotFoundError` for a namespace that no job has."""
-    if namespace is not None and not _is_known(session, _NAMESPACE, namespace):
-        raise _unknown("namespace", namespace, _texts(session, _NAMESPACES))
+def known_values(session: Session, field: str) -> list[str]:
+    """Return values that a field of the find language has: the latest ones."""
+    if field in ROLES_OF_FIELD:
+        roles = ROLES_OF_FIELD[field]
+        marks = ", ".join("?" * len(roles))
+        return _texts(session, _IDS_IN_ROLES.format(marks), *roles)
+    return _texts(session, _VALUES[field]) if field in _VALUES else []
+
+
+def unknown(kind: str, name: str, advice: str = "") -> NotFoundError:
+    """Return the error that the store does not know a name."""
+    return NotFoundError(f"the store knows no {kind} {name}", advice=advice)
+
+
+def check_import(session: Session, import_id: int) -> None:
+    """Raise `NotFoundError` if there is no such import."""
+    if not session.query(_IMPORT, import_id):
+        newest = session.query(_NEWEST_IMPORT)[0][0]
+        advice = f"The newest import is {newest}." if newest else ""
+        raise NotFoundError(f"there is no import {import_id}", advice=advice)
 
 
 def check_filter(
@@ -88,10 +107,8 @@ def check_filter(
     if source and not (storable(source) and session.query(_SOURCE, source)):
         known = _texts(session, _SOURCES)
         raise _unknown("source", source, [uri.rpartition("/")[2] for uri in known])
-    if import_id is not None and not session.query(_IMPORT, import_id):
-        newest = session.query(_NEWEST_IMPORT)[0][0]
-        advice = f"The newest import is {newest}." if newest else ""
-        raise NotFoundError(f"there is no import {import_id}", advice=advice)
+    if import_id is not None:
+        check_import(session, import_id)
 
 
 def other_meaning(session: Session, text: str) -> str:
@@ -115,10 +132,6 @@ def other_meaning(session: Session, text: str) -> str:
     return ""
 
 
-def _is_known(session: Session, sql: str, name: str, *more: str) -> bool:
-    return storable(name) and bool(session.query(sql, digest(escape_nul(name)), *more))
-
-
 def _texts(session: Session, sql: str, *parameters: str) -> list[str]:
     return [unescape_nul(row[0]) for row in session.query(sql, *parameters)]
 
@@ -126,7 +139,7 @@ def _texts(session: Session, sql: str, *parameters: str) -> list[str]:
 def _unknown(kind: str, name: str, known: Iterable[str]) -> NotFoundError:
     like = nearest(name, known)
     advice = f"Did you mean {' or '.join(like)}?" if like else ""
-    return NotFoundError(f"the store knows no {kind} {name}", advice=advice)
+    return unknown(kind, name, advice)
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
     from meta_audit.record.versions import Job, Matcher
+    from meta_audit.search.globs import Piece
     from meta_audit.store.session import Row, SelectedRows, Values
 
 
@@ -59,6 +60,14 @@ class Unwritten(Session):
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return self._session.joined(column)
+
+    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
+        """Return the condition that a text fits a pattern, and its parameter."""
+        return self._session.fits(column, pattern)
+
+    def like(self, column: str) -> str:
+        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
+        return self._session.like(column)
 
     def begin_snapshot(self) -> None:
         """See one state of the store from here on."""

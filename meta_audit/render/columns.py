@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.render.layout import cells, cut, padded, shown
@@ -32,34 +32,31 @@ def table(
 
     Cells are cut at `WIDEST`, and on a terminal until lines fit; those in `whole` never.
     """
-    most = [None if n in whole else WIDEST for n in range(len(header))]
-    rows = [list(map(shown, row, most)) for row in body]
-    widths = [max(map(cells, column)) for column in zip(header, *rows, strict=True)]
-    if screen.width is not None:
-        widths = _fit(widths, screen.width, whole)
-    lines = [screen.styled(_line(header, widths), "bold")]
-    lines += [_line(row, widths) for row in rows]
-    return "\n".join(lines) + "\n"
+    return "".join(table_stream(header, body, screen, whole=whole))
 
 
 def table_stream(
-    header: Sequence[str], rows: Iterable[Sequence[str]], screen: Screen
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    screen: Screen,
+    *,
+    whole: Collection[int] = (),
 ) -> Iterator[str]:
-    """Lay out rows as they come. Columns are as wide as the first rows need."""
-    rest = iter(rows)
-    first = [[shown(cell, WIDEST) for cell in row] for row in islice(rest, SAMPLE)]
+    """Lay out rows as they come. Columns are as wide as the first `SAMPLE` rows need."""
+    most = [None if n in whole else WIDEST for n in range(len(header))]
+    rest = (list(map(shown, row, most)) for row in rows)
+    first = list(islice(rest, SAMPLE))
     names = [shown(name, WIDEST) for name in header]
     widths = [max(map(cells, column)) for column in zip(names, *first, strict=True)]
     if screen.width is not None:
-        widths = _fit(widths, screen.width, ())
+        widths = _fit(widths, screen.width, whole)
     yield screen.styled(_line(names, widths), "bold") + "\n"
-    for row in first:
-        yield _line(row, widths) + "\n"
-    for row_ in rest:
-        more = [shown(cell, WIDEST) for cell in row_]
+    for row in chain(first, rest):
         if screen.width is None:
-            widths = [max(w, cells(cell)) for w, cell in zip(widths, more, strict=True)]
-        yield _line(more, widths) + "\n"
+            widths = [max(w, cells(cell)) for w, cell in zip(widths, row, strict=True)]
+        for n in whole:
+            widths[n] = max(widths[n], cells(row[n]))
+        yield _line(row, widths) + "\n"
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -7,13 +7,12 @@ import io
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
-from msgspec.structs import fields
-
 from meta_audit.render.escape import escape_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from msgspec import Struct
 
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Listing
@@ -25,10 +24,16 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def render(page: Listing[Any], screen: Screen) -> bytes:
     """Return the rows of a page as CSV in UTF-8; a terminal gets them escaped."""
-    text = "".join(to_csv([*_names(page.row)], map(_cells, page.rows())))
-    if screen.width is not None:
-        text = escape_lines(text.replace("\r\n", "\n"))
-    return text.encode()
+    return b"".join(csv_stream(page, page.rows(), screen))
+
+
+def csv_stream(page: Listing[Any], rows: Iterable[Struct], screen: Screen) -> Iterator[bytes]:
+    """Yield the header of a page and these rows, some at a time."""
+    for text in to_csv(page.csv_header(), map(page.csv_row, rows)):
+        if screen.width is None:
+            yield text.encode()
+        else:
+            yield escape_lines(text.replace("\r\n", "\n")).encode()
 
 
 def neutralise(cell: str) -> str:
@@ -48,20 +53,3 @@ def to_csv(header: Sequence[str], rows: Iterable[Sequence[str | int | None]]) ->
             [neutralise(c) if isinstance(c, str) else c for c in row] for row in some
         )
         yield buffer.getvalue()
-
-
-def _names(row: type[Struct]) -> Iterator[str]:
-    """Yield a column for each field; for those of a Struct within, in its place."""
-    for field in fields(row):
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            yield from _names(field.type)
-        else:
-            yield field.name
-
-
-def _cells(row: Struct) -> list[Any]:
-    cells: list[Any] = []
-    for name in row.__struct_fields__:
-        value = getattr(row, name)
-        cells += _cells(value) if isinstance(value, Struct) else [value]
-    return cells

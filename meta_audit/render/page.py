@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from msgspec import Struct
+    from collections.abc import Iterator, Sequence
 
     from meta_audit.render.layout import Screen
 
@@ -45,3 +46,29 @@ class Listing(Page[Result]):
     def rows(self) -> Sequence[Struct]:
         """Return the rows; each is a `row`."""
         raise NotImplementedError
+
+    def csv_header(self) -> list[str]:
+        """Return the names of the CSV columns."""
+        return [*_names(self.row)]
+
+    def csv_row(self, row: Struct) -> list[Any]:
+        """Return the CSV cells of a row."""
+        return [*_cells(row)]
+
+
+def _names(row: type[Struct]) -> Iterator[str]:
+    """Yield a column for each field; for those of a Struct within, in its place."""
+    for field in fields(row):
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _names(field.type)
+        else:
+            yield field.name
+
+
+def _cells(row: Struct) -> Iterator[Any]:
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, Struct):
+            yield from _cells(value)
+        else:
+            yield value

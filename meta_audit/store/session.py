@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from meta_audit.search.globs import Piece
     from meta_audit.store.retry import Retry
 
 _Result = TypeVar("_Result")
@@ -136,6 +137,17 @@ class Session(ABC):
     @abstractmethod
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
+
+    @abstractmethod
+    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
+        """Return the condition that a text fits a pattern, and its parameter."""
+
+    @abstractmethod
+    def like(self, column: str) -> str:
+        """Return the condition that a text is like a parameter in which A-Z are small letters.
+
+        These match in either case. In the parameter `!` escapes `%`, `_` and `!`.
+        """
 
     @abstractmethod
     def begin_snapshot(self) -> None:

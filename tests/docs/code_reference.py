@@ -12,6 +12,7 @@ from meta_audit import catalogue, cli
 from meta_audit.decode.scalars import plain, stored_text
 from meta_audit.model import Scalar
 from meta_audit.parse import attribution
+from meta_audit.search import words
 from tests.docs.blocks import table
 from tests.docs.shell import ROOT
 
@@ -163,6 +164,17 @@ def _kind(value: str | int | float | Scalar | None) -> str:
     return f"the number {value}"
 
 
+def find_fields() -> str:
+    """List the fields of the find language."""
+    rows = [(f"`{name}:`", meaning) for name, meaning in words.FIELDS.items()]
+    return table(("field", "meaning"), rows)
+
+
+def find_times() -> str:
+    """List the times of the find language."""
+    return table(("time", "meaning"), [(f"`{name}`", m) for name, m in words.TIMES.items()])
+
+
 def packages() -> str:
     """List the packages, and the modules beside them, by the first line of their docstrings."""
     root = ROOT / "meta_audit"
@@ -187,5 +199,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "rules": rules,
     "scalars": scalars,
     "packages": packages,
+    "find-fields": find_fields,
+    "find-times": find_times,
 }
 """Name of a part between markers: function that generates it."""

@@ -104,7 +104,10 @@ def test_what_is_not_found_exits_1_with_advice(store, job, run: Run) -> None:
         assert "meta-audit find" in err
     assert run("rejections", "show", "77")[0] == 1
     assert run("trace", "")[0] == 2
-    assert run("find", "no-equals-sign")[0] == 2
+    assert run("find", "not-there") == (1, "", "No job matches.\n  not-there: 0 jobs\n")
+    status, out, err = run("find", "a=b andd \x1b[2Jc=")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[1:3] == ["  a=b andd \\x1b[2Jc=", "      ^"]
 
 
 def test_without_a_store_it_exits_4(tmp_path: Path, capsys) -> None:
@@ -117,32 +120,88 @@ def test_without_a_store_it_exits_4(tmp_path: Path, capsys) -> None:
 
 
 def test_find_in_every_format(store, job, run: Run) -> None:
-    store.take(job("j-1", Name="=cmd()", CreateTime=5), job("j-2", meta={"a=b": "x"}))
+    store.take(job("j-1", Name="=cmd()", CreateTime=5), job("j-2", meta={"a=b": "x\u202e"}))
     status, text, err = run("find")
     assert (status, err) == (0, "")
     assert [line.split()[2] for line in text.splitlines()[1:]] == ["j-2", "j-1"]
-    document = json.loads(run("find", "--format", "json")[1])
+    page = run("find", "--format", "json")[1]
+    document = json.loads(page)
     assert document["format"] == "meta-audit/find/1"
-    assert document["more"] is False
+    assert (document["more"], document["next"], document["reasons"]) == (False, None, [])
+    assert run("find", "--format", "json", "--all")[1] == page
+    assert run("find", "--all")[1] == text
     lines = run("find", "--format", "ndjson")[1].splitlines()
     assert list(map(json.loads, lines)) == document["jobs"]
     read = list(csv.DictReader(io.StringIO(run("find", "--format", "csv")[1], newline="")))
     assert [row["name"] for row in read] == ["hello", "'=cmd()"]
     assert list(read[0]) == list(document["jobs"][0])
-    assert "j-2" in run("find", r"a\=b=x")[1]
-    status, text, err = run("find", "--limit", "1")
-    assert status == 0
-    assert "--limit" in err
+    assert "j-2" in run("find", "a\\=b=x\u202e")[1]
+    assert run("find", "--count") == (0, "2\n", "")
+    assert run("find", "--client", "c-9", "--count") == (1, "0\n", "")
+    assert run("find", "--namespace", "default", "name:hello", "--count") == (0, "1\n", "")
+
+
+def test_columns_stand_in_every_format(store, job, run: Run) -> None:
+    store.take(job("j-1", meta={"k": "=x", 'a "b"': ""}, task_meta={"k": "y"}))
+    columns = ("--columns", 'k,label:env,"a \\"b\\"",none')
+    header, row = run("find", *columns)[1].splitlines()
+    assert header.split()[2:4] == ["k", "label:env"]
+    assert "=x; y" in row
+    meta = {"k": ["=x", "y"], "label:env": ["prod"], '"a \\"b\\""': [""], "none": []}
+    (line,) = run("find", *columns, "--format", "ndjson")[1].splitlines()
+    assert json.loads(line)["meta"] == meta
+    assert json.loads(run("find", *columns, "--format", "json")[1])["jobs"][0]["meta"] == meta
+    (read,) = csv.DictReader(io.StringIO(run("find", *columns, "--format", "csv")[1], newline=""))
+    assert list(read)[-4:] == ["k", "label:env", '"a \\"b\\""', "none"]
+    assert list(read.values())[-4:] == ["'=x; y", "prod", "", ""]
+
+
+def test_a_list_goes_on_where_it_ended(store, job, run: Run) -> None:
+    store.take(*(job(f"j-{n:02}", CreateTime=n + 1) for n in range(60)))
+    status, text, err = run("find")
+    assert (status, len(text.splitlines())) == (0, 51)
+    assert "Only the newest 50 jobs shown: --all" in err
+    cursor = err.split("--after ")[1].split()[0]
+    for after in (cursor, "j-10"):
+        rest = run("find", "--after", after)[1].splitlines()[1:]
+        assert [line.split()[2] for line in rest] == [f"j-{n:02}" for n in range(9, -1, -1)]
+    for arguments in (["--format", "csv"], ["--format", "ndjson"], ["--all"]):
+        assert len(run("find", *arguments)[1].splitlines()) >= 60
+    assert len(run("find", "--format", "ndjson", "--limit", "5")[1].splitlines()) == 5
+    assert run("find", "--limit", "5", "--all")[0] == 2
 
 
 def test_finding_nothing_exits_1_and_keeps_the_shape(store, job, run: Run) -> None:
     store.take(job())
-    assert run("find", "team=b")[:2] == (1, "")
-    status, out, _ = run("find", "team=b", "--format", "json")
+    assert run("find", "team=b and env=x")[0] == 1
+    status, out, err = run("find", "team=b", "step=1", "--format", "json")
     assert status == 1
-    assert json.loads(out) == {"format": "meta-audit/find/1", "jobs": [], "more": False}
-    status, out, _ = run("find", "team=b", "--format", "csv")
-    assert out.startswith("created_at,job_id")
+    assert json.loads(out) == {
+        "format": "meta-audit/find/1",
+        "jobs": [],
+        "more": False,
+        "next": None,
+        "reasons": [
+            {"expression": "team=b", "jobs": 0, "at_least": False, "hint": ""},
+            {"expression": "step=1", "jobs": 1, "at_least": False, "hint": ""},
+        ],
+        "unknown_keys": [],
+    }
+    assert err == "No job matches.\n  team=b: 0 jobs\n  step=1: 1 job\n"
+    status, out, err = run("find", "team=b", "--format", "csv")
+    assert (status, out.startswith("created_at,job_id")) == (1, True)
+    assert "team=b: 0 jobs" in err
+
+
+def test_a_table_fits_its_terminal(store, job, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    store.take(job(Name="a long name " * 9), job(ID="sha256:" + "a" * 64, Name=""))
+    for width in ("80", "100", "200"):
+        lines = on_a_terminal("find", "--db", store.db, COLUMNS=width, NO_COLOR="1").splitlines()
+        assert max(map(len, lines)) <= int(width)
+        assert "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab" in "".join(lines)
+    line = on_a_terminal("find", "--columns", "team,none,step", "--db", store.db, NO_COLOR="1")
+    assert max(map(len, line.splitlines())) <= 80
 
 
 def test_document_prints_the_very_bytes(store, job, capsysbinary, tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ import json
 import msgspec
 
 from meta_audit.query.find import find
+from meta_audit.query.matching import Search
 from meta_audit.query.results import Trace
 from meta_audit.query.trace import trace
 from meta_audit.render.escape import is_safe
 from meta_audit.render.json import to_json
 from meta_audit.render.layout import Screen
 from meta_audit.render.trace import TracePage
-from meta_audit.search import Pair, Search, format_term, parse_term
+from meta_audit.search.expression import Equals
+from meta_audit.search.normal_form import as_text
+from meta_audit.search.parser import parse
 
 
 def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naughty_strings) -> None:
@@ -33,6 +36,6 @@ def test_naughty_strings_come_back_and_never_reach_a_terminal(store, job, naught
     for screen in (Screen(), Screen(80)):
         assert is_safe(TracePage(found).text(screen).replace("\n", ""))
     for number, string in enumerate(strings):
-        term = parse_term(format_term(Pair(string, string)))
-        listed = {f.job_id for f in find(session, Search((term,)), 5).jobs}
+        expression = parse(as_text(Equals(string, (string,))))
+        listed = {f.job_id for f in find(session, Search(expression), 5).jobs}
         assert f"j-task-{number}" in listed

@@ -12,7 +12,7 @@ from meta_audit.query.results import (
     FIND_FORMAT,
     REJECTIONS_FORMAT,
     Found,
-    JobSummary,
+    FoundJob,
     Position,
     Rejections,
     RejectionSummary,
@@ -22,7 +22,7 @@ from meta_audit.render.jobs import FoundPage
 from meta_audit.render.layout import Screen, count, short_time
 from meta_audit.render.rejections import RejectionsPage
 
-JOB = JobSummary(
+JOB = FoundJob(
     "2023-11-14T22:13:20.123456789Z",
     "j-\x1b[2J",
     "=1+1",

@@ -8,6 +8,7 @@ rows of the next are made (docs/adr/0007).
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,6 +30,7 @@ from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from meta_audit.search.globs import Piece
     from meta_audit.store.retry import Retry
 
 LOCK_ROW: Final = "SELECT lock_id FROM writer_lock WHERE lock_id = 1 FOR UPDATE"
@@ -152,6 +154,16 @@ class PostgresqlSession(Session):
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return f"string_agg({column}::text, ',')"
+
+    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
+        """Return the condition that a text fits a pattern, and its parameter."""
+        signs = {"any": "%", "one": "_"}
+        like = "".join(signs.get(p.kind) or re.sub(r"([\\%_])", r"\\\1", p.text) for p in pattern)
+        return f"{column} LIKE ?", like
+
+    def like(self, column: str) -> str:
+        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
+        return f"lower({column}) LIKE ? ESCAPE '!'"  # texts have COLLATE "C"
 
     def begin_snapshot(self) -> None:
         """See one state of the store from now on."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from meta_audit.search.globs import Piece
     from meta_audit.store.retry import Retry
 
 VALUES_PER_STATEMENT: Final = 600
@@ -105,6 +106,17 @@ class SqliteSession(Session):
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return f"group_concat({column})"
+
+    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
+        """Return the condition that a text fits a pattern, and its parameter."""
+        glob = "".join(
+            re.sub(r"([*?[])", r"[\1]", p.text) if p.kind == "text" else p.text for p in pattern
+        )
+        return f"{column} GLOB ?", glob
+
+    def like(self, column: str) -> str:
+        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
+        return f"{column} LIKE ? ESCAPE '!'"
 
     def begin_snapshot(self) -> None:
         """See one state of the store from now on."""

@@ -1,0 +1,37 @@
+"""Remember the place in a list of jobs after which the next page begins."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from meta_audit.errors import UsageError
+
+MARK: Final = "@"
+"""Every cursor begins with it; no ID of a job does."""
+
+
+class Cursor(Struct, frozen=True, array_like=True):
+    """Name the last job of a page: the value that it is sorted by, and its key."""
+
+    sort: str
+    value: int | str | None
+    job_key: int
+
+    def __str__(self) -> str:
+        """Return it as one word."""
+        return MARK + urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Read the word of a cursor. Raises `UsageError`."""
+        word = text.removeprefix(MARK)
+        try:
+            return msgspec.json.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)), type=cls)
+        except ValueError as error:
+            raise UsageError(
+                f"--after: {text} is no cursor", advice="Copy it whole, as find printed it."
+            ) from error
