@@ -140,9 +140,11 @@ def _job(told: Trace) -> _Told:
         if o.modified_at:
             seen.setdefault(o.version_no, o.modified_at)
     versions = {}
+    created: set[str | None] = {None}
     for v in told.versions:
-        is_first = v.version <= 1 and v.created_at is not None
-        message = f"{v.origin}, Bacalhau version {v.version}, spec sha256:{v.spec_sha256}"
+        is_first = v.version <= 1 and v.created_at not in created
+        created.add(v.created_at)
+        message = f"{v.origin}, Bacalhau version {v.version}, spec sha256:{v.spec_sha256[:12]}"
         versions[v.version_no] = _Happened(
             v.created_at if is_first else seen.get(v.version_no) or v.created_at,
             "document",

@@ -129,6 +129,13 @@ def two_jobs() -> list[Any]:
     ]
 
 
+def specs_of_one_version() -> list[Any]:
+    """Two specs under the same version, of which one must be a forgery or a mistake."""
+    return [
+        document("j-same-version", {"spec": spec}, ModifyTime=START + DAY) for spec in ("a", "b")
+    ]
+
+
 def misread_jobs() -> list[Any]:
     """Jobs that a better program reads in another way (`again.renamed`)."""
     return [document(f"j-misread-{n}", {"number": str(n)}) for n in (1, 2)]
@@ -146,7 +153,10 @@ def fill(db: str, folder: Path) -> None:
     ran = write(folder / "executions.ndjson", executions())
     first = [jobs, ran, ROOT / "examples"]
     assert cli.run(["ingest", *map(str, first), "--db", db, "-q"]) == 1  # what is rejected
-    later = write(folder / "later.ndjson", [*changed_job(), *two_jobs(), execution(0, "n-east")])
+    later = write(
+        folder / "later.ndjson",
+        [*changed_job(), *two_jobs(), *specs_of_one_version(), execution(0, "n-east")],
+    )
     assert cli.run(["ingest", str(later), "--db", db, "-q"]) == 0
     again.reread(db, again.renamed)
 

@@ -240,6 +240,8 @@ def test_history_has_versions_and_findings(store: AuditStore) -> None:
         rfc3339(START + DAY),
         rfc3339(START + 2 * DAY + 10**9),
     ]
+    kinds = [line.kind for line in told(store.history("j-same-version"))]
+    assert (kinds.count("created"), kinds.count("version")) == (1, 1)
     (finding,) = [line for line in lines if line.kind == "finding"]
     assert (finding.what, finding.clock) == ("identity.two_jobs", "import")
 
