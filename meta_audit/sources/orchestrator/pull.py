@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
@@ -42,6 +42,10 @@ _AHEAD_BYTES: Final = 32_000_000
 
 KnownDigests = Callable[[Sequence[bytes]], Collection[bytes]]
 """Return those of these SHA-256 that the store has as documents."""
+
+
+_Older = Literal["all", "unknown", "none"]
+"""Jobs to take of those on a page that were modified before the time in question."""
 
 
 class Scope(Struct, frozen=True):
@@ -158,14 +162,15 @@ class Pull(Source):
         until = None if scope.since is None else scope.since - OVERLAP_NS
         if scope.is_sweep:
             sweep = self._sweep("created_at")
-            yield from self._taken(sweep.pages(), until, is_sweep=True)
+            yield from self._taken(sweep.pages(), until, "all")
             until = self.through
+        older: _Older = "none" if scope.is_sweep else "unknown"
         for _ in range(_MOST_ROUNDS):
             front = self._sweep("modified_at")
-            yield from self._taken(front.pages(until), until, is_sweep=False)
+            yield from self._taken(front.pages(until), until, older)
             if front.first is None or front.first == until:
                 break
-            until = front.first
+            until, older = front.first, "none"
         if self._failures:
             more = f", and of {len(self._failures) - 1} more" if len(self._failures) > 1 else ""
             raise SourceError(
@@ -218,7 +223,7 @@ class Pull(Source):
     # What is taken of it
 
     def _taken(
-        self, pages: Iterator[list[Element]], until: int | None, *, is_sweep: bool
+        self, pages: Iterator[list[Element]], until: int | None, older: _Older
     ) -> Iterator[list[Item]]:
         """Yield the documents of the jobs in the list that may bring something new."""
         for elements in pages:
@@ -227,7 +232,7 @@ class Pull(Source):
             chosen = []
             for element, is_known in zip(fresh, known, strict=True):
                 is_near = until is None or element.modified >= until
-                if is_near or is_sweep or not is_known:  # else the rest of the last page
+                if is_near or older == "all" or (older == "unknown" and not is_known):
                     chosen.append((element, self._is_due(element, is_known, is_near)))
             for at in range(0, len(chosen), _JOBS_AT_ONCE):
                 yield self._with_parts(chosen[at : at + _JOBS_AT_ONCE])
