@@ -167,6 +167,7 @@ def hostile_tar() -> bytes:
         add(file, "fifo.json", type=tarfile.FIFOTYPE)
         add(file, "directory.json", type=tarfile.DIRTYPE)
         add(file, "part.json", JOB, type=b"M")
+        add(file, "part.png", JOB, type=b"M")
         add(file, "sparse.json", JOB, pax_headers={"GNU.sparse.major": "1"})
         add(file, "twice.json", JOB)
         add(file, "twice.json", JOB * 2)
@@ -185,6 +186,7 @@ def test_hostile_members_are_said_and_their_neighbours_read(tmp_path: Path) -> N
         "device.json": "a device",
         "fifo.json": "a FIFO",
         "part.json": "it is a part of a file, or of a kind that nobody knows",
+        "part.png": "not a job document",
         "sparse.json": "it is a sparse file, with holes left out",
         "twice.json": 1,
         "twice.json#2": 2,
@@ -204,11 +206,16 @@ def test_hostile_members_of_a_zip(tmp_path: Path) -> None:
         "C:\\c.json": "its path is absolute",
         "d.json": 1,
     }
-    data = bytearray(zipped({"d.json": JOB * 9000, "e.json": JOB}))
-    data[60] ^= 0xFF
-    (first, gave), second, _ = walk(tmp_path / "a.zip", bytes(data))
-    assert (first, second[0]) == ("d.json", "e.json")
-    assert isinstance(gave, str) or isinstance(gave[-1], Rejection)  # type: ignore[index]
+    data = bytearray(zipped({"d.ndjson": LINES, "e.json": JOB}, zipfile.ZIP_STORED))
+    data[len(LINES) // 2] ^= 1
+    (_, damaged), (_, whole), _ = walk(tmp_path / "a.zip", bytes(data))
+    assert isinstance(damaged, list)
+    assert isinstance(damaged[-1], Rejection)
+    assert (damaged[-1].reason, len(damaged) > 1000) == ("truncated", True)
+    assert isinstance(whole, list)
+    data = bytearray(zipped({"d.json": JOB, "e.json": JOB}))
+    data[38] = 0xFF
+    assert "damaged" in str(kept(tmp_path / "a.zip", bytes(data))["d.json"])
 
 
 def bomb_zip() -> bytes:

@@ -13,14 +13,14 @@ from meta_audit.cut.blocks import BLOCK_BYTES, Blocks
 from meta_audit.errors import SourceError
 from meta_audit.sources.archives.archive_entry import ArchiveEntry
 from meta_audit.sources.archives.member import Member
-from meta_audit.sources.archives.names import is_package, tidy, why_hostile
+from meta_audit.sources.archives.names import is_package, may_hold_jobs, tidy, why_hostile
 from meta_audit.sources.archives.tar import TarReader
 from meta_audit.sources.archives.zip import ZipReader
 from meta_audit.sources.compression import Budget, open_blocks
 from meta_audit.sources.content import Look, look
 from meta_audit.sources.files import File
 from meta_audit.sources.interface import Archive, Skipped, Source, Unreadable
-from meta_audit.sources.likely import HEAD_BYTES, why_not
+from meta_audit.sources.likely import HEAD_BYTES, NOT_A_JOB, why_not
 from meta_audit.sources.stream import unreadable
 
 MAX_MEMBERS: Final = 1_000_000
@@ -100,6 +100,7 @@ class ArchiveFile(Archive):
             if number > MAX_MEMBERS:
                 message = f"the archive has more than {MAX_MEMBERS:,} members"
                 raise SourceError("archive.budget", message, advice=_UNPACK)
+            self.unpack(0)  # what is beyond the budget ends the archive, not only a member
             yield self._member(entry, taken)
 
     def _member(self, entry: ArchiveEntry, taken: Counter[str]) -> Source | Skipped | Unreadable:
@@ -109,6 +110,8 @@ class ArchiveFile(Archive):
         why = entry.skipped or ("" if hostile else self._why_not(name))
         if why:
             return Skipped(uri, why)
+        if entry.refused and not hostile and not may_hold_jobs(name):
+            return Skipped(uri, NOT_A_JOB)
         if hostile or entry.refused:
             return Unreadable(uri, "archive.member", hostile or entry.refused, _UNPACK)
         try:

@@ -17,7 +17,10 @@ class ArchiveEntry(ABC):
 
     @abstractmethod
     def head(self, size: int) -> bytes:
-        """Return its first bytes, without consuming them."""
+        """Return its first bytes, without consuming them.
+
+        Raises `SourceError` (`archive.broken`) where there are none but damaged ones.
+        """
 
     @abstractmethod
     def read(self, size: int) -> bytes:

@@ -6,6 +6,8 @@ import os
 import re
 from typing import Final
 
+from meta_audit.cut.detect import COMPRESSED_SUFFIXES, kind_of_name
+
 MAX_NAME: Final = 4_096
 """Longest path of a member, as of a file."""
 _PACKAGES: Final = frozenset(
@@ -15,6 +17,8 @@ _PACKAGES: Final = frozenset(
     )
 )
 """Archives by their format that hold programs or a text, and no jobs."""
+_PERHAPS: Final = frozenset(("", ".bak", ".db", ".dump", ".log", ".old", ".txt"))
+"""Suffixes of files that may hold jobs, beside those that say so."""
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f-\x9f]")
 _ROOT: Final = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
@@ -22,6 +26,13 @@ _ROOT: Final = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 def is_package(path: str) -> bool:
     """Tell whether an archive of this name is a program or a text, not worth a look."""
     return os.path.splitext(path)[1].lower() in _PACKAGES
+
+
+def may_hold_jobs(name: str) -> bool:
+    """Tell by its name whether a member that cannot be read would be missed."""
+    path = os.path.splitext(name.lower())
+    suffix = path[1] if path[1] not in COMPRESSED_SUFFIXES else os.path.splitext(path[0])[1]
+    return kind_of_name(name) is not None or suffix in _PERHAPS
 
 
 def tidy(name: str) -> str:

@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import IO, Any, BinaryIO, Final, cast
 
@@ -20,6 +20,8 @@ MAX_DIRECTORY_BYTES: Final = 32 << 20
 """Largest list of members: it is read into memory."""
 _LOCAL_HEADER_BYTES: Final = 30
 _ENCRYPTED: Final = 1
+_PIECE: Final = 4_096
+"""Bytes read at once of a member that may be damaged after them."""
 _BAD: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -79,9 +81,17 @@ class _ZipEntry(ArchiveEntry):
             self.refused = "it is compressed in an unusual way"
 
     def head(self, size: int) -> bytes:
-        with suppress(*_BAD), self._archive.open(self._info) as file:
-            return file.read(size)
-        return b""
+        pieces: list[bytes] = []
+        try:
+            with self._archive.open(self._info) as file:
+                while size > 0 and (piece := file.read(min(size, _PIECE))):
+                    pieces.append(piece)
+                    size -= len(piece)
+        except _BAD as error:
+            if not pieces:
+                message = f"the member is damaged: {error}"
+                raise SourceError("archive.broken", message) from error
+        return b"".join(pieces)
 
     def read(self, size: int) -> bytes:
         try:
