@@ -565,6 +565,8 @@ LIES: Final[tuple[Lie, ...]] = (
     index_invalid,
     index_stale,
     index_swapped,
+    indexes_hidden,
+    triggers_hidden,
     trigger_dropped,
     trigger_disabled,
     foreign_keys_disabled,
