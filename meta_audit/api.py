@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
+from time import time_ns
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from meta_audit.errors import UsageError
@@ -328,7 +329,7 @@ class AuditStore:
     def _chosen(self, ask: Callable[[Session, Selection], _Result], choice: Choice) -> _Result:
         from meta_audit.query.selection import select
 
-        wanted = select(**choice)
+        wanted = select(now=time_ns(), **choice)
         return self.read(lambda session: ask(session, wanted))
 
     def document(self, what: str, *, namespace: str | None = None) -> KeptDocument | Candidates:
@@ -344,15 +345,14 @@ class AuditStore:
     def report(self, *, since: str | None = None, until: str | None = None) -> AuditReport:
         """Report on the jobs created in a period, and on the imports made in it.
 
-        Both are times such as `2024`, `2024-03` or `2024-03-01T10:00:00Z`. A period ends before
-        the first moment of `until`. Raises `UsageError` for any other text.
+        Both are times such as `2024`, `2024-03`, `2024-03-01T10:00:00Z` or `-7d`; all of `until`
+        belongs to the period. Raises `UsageError` for any other text.
         """
-        from meta_audit.period import parse_period
-        from meta_audit.query.report import Bounds, report
+        from meta_audit.query.report import report
+        from meta_audit.query.selection import select
 
-        ends = (None if text is None else parse_period(text).start for text in (since, until))
-        asked = Bounds(*ends)
-        return self.read(lambda session: report(session, asked))
+        wanted = select(now=time_ns(), since=since, until=until)
+        return self.read(lambda session: report(session, wanted))
 
     def rejections(
         self,
@@ -549,12 +549,10 @@ class AuditStore:
 def _end(time: str | None) -> int | None:
     from meta_audit.period import parse_period
 
-    return parse_period(time).end if time else None
+    return parse_period(time, now=time_ns()).end if time else None
 
 
 def _search(expressions: Sequence[str], choice: SearchChoice) -> Search:
-    from time import time_ns
-
     from meta_audit.query.matching import Search
     from meta_audit.search.arguments import read_arguments
     from meta_audit.search.expression import All, Is, join

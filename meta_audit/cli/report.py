@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--since", metavar="TIME", help="Only jobs created from this time on.")
-@click.option("--until", metavar="TIME", help="Only jobs created before this time.")
+@click.option("--until", metavar="TIME", help="Only jobs created until the end of this time.")
 @options.format_option(
     "json", "html", help_="Text for people, everything for programs, or one file to hand over."
 )
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def command(store: AuditStore, since: str | None, until: str | None, format_: str) -> Exit:
     """Report on a period: is everything here, from whom, and what to look at?
 
-    TIME is a date (2024-03-01), a date and time in UTC (2024-03-01T12:00:00Z), a month (2024-03)
-    or a year. --until a month ends before the month begins.
+    TIME is a date (2024-03-01), a date and time in UTC (2024-03-01T12:00:00Z), a month (2024-03),
+    a year, or -7d for 7 days ago. All of --until belongs to the period.
 
     The report counts the jobs created in the period and the imports made in it, shows what each
     orchestrator covers and its longest gap, the clients and how they are known, and lists what is

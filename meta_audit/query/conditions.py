@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.nul import escape_nul, shorten_name
+from meta_audit.period import read_period
 from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.numbers import Numbers
 from meta_audit.query.public_keys import keys_with_fingerprint
@@ -16,12 +17,11 @@ from meta_audit.query.texts import LAST, storable
 from meta_audit.query.unknown import ROLES_OF_FIELD
 from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
 from meta_audit.search.globs import pieces, prefix
-from meta_audit.search.moments import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meta_audit.search.expression import Expression, Place
+    from meta_audit.search.expression import Comparison, Expression, Place
     from meta_audit.store.session import Session
 
 
@@ -51,8 +51,8 @@ _TOLD: Final = """(
             AND d.job_key = a.job_key AND {where}
             AND NOT EXISTS (SELECT 1 FROM current_jobs c WHERE c.job_key = a.job_key)
         LIMIT 1) IS NOT NULL)"""
-"""Whether a row tells of a job: under its own key, or under that of documents without a namespace
-that belong to it."""
+"""Condition that a row tells of a job: under its own key, or under that of documents without a
+namespace that belong to it."""
 _TASKS: Final[dict[Place, str]] = {"job": " AND e.task_no = 0", "task": " AND e.task_no > 0"}
 NO_NAME: Final = 0
 """In place of the name of a job that only executions or events tell of."""
@@ -85,7 +85,7 @@ class Compiler:
             case Contains(text):
                 return self._contains(text)
             case When(field, comparison, moment):
-                return self._when(field, *bounds(comparison, moment, now=self._now))
+                return self._when(field, *_bounds(comparison, moment, now=self._now))
             case Is(field, value):
                 return self._is(field, value)
         raise TypeError(expression)
@@ -108,7 +108,7 @@ class Compiler:
             case Contains(text):
                 return Lead(self._lead_of_text(text), is_exact)
             case When("seen", comparison, moment):
-                seen = self._seen(*bounds(comparison, moment, now=self._now))
+                seen = self._seen(*_bounds(comparison, moment, now=self._now))
                 return Lead(self._lead_of_sources(seen))
             case Is(field, value):
                 return self._lead_of_field(field, value)
@@ -400,3 +400,15 @@ def _like(text: str) -> str:
     """Return the LIKE pattern of texts that contain a text, whose letters A-Z become small."""
     small = "".join(c.lower() if c.isascii() else c for c in escape_nul(text))
     return f"%{small.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+
+
+def _bounds(comparison: Comparison, moment: str, *, now: int) -> tuple[int | None, int | None]:
+    """Return the first nanosecond that fits a comparison, and the first one that is too late."""
+    start, end = read_period(moment, now=now)
+    return {
+        "<": (None, start),
+        "<=": (None, end),
+        ">": (end, None),
+        ">=": (start, None),
+        ":": (start, end),
+    }[comparison]

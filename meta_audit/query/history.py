@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 HISTORY_FORMAT: Final = "meta-audit/history/1"
 
-Kind = Literal["import", "reading", "created", "version", "state", "execution", "event", "finding"]
+HistoryKind = Literal[
+    "import", "reading", "created", "version", "state", "execution", "event", "finding"
+]
 Clock = Literal["document", "import"]
-_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_KINDS: Final[tuple[HistoryKind, ...]] = get_args(HistoryKind)
 """In this order, where times are equal."""
 _IMPORTS: Final = """
     SELECT import_id, started_at, actor, tool_version FROM imports WHERE import_id AMONG KEYS"""
@@ -36,7 +38,7 @@ class HistoryEntry(Answer, frozen=True):
     time: str | None
     clock: Clock
     """Whose time it is: what a document states, or when the import that brought it began."""
-    kind: Kind
+    kind: HistoryKind
     what: str
     """A version, a state, an event, the code of a finding, or an import."""
     execution_id: str
@@ -123,7 +125,7 @@ class _Happened(NamedTuple):
 
     time: str | None
     clock: Clock
-    kind: Kind
+    kind: HistoryKind
     what: str
     execution_id: str = ""
     by: str = ""

@@ -35,7 +35,7 @@ RARE: Final = 2_000
 WALKED: Final = 5_000
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """Define an order of jobs; the key of the job breaks ties."""
 
     column: str
@@ -44,12 +44,14 @@ class Order(NamedTuple):
 
 
 ORDERS: Final = {
-    "created": Order("j.created_at", descending=True, nullable=True),
-    "modified": Order("j.modified_at", descending=True, nullable=True),
-    "name": Order("coalesce((SELECT term FROM terms WHERE term_id = j.name_id), '')"),
-    "client": Order("coalesce((SELECT value FROM identities WHERE identity_id = j.client_id), '')"),
-    "namespace": Order("j.namespace"),
-    "state": Order("j.state"),
+    "created": SortOrder("j.created_at", descending=True, nullable=True),
+    "modified": SortOrder("j.modified_at", descending=True, nullable=True),
+    "name": SortOrder("coalesce((SELECT term FROM terms WHERE term_id = j.name_id), '')"),
+    "client": SortOrder(
+        "coalesce((SELECT value FROM identities WHERE identity_id = j.client_id), '')"
+    ),
+    "namespace": SortOrder("j.namespace"),
+    "state": SortOrder("j.state"),
 }
 """Times come newest first, and unknown ones last; texts by code point."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from meta_audit.search.expression import Has, Place
     from meta_audit.store.session import Session
 
-Values = dict[str, tuple[str, ...]]
+ColumnValues = dict[str, tuple[str, ...]]
 """Column: the values of a job, those of the job itself before those of its tasks."""
 
 _ENTRIES: Final = """
@@ -23,7 +23,9 @@ _ENTRIES: Final = """
         AND p.pair_id = e.pair_id AND p.key_id IN ({2})"""
 
 
-def values(session: Session, columns: Sequence[Has], job_keys: Sequence[int]) -> dict[int, Values]:
+def values(
+    session: Session, columns: Sequence[Has], job_keys: Sequence[int]
+) -> dict[int, ColumnValues]:
     """Return the values of each job in each column."""
     store = Numbers(session)
     numbers = {column: store.key(column.key) for column in columns}

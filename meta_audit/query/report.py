@@ -5,7 +5,7 @@ Every statement is about all jobs or all imports of the period, so it reads them
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.query.concerns import concerns
 from meta_audit.query.live import live_entry
@@ -25,6 +25,7 @@ from meta_audit.query.report_result import (
 from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:
+    from meta_audit.query.selection import Selection
     from meta_audit.store.session import Row, Session
 
 NS_PER_SECOND: Final = 1_000_000_000
@@ -117,32 +118,16 @@ _HEAD: Final = """
     ORDER BY k.checkpoint_id DESC LIMIT 1"""
 
 
-class Bounds(NamedTuple):
-    """Name a period in ns since 1970: from `since` on, before `until`; None where it is open."""
-
-    since: int | None = None
-    until: int | None = None
-
-    @property
-    def ends(self) -> tuple[int, int]:
-        """Return both ends as numbers."""
-        least, most = -(2**63), 2**63 - 1
-        return (
-            least if self.since is None else self.since,
-            most if self.until is None else self.until,
-        )
-
-
-def report(session: Session, period: Bounds) -> AuditReport:
+def report(session: Session, wanted: Selection) -> AuditReport:
     """Report on the jobs created in a period, and on the imports made in it."""
-    bounds = period.ends
-    clients = [] if period.since is None else session.query(_NEW_CLIENTS, *bounds)
+    bounds = wanted.bounds
+    clients = [] if wanted.since is None else session.query(_NEW_CLIENTS, *bounds)
     kinds, listed = concerns(session, bounds)
     return exact(
         AuditReport(
             REPORT_FORMAT,
-            rfc3339(period.since),
-            rfc3339(period.until),
+            rfc3339(wanted.since),
+            rfc3339(wanted.until),
             _totals(session, bounds),
             *_orchestrators(session, bounds),
             *_clients(session, bounds, {row[0] for row in clients}),

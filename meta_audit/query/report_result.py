@@ -119,7 +119,7 @@ class AuditReport(Answer, frozen=True):
     format: str
     since: str | None
     until: str | None
-    """Before this time."""
+    """Before this time: the first moment after the period."""
     totals: Totals
     orchestrators: tuple[Coverage, ...]
     orchestrator_count: int

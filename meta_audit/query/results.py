@@ -52,7 +52,7 @@ class Reason(Answer, frozen=True):
     at_least: bool
     """True if there may be more than `jobs`, since counting stops at a limit."""
     hint: str
-    """What may be meant instead, or empty."""
+    """Advice: what else may be meant; or empty."""
 
 
 class Found(Answer, frozen=True):

@@ -70,6 +70,12 @@ class Selection(Struct, frozen=True):
             self.until is None or time < self.until
         )
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Return the first moment of the period, and the first one after it."""
+        since = -(1 << 63) if self.since is None else self.since
+        return since, (1 << 63) - 1 if self.until is None else self.until
+
     def ordered(self, sql: str) -> str:
         """Order and limit a statement, and add the number of its rows as the last column."""
         order = _ORDERS[self.sort]
@@ -83,6 +89,7 @@ class Selection(Struct, frozen=True):
 
 def select(
     *,
+    now: int,
     sort: Sort = "count",
     since: str | None = None,
     until: str | None = None,
@@ -94,8 +101,8 @@ def select(
     """
     if sort not in SORTS:
         raise UsageError(f"cannot sort by {sort}", advice=f"Sort by {', '.join(SORTS)}.")
-    start = parse_period(since).start if since else None
-    end = parse_period(until).end if until else None
+    start = parse_period(since, now=now).start if since else None
+    end = parse_period(until, now=now).end if until else None
     if start is not None and end is not None and start >= end:
         raise UsageError(f"nothing is since {since} and until {until}")
     return Selection(sort, limit, start, end)

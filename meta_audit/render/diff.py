@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.query.diff import VersionDiff
 from meta_audit.render.layout import cells, page, section, short_time, shown
 from meta_audit.render.page import Page
-from meta_audit.render.words import ROLE
+from meta_audit.render.wording import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

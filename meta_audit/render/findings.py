@@ -13,7 +13,7 @@ from meta_audit.query.finding_counts import (
 from meta_audit.render.columns import table
 from meta_audit.render.layout import count, day, shown
 from meta_audit.render.page import Listing
-from meta_audit.render.words import STYLE
+from meta_audit.render.wording import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from meta_audit.render.layout import (
     shown,
 )
 from meta_audit.render.page import Page
-from meta_audit.render.words import STYLE
+from meta_audit.render.wording import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from meta_audit.render.layout import (
     shown,
 )
 from meta_audit.render.page import Page
-from meta_audit.render.words import ORIGIN, ROLE, STYLE, TRUST, VERDICT
+from meta_audit.render.wording import ORIGIN, ROLE, STYLE, TRUST, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

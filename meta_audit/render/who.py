@@ -11,7 +11,7 @@ from meta_audit.render.escape import escape
 from meta_audit.render.jobs import WHOLE
 from meta_audit.render.layout import count, day, fields, page, section, short_time, shown
 from meta_audit.render.page import Listing, Page
-from meta_audit.render.words import ROLE, VERDICT
+from meta_audit.render.wording import ROLE, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Place = Literal["meta", "job", "task", "label"]
-"""Where a key stands: in Meta of the job or a task, or only in one of the three."""
+"""Place of a key: in Meta of the job or a task, or only in one of the three."""
 TimeField = Literal["created", "modified", "seen"]
 Comparison = Literal["<", "<=", ">", ">=", ":"]
 
@@ -46,7 +46,7 @@ class Is(Struct, frozen=True):
 
 
 class When(Struct, frozen=True):
-    """A time of the job compares so with a date or a time before now (`search.moments`)."""
+    """A time of the job compares so with a date or a time before now (`period`)."""
 
     field: TimeField
     comparison: Comparison

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from meta_audit.period import is_date, is_moment
 from meta_audit.search import words
 from meta_audit.search.expression import (
     All,
@@ -17,7 +18,6 @@ from meta_audit.search.expression import (
     When,
     join,
 )
-from meta_audit.search.moments import is_date, is_moment
 from meta_audit.search.tokens import Scanner
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MOST_TERMS: Final = 200
 DEEPEST: Final = 50
 """Most parentheses and `not` within one another."""
 _POWERS: Final = {words.OR: 1, words.AND: 2}
-"""How tightly words join their sides."""
+"""The greater, the tighter a word joins its sides."""
 _POWER_OF_NOT: Final = 3
 _KINDS: Final[dict[str, type[All | AnyOf]]] = {words.OR: AnyOf, words.AND: All}
 _COMPARISONS: Final = ("<", "<=", ">", ">=")

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 from meta_audit.errors import ExpressionError
 from meta_audit.search.words import RESERVED
 
-Kind = Literal["word", "quoted", "sign", "end"]
+TokenKind = Literal["word", "quoted", "sign", "end"]
 
 SIGNS: Final = ("!=", "!~", "<=", ">=", "=", "~", "<", ">", ":", "(", ")", ",", "!")
 """The longer ones first."""
@@ -28,7 +28,7 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 class Token(NamedTuple):
     """Hold a token and its place."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     """Its text, without quotes and escapes."""
     start: int

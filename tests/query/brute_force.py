@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meta_audit.nul import unescape_nul
+from meta_audit.period import read_period as span
 from meta_audit.search.expression import (
     All,
     AnyOf,
@@ -20,7 +21,6 @@ from meta_audit.search.expression import (
     Not,
     When,
 )
-from meta_audit.search.moments import span
 from meta_audit.store.session import Session
 from tests.query.random_store import FINGERPRINT, KEY
 

@@ -57,7 +57,7 @@ def store(db: str) -> Iterator[AuditStore]:
 def said(rows: Any, name: str = "value") -> dict[str, Counted]:
     return {
         getattr(row, name): Counted(
-            row.jobs, *(parse_period(t).start for t in (row.first_at, row.last_at))
+            row.jobs, *(parse_period(t, now=0).start for t in (row.first_at, row.last_at))
         )
         for row in rows
         if row.first_at

@@ -101,18 +101,18 @@ def test_all_jobs(ask: Callable[..., AuditReport]) -> None:
 
 
 def test_a_period(ask: Callable[..., AuditReport]) -> None:
-    february = ask(since="2024-02", until="2024-03")
+    february = ask(since="2024-02", until="2024-02")
     assert february.totals.jobs == 4
     assert february.since == "2024-02-01T00:00:00.000000000Z"
     assert [c.client for c in february.new_clients] == ["c2"]
     assert {c.client: c.is_new for c in february.clients} == {"c1": False, "c2": True}
     assert "version.gap" not in february.concern_counts
     assert february.totals.imports == 0
-    assert ask(until="2024-01-01").totals.jobs == 0
+    assert ask(until="2023").totals.jobs == 0
 
 
 def test_what_is_no_time_is_refused(ask: Callable[..., AuditReport]) -> None:
-    for text in ("soon", "2024-13", "2024-02-30", "", "-7", "9" * 99):
+    for text in ("soon", "2024-13", "2024-02-30", "-7", "9" * 99):
         with pytest.raises(UsageError, match="time"):
             ask(since=text)
 

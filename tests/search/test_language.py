@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meta_audit import period
 from meta_audit.errors import ExpressionError
-from meta_audit.search import moments, parser
+from meta_audit.search import parser
 from meta_audit.search.arguments import read_arguments
 from meta_audit.search.expression import EVERYTHING, All, Contains, Equals, terms
 from meta_audit.search.normal_form import as_text
@@ -162,7 +163,7 @@ def test_arguments_are_joined_by_and() -> None:
     ],
 )
 def test_a_date_means_all_of_its_time(text: str, start: int, length: int) -> None:
-    assert moments.span(text, now=10 * DAY) == (start, start + length)
+    assert period.read_period(text, now=10 * DAY) == (start, start + length)
 
 
 @pytest.mark.parametrize(
@@ -182,4 +183,4 @@ def test_a_date_means_all_of_its_time(text: str, start: int, length: int) -> Non
     ],
 )
 def test_other_texts_are_no_moment(text: str) -> None:
-    assert not moments.is_moment(text)
+    assert not period.is_moment(text)

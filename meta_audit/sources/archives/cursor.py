@@ -6,7 +6,7 @@ from meta_audit.cut.blocks import Blocks
 from meta_audit.errors import SourceError
 
 
-class Cursor:
+class ByteCursor:
     """A place in a stream of blocks."""
 
     def __init__(self, blocks: Blocks) -> None:

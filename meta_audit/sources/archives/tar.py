@@ -8,7 +8,7 @@ from typing import Final
 from meta_audit.cut.blocks import BadEnding, Blocks
 from meta_audit.errors import SourceError
 from meta_audit.sources.archives.archive_entry import ArchiveEntry
-from meta_audit.sources.archives.cursor import Cursor
+from meta_audit.sources.archives.cursor import ByteCursor
 from meta_audit.sources.archives.tar_header import (
     BLOCK,
     DIRECTORIES,
@@ -36,7 +36,7 @@ _TRUNCATED: Final = "the archive is truncated"
 
 
 class _TarEntry(ArchiveEntry):
-    def __init__(self, cursor: Cursor, name: str, size: int) -> None:
+    def __init__(self, cursor: ByteCursor, name: str, size: int) -> None:
         self.name = name
         self._cursor = cursor
         self._left = size
@@ -62,7 +62,7 @@ class TarReader:
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
-        self._cursor = Cursor(blocks)
+        self._cursor = ByteCursor(blocks)
         self._common: dict[bytes, bytes] = {}
         """Pax records for all members that follow."""
         self.truncated = ""
