@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OLD_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
+"""Those of schemas before 0004."""
+COMMENTS: Final = f"""{OLD_COMMENTS}
+    UNION ALL SELECT relation, "column", 'contract: ' || type || ', ' || unit || ', ' || example
+        || ', since ' || since || ', ' || deprecated || ', ' || fast_by
+    FROM contract"""
+"""Relation, column and text of every comment, and of every promise."""
 
 
 class Named(NamedTuple):
@@ -29,7 +37,7 @@ class Objects(NamedTuple):
 
     definitions: Mapping[Named, str]
     comments: frozenset[tuple[str, str, str]]
-    """Rows of `schema_comments`."""
+    """What `COMMENTS` reads."""
 
     @property
     def relations(self) -> frozenset[str]:

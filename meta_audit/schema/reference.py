@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, migrate, postgresql_objects, sqlite_objects
-from meta_audit.schema.objects import Objects
+from meta_audit.schema.objects import COMMENTS, OLD_COMMENTS, Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
 _BEGIN: Final = "BEGIN READ WRITE"
 _IN_TEMPORARY: Final = "SET LOCAL search_path = pg_temp"
 _PROBE: Final = "CREATE TABLE meta_audit_probe (); DROP TABLE meta_audit_probe"
@@ -94,4 +93,7 @@ def _rows(connection: sa.Connection, sql: str, /, *parameters: object) -> list[t
 
 
 def _comments(connection: sa.Connection) -> frozenset[tuple[str, str, str]]:
-    return frozenset((r, c, text) for r, c, text in _rows(connection, _COMMENTS))
+    is_new = "contract" in sa.inspect(connection).get_table_names()
+    is_new = is_new or "contract" in sa.inspect(connection).get_temp_table_names()
+    rows = _rows(connection, COMMENTS if is_new else OLD_COMMENTS)
+    return frozenset((r, c, text) for r, c, text in rows)

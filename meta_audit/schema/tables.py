@@ -236,6 +236,7 @@ meta_pairs = _table(
     _text("value", "the value, exactly"),
     sa.UniqueConstraint("digest"),
     *_found_by_text("value", within="key_id"),
+    _only("postgresql", sa.Index(None, "key_id")),
     clustered=False,
 )
 meta_entries = _table(
@@ -472,9 +473,23 @@ schema_comments = _table(
     clustered=True,
 )
 
+contract = _table(
+    "contract",
+    "The type, unit and use of every column of every view, which programs may rely on.",
+    sa.Column("relation", TEXT, primary_key=True, comment="view"),
+    sa.Column("column", TEXT, primary_key=True, comment="column, empty for the view itself"),
+    _text("type", "text, integer, time or json; view"),
+    _text("unit", "unit, or empty"),
+    _text("example", "a value"),
+    _int("since", "version of the contract that first had it"),
+    _text("deprecated", "what to use instead, and until when it stays; empty if it stays"),
+    _text("fast_by", "conditions and orders that an index answers"),
+    clustered=True,
+)
+
 DERIVED_TABLES: Final = ("current_jobs",)
 """Tables whose rows follow from facts, and are replaced when these change."""
-OTHER_TABLES: Final = ("schema_comments", "writer_lock")
+OTHER_TABLES: Final = ("schema_comments", "contract", "writer_lock")
 DATA_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
 FACT_TABLES: Final = tuple(name for name in DATA_TABLES if name not in DERIVED_TABLES)
 """Tables whose rows are never updated or deleted."""

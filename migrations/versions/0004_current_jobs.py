@@ -187,7 +187,7 @@ def time(name: str, column: str, meaning: str) -> tuple[tuple[str, str, str], ..
     exact = "time_ns" if name == "time" else f"{name.removesuffix('_at')}_ns"
     return (
         (name, f"TIME({column})", meaning),
-        (exact, column, f"{meaning}, ns since 1970 UTC"),
+        (exact, column, meaning),
     )
 
 
@@ -520,7 +520,280 @@ VIEWS = {
         """
     FROM imports m LEFT JOIN import_results x ON x.import_id = m.import_id""",
     ),
+    "v_contract": (
+        "What the views promise: a row per view and per column.",
+        (
+            ("relation", "p.relation", "view"),
+            ("column", 'p."column"', "column, empty for the view itself"),
+            (
+                "meaning",
+                "(SELECT s.comment FROM schema_comments s WHERE s.relation = p.relation"
+                ' AND s."column" = p."column")',
+                "what it means",
+            ),
+            (
+                "type",
+                "p.type",
+                "text, integer, time (RFC 3339 text on SQLite, timestamptz on PostgreSQL) or json",
+            ),
+            ("unit", "p.unit", "unit, or empty"),
+            ("example", "p.example", "a value"),
+            ("since", "p.since", "version of the contract that first had it"),
+            (
+                "deprecated",
+                "p.deprecated",
+                "what to use instead, and until when it stays; empty if it stays",
+            ),
+            ("fast_by", "p.fast_by", "conditions and orders that an index answers"),
+            ("contract", "1", "version of the contract"),
+        ),
+        """
+    FROM contract p""",
+    ),
 }
+
+
+CONTRACT = {
+    "v_jobs": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", "="),
+        ("name", "text", "", "nightly-report", "="),
+        ("type", "text", "", "batch", ""),
+        ("state", "text", "", "Completed", "="),
+        ("state_message", "text", "", "", ""),
+        ("client", "text", "", "07bde6e8241b19d5...", "="),
+        ("client_trust", "text", "", "proven", ""),
+        ("client_verdict", "text", "", "match", ""),
+        ("requester", "text", "", "QmXaXu9N5GNetats...", "="),
+        ("requester_trust", "text", "", "server", ""),
+        ("requester_verdict", "text", "", "match", ""),
+        ("created_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", "=, range, order"),
+        (
+            "created_ns",
+            "integer",
+            "ns since 1970",
+            "1730512800123456789",
+            "=, range, order; also within a namespace, name, state, client or requester",
+        ),
+        ("modified_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("modified_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("first_seen", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("last_seen", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("first_import", "integer", "", "1", ""),
+        ("last_import", "integer", "", "3", ""),
+        ("version", "integer", "", "1", ""),
+        ("revision", "integer", "", "4", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("versions", "integer", "", "1", ""),
+        ("origin", "text", "", "orchestrator", ""),
+        ("layout", "text", "", "v1.5.2", ""),
+        ("priority", "integer", "", "50", ""),
+        ("count", "integer", "", "1", ""),
+        ("entry_index", "integer", "", "12", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_meta": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("level", "text", "", "job", ""),
+        ("task_no", "integer", "", "0", ""),
+        ("task", "text", "", "main", ""),
+        ("key", "text", "", "project", "="),
+        ("value", "text", "", "finance", "= beside key"),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_labels": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("key", "text", "", "project", "="),
+        ("value", "text", "", "finance", "= beside key"),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_job_meta": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", "="),
+        ("version_no", "integer", "", "1", ""),
+        ("meta", "json", "", '{"project": "finance"}', ""),
+        ("labels", "json", "", '{"env": "prod"}', ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_attributions": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("role", "text", "", "client", ""),
+        ("value", "text", "", "07bde6e8241b19d5...", "="),
+        ("basis", "text", "", "metadata.ClientID", ""),
+        ("trust", "text", "", "server", ""),
+        ("verdict", "text", "", "no_key", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_versions": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("name", "text", "", "nightly-report", ""),
+        ("version", "integer", "", "1", ""),
+        ("origin", "text", "", "orchestrator", ""),
+        ("layout", "text", "", "v1.5.2", ""),
+        ("created_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("created_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("spec_sha256", "text", "", "9f86d081884c7d65...", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_tasks": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("task_no", "integer", "", "0", ""),
+        ("task", "text", "", "main", ""),
+        ("engine", "text", "", "docker", ""),
+        ("publisher", "text", "", "s3", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_observations": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("version_no", "integer", "", "1", ""),
+        ("state", "text", "", "Completed", ""),
+        ("state_message", "text", "", "", ""),
+        ("revision", "integer", "", "4", ""),
+        ("modified_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("modified_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("document_sha256", "text", "", "2ea5c9cc035eb4a6...", ""),
+        ("entry_index", "integer", "", "12", ""),
+        ("source", "text", "", "examples/v1.6-jobs.ndjson", ""),
+        ("ordinal", "integer", "", "1", ""),
+        ("line", "integer", "", "1", ""),
+        ("import_id", "integer", "", "1", ""),
+        ("actor", "text", "", "ana@audit", ""),
+        ("observed_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("observed_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_executions": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("execution_id", "text", "", "e-0aa4d3b2-...", ""),
+        ("node", "text", "", "QmYgxZiySj3MRkwL...", "="),
+        ("state", "text", "", "Completed", ""),
+        ("desired_state", "text", "", "Running", ""),
+        ("message", "text", "", "exit code 1", ""),
+        ("created_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("created_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("modified_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("modified_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("entry_index", "integer", "", "12", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_events": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("time", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("time_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("kind", "text", "", "ExecutionLevel", ""),
+        ("execution_id", "text", "", "e-0aa4d3b2-...", ""),
+        ("node", "text", "", "QmYgxZiySj3MRkwL...", ""),
+        ("state", "text", "", "Completed", ""),
+        ("message", "text", "", "exit code 1", ""),
+        ("entry_index", "integer", "", "12", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_findings": (
+        ("job_id", "text", "", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+        ("namespace", "text", "", "default", ""),
+        ("code", "text", "", "reserved.task", ""),
+        ("severity", "text", "", "critical", ""),
+        ("detail", "text", "", "task 'main' Meta: ...", ""),
+        ("entry_index", "integer", "", "12", ""),
+        ("job_key", "integer", "", "7", "="),
+    ),
+    "v_keys": (
+        ("key", "text", "", "project", "="),
+        ("distinct_values", "integer", "", "32", ""),
+        ("meta_count", "integer", "", "12031", ""),
+        ("label_count", "integer", "", "0", ""),
+    ),
+    "v_readings": (
+        ("entry_index", "integer", "", "12", "="),
+        ("supersedes", "integer", "", "12", "="),
+        ("document_sha256", "text", "", "2ea5c9cc035eb4a6...", ""),
+        ("import_id", "integer", "", "1", ""),
+        ("tool_version", "text", "", "0.1.0", ""),
+        ("read_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("read_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+    ),
+    "v_rejections": (
+        ("rejection_id", "integer", "", "17", "="),
+        ("reason", "text", "", "truncated", ""),
+        ("message", "text", "", "exit code 1", ""),
+        ("source", "text", "", "examples/v1.6-jobs.ndjson", ""),
+        ("ordinal", "integer", "", "1", ""),
+        ("line", "integer", "", "1", ""),
+        ("size", "integer", "bytes", "900", ""),
+        ("document_sha256", "text", "", "2ea5c9cc035eb4a6...", ""),
+        ("import_id", "integer", "", "1", ""),
+        ("resolved_by", "integer", "", "2", ""),
+        ("dismissed_by", "integer", "", "3", ""),
+        ("dismissed_because", "text", "", "not a job", ""),
+    ),
+    "v_imports": (
+        ("import_id", "integer", "", "1", "="),
+        ("status", "text", "", "complete", ""),
+        ("started_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("started_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("finished_at", "time", "UTC", "2024-11-02T02:00:00.123456789Z", ""),
+        ("finished_ns", "integer", "ns since 1970", "1730512800123456789", ""),
+        ("actor", "text", "", "ana@audit", ""),
+        ("tool_version", "text", "", "0.1.0", ""),
+        ("arguments", "json", "", '["ingest", "examples"]', ""),
+        ("sources", "integer", "", "4", ""),
+        ("documents", "integer", "", "18", ""),
+        ("new", "integer", "", "8", ""),
+        ("changed", "integer", "", "8", ""),
+        ("unchanged", "integer", "", "0", ""),
+        ("rejected", "integer", "", "2", ""),
+        ("known_rejected", "integer", "", "0", ""),
+        ("known_sources", "integer", "", "0", ""),
+    ),
+    "v_sources": (
+        ("source_id", "integer", "", "1", "="),
+        ("import_id", "integer", "", "1", "="),
+        ("source", "text", "", "examples/v1.6-jobs.ndjson", ""),
+        ("status", "text", "", "complete", ""),
+        ("message", "text", "", "exit code 1", ""),
+        ("size", "integer", "bytes", "900", ""),
+        ("sha256", "text", "", "7972efac134f129e...", ""),
+        ("documents", "integer", "", "18", ""),
+        ("rejected", "integer", "", "2", ""),
+    ),
+    "v_contract": (
+        ("relation", "text", "", "v_jobs", "="),
+        ("column", "text", "", "state", ""),
+        ("meaning", "text", "", "newest state that was seen", ""),
+        ("type", "text", "", "text", ""),
+        ("unit", "text", "", "ns since 1970", ""),
+        ("example", "text", "", "Completed", ""),
+        ("since", "integer", "", "1", ""),
+        ("deprecated", "text", "", "", ""),
+        ("fast_by", "text", "", "=, range, order", ""),
+        ("contract", "integer", "", "1", ""),
+    ),
+}
+"""Of each column: its name, type, unit, an example, and what an index answers."""
+PROMISES = "The type, unit and use of every column of every view, which programs may rely on."
+PROMISE_COLUMNS = (
+    ("relation", TEXT, "view"),
+    ("column", TEXT, "column, empty for the view itself"),
+    ("type", TEXT, "text, integer, time or json; view"),
+    ("unit", TEXT, "unit, or empty"),
+    ("example", TEXT, "a value"),
+    ("since", INT, "version of the contract that first had it"),
+    ("deprecated", TEXT, "what to use instead, and until when it stays; empty if it stays"),
+    ("fast_by", TEXT, "conditions and orders that an index answers"),
+)
 
 
 def _sql(text: str, dialect: str) -> str:
@@ -570,7 +843,7 @@ def _comment(
             op.execute(sa.text(f"COMMENT ON {target} IS '{literal}'"))
 
 
-LIKE = {"current_jobs": "jobs"}
+LIKE = {"current_jobs": "jobs", "contract": "schema_comments"}
 """Tables that are new, and those whose owner and readers they get."""
 OWNERS = """
     SELECT c.relname, pg_get_userbyid(c.relowner) FROM pg_class c
@@ -608,7 +881,7 @@ def _rights(dialect: str, old: list[str], new: dict[str, str]) -> list[str]:
     return given
 
 
-NEW_VIEWS = {"v_job_meta": "v_jobs", "v_keys": "v_meta"}
+NEW_VIEWS = {"v_job_meta": "v_jobs", "v_keys": "v_meta", "v_contract": "v_jobs"}
 TEXTS = {
     "terms": ("term",),
     "meta_keys": ("key",),
@@ -656,6 +929,29 @@ def _tell_statistics() -> None:
             )
 
 
+def _promise() -> None:
+    contract = op.create_table(
+        "contract",
+        *(
+            sa.Column(name, type_, nullable=False, autoincrement=False, comment=text)
+            for name, type_, text in PROMISE_COLUMNS
+        ),
+        sa.PrimaryKeyConstraint("relation", "column", name="pk_contract"),
+        comment=PROMISES,
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    names = ("relation", "column", "type", "unit", "example", "fast_by")
+    rows = [(view, "", "view", "", "", "") for view in CONTRACT]
+    rows += [
+        (view, column, type_, unit, example, fast_by)
+        for view, columns in CONTRACT.items()
+        for column, type_, unit, example, fast_by in columns
+    ]
+    same = {"since": 1, "deprecated": ""}
+    op.bulk_insert(contract, [dict(zip(names, row, strict=True)) | same for row in rows])
+
+
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
     old = [name for name in VIEWS if name not in NEW_VIEWS]
@@ -692,9 +988,13 @@ def upgrade() -> None:
         else:
             name = f"ix_{table}_{columns[-1]}"
             op.create_index(name, table, [columns[-1]], postgresql_using="hash")
+    if dialect == "postgresql":
+        op.create_index("ix_meta_pairs_key_id", "meta_pairs", ["key_id"])
+    _promise()
     _make_views(dialect)
-    rows = [("current_jobs", "", CURRENT_JOBS)]
+    rows = [("current_jobs", "", CURRENT_JOBS), ("contract", "", PROMISES)]
     rows += [("current_jobs", name, text) for name, _, text in COLUMNS]
+    rows += [("contract", name, text) for name, _, text in PROMISE_COLUMNS]
     _comment(dialect, VIEWS, rows, ("pair_jobs", "v_pair_jobs"))
     for statement in rights:
         op.execute(statement)
@@ -740,6 +1040,8 @@ def downgrade() -> None:
     for table, columns in TEXTS.items():
         named = "_".join(columns) if dialect == "sqlite" else columns[-1]
         op.drop_index(f"ix_{table}_{named}", table)
+    if dialect == "postgresql":
+        op.drop_index("ix_meta_pairs_key_id", "meta_pairs")
     for table in (*PAIR_INDEXES, "executions"):
         column = "node_id" if table == "executions" else "pair_id"
         op.drop_index(f"ix_{table}_{column}_job_key", table)
@@ -751,6 +1053,7 @@ def downgrade() -> None:
         ["attribution_set", "created_at"],
     )
     op.drop_table("current_jobs")
+    op.drop_table("contract")
     op.create_table(
         "pair_jobs",
         *(
@@ -767,6 +1070,6 @@ def downgrade() -> None:
     older._make_views(dialect, views, older.TIME, "CREATE")
     rows = [("pair_jobs", "", PAIR_JOBS)]
     rows += [("pair_jobs", name, text) for name, _, text in PAIR_COLUMNS]
-    _comment(dialect, views, rows, ("current_jobs", *VIEWS))
+    _comment(dialect, views, rows, (*LIKE, *VIEWS))
     for statement in rights:
         op.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from meta_audit.schema.contract import CONTRACT, Promise
 from tests.docs.blocks import table
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ GROUPS: Final = {
         "attribution_members",
     ),
     "schema-ledger": ("ledger_entries", "ledger_keys", "checkpoints"),
-    "schema-words": ("terms", "schema_comments", "writer_lock"),
+    "schema-words": ("terms", "schema_comments", "contract", "writer_lock"),
 }
 """Part of docs/schema.md: tables that it describes."""
 
@@ -59,11 +60,15 @@ class SchemaReference:
         }
 
     def views(self) -> str:
-        """Describe every view with its columns."""
-        order = ("v_jobs", "v_meta", "v_attributions")
-        names = sorted(name for name in self._columns if name.startswith("v_"))
-        first = [name for name in order if name in names]
-        return self.relations([*first, *(name for name in names if name not in first)])
+        """Describe every view with its columns, as the contract has them."""
+        return "\n".join(
+            f"### {view}\n\n{meaning}\n\n"
+            + table(
+                ("column", "type", "meaning", "fast by"),
+                [(f"`{c.column}`", c.type, _meaning(c), c.fast_by) for c in promises],
+            )
+            for view, (meaning, promises) in CONTRACT.items()
+        )
 
     def tables(self) -> set[str]:
         """Return the names of all tables."""
@@ -76,6 +81,10 @@ class SchemaReference:
     def _relation(self, name: str) -> str:
         rows = [(f"`{column}`", self._comments[name, column]) for column in self._columns[name]]
         return f"### {name}\n\n{self._comments[name, '']}\n\n{table(('column', 'meaning'), rows)}"
+
+
+def _meaning(promise: Promise) -> str:
+    return f"{promise.meaning}, {promise.unit}" if promise.unit else promise.meaning
 
 
 def _columns(connection: sa.Connection, relation: str) -> list[str]:

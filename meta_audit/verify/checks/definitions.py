@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
-from meta_audit.schema.objects import Named, Objects
+from meta_audit.schema.objects import COMMENTS, Named, Objects
 from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
 from meta_audit.verify.report import Check
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from meta_audit.schema.signed_rows import Query
     from meta_audit.verify.report import Damages
 
-_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
 _SCHEMA: Final = """
     SELECT nspname::text, oid::pg_catalog.int8 FROM pg_catalog.pg_namespace
     WHERE nspname = pg_catalog.current_schema()"""
@@ -189,14 +188,14 @@ def _compare(found: dict[Named, str], expected: Objects, damages: Damages) -> No
 
 def _check_comments(query: Query, expected: Objects, damages: Damages) -> None:
     relations = expected.relations
-    found = {tuple(row) for row in query(_COMMENTS) if row[0] in relations}
+    found = {tuple(row) for row in query(COMMENTS) if row[0] in relations}
     for kind, rows in (
         ("missing", expected.comments - found),
         ("added", found - expected.comments),
     ):
         for relation, column, text in sorted(rows, key=repr):
             place = f"{relation}.{column}" if column else relation
-            _add(damages, kind, f"schema_comments, {place}: {_short(str(text))}")
+            _add(damages, kind, f"the comment on {place}: {_short(str(text))}")
 
 
 def _difference(expected: str, found: str) -> str:
