@@ -22,7 +22,7 @@ from meta_audit.inventory import Inventory
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     from meta_audit.ledger.note import VerifierKey
     from meta_audit.ledger.proof_file import CheckedProofs
