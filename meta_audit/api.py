@@ -381,18 +381,18 @@ class AuditStore(Inventory):
     def export(
         self,
         to: str | PathLike[str] | IO[bytes],
-        *terms: str,
+        *expressions: str,
         format_: str | None = None,
-        columns: Sequence[str] = (),
         replace: bool = False,
         progress: Callable[[int], None] = lambda _jobs: None,
+        **choice: Unpack[SearchChoice],
     ) -> int:
-        """Write all jobs that match to a file, and return how many. None of them makes no file.
+        """Write all jobs that match, as in `find`, to a file, and return how many.
 
-        `to` is a path or an open file, `terms` are those of `find`, `format_` is a format of
-        `meta-audit export`, by default what the path says, and `columns` are Meta keys. A file
-        appears as a whole, and takes the place of another only with `replace`. Memory does not
-        grow with the jobs. Raises `UsageError`.
+        `to` is a path or an open file, `format_` is a format of `meta-audit export`, by default
+        what the path says. A file appears as a whole, and takes the place of another only with
+        `replace`; if no job matches, none is made. Memory does not grow with the jobs. Raises
+        `UsageError`.
         """
         from itertools import chain
 
@@ -405,13 +405,13 @@ class AuditStore(Inventory):
         chosen = format_ or format_of(target if isinstance(target, str) else "-")
         if isinstance(target, str):
             check_target(target, replace=replace)
-        search = _search(terms, {})
+        search = _search(expressions, choice)
         with self._state() as session:
             keys = matching_jobs(session, search)
             first = next(keys, None)
             if first is None:
                 return 0
-            jobs = MatchedJobs(session, chain([first], keys), columns, progress)
+            jobs = MatchedJobs(session, chain([first], keys), search.columns, progress)
             return write_export(jobs, target, chosen, replace=replace)
 
     def verify(

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 0.06
 OFFERED: Final = 50
+FIELDS: Final = (
+    *("client", "requester", "key", "installation", "node", "namespace", "state", "type"),
+    *("trust", "verdict", "origin", "finding", "job", "task", "label", "created", "seen"),
+)
+"""Fields of the find language that are offered."""
 LAST: Final = "\U0010ffff"
 DB: Final = "meta_audit.db"
 """Key under which the context keeps `--db`."""
@@ -56,17 +61,40 @@ def job(context: click.Context, _: click.Parameter, begun: str) -> list[Completi
 
 
 def terms(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Complete the key of `KEY=VALUE`, then the value."""
+    """Complete an expression: the key of `KEY=VALUE`, then the value; a field, then its value."""
+    field, is_field, value = begun.partition(":")
+    if is_field and "=" not in field:
+        return [
+            CompletionItem(f"{field}:{item.value}") for item in _of_field(context, field, value)
+        ]
     name, is_value, value = begun.partition("=")
-    if not is_value:
-        return _offered(
-            context, begun, lambda rows: (f"{k}=" for k in _keys(rows, begun) if "=" not in k)
+    if is_value:
+        found = _offered(
+            context, value, lambda rows: _first(rows(_VALUES, name, value, value + LAST))
         )
-    return _offered(
-        context,
-        begun,
-        lambda rows: (f"{name}={v}" for v in _first(rows(_VALUES, name, value, value + LAST))),
-    )
+        return [CompletionItem(f"{name}={item.value}") for item in found]
+    keys = _offered(context, begun, lambda rows: _keys(rows, begun))
+    return [
+        *(CompletionItem(f"{item.value}=") for item in keys),
+        *(CompletionItem(f"{one}:") for one in FIELDS if begun and one.startswith(begun)),
+    ]
+
+
+def _of_field(context: click.Context, field: str, begun: str) -> list[CompletionItem]:
+    """Complete the value of a field of the find language."""
+    if field in ("client", "requester"):
+        return _identity(context, begun, field)
+    if field in ("key", "installation", "node"):
+        return _offered(context, begun, lambda rows: _first(rows(_ANYBODY, begun, begun + LAST)))
+    if field == "namespace":
+        return _namespaces(context, begun)
+    if field in ("job", "task", "label"):
+        found = _offered(context, begun, lambda rows: _keys(rows, begun))
+        return [CompletionItem(f"{item.value}=") for item in found]
+    from meta_audit.search.words import CLOSED, USUAL
+
+    known = (CLOSED | USUAL).get(field, ())
+    return [CompletionItem(word) for word in known if word.startswith(begun)]
 
 
 def columns(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -88,7 +116,10 @@ def requester(context: click.Context, _: click.Parameter, begun: str) -> list[Co
 
 def namespace(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete a namespace."""
+    return _namespaces(context, begun)
 
+
+def _namespaces(context: click.Context, begun: str) -> list[CompletionItem]:
     def found(rows: Rows) -> Iterator[str]:
         last = begun
         if begun:
@@ -132,7 +163,7 @@ def _identity(context: click.Context, begun: str, role: str) -> list[CompletionI
 
 
 def _keys(rows: Rows, begun: str) -> Iterator[str]:
-    return _first(rows(_KEYS, begun, begun + LAST))
+    return (key for key in _first(rows(_KEYS, begun, begun + LAST)) if "=" not in key)
 
 
 def _first(rows: Iterator[Sequence[Any]]) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import note
+from meta_audit.cli import Exit, options
+from meta_audit.cli.output import note, nothing_found
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
 
@@ -19,7 +19,7 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[EXPR]...", shell_complete=complete.terms)
+@options.EXPRESSIONS
 @click.option(
     "--to", required=True, metavar="FILE", help="The file to make; - for standard output."
 )
@@ -29,21 +29,16 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
     type=click.Choice(FORMATS),
     help="The format.  [default: as the name of FILE says; ndjson for -]",
 )
-@click.option(
-    "--columns",
-    metavar="KEY,...",
-    shell_complete=complete.columns,
-    help="Add the values of these Meta keys (ndjson, csv and parquet).",
-)
+@options.COLUMNS
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @options.reads_store
 def command(
     store: AuditStore,
-    terms: tuple[str, ...],
+    expressions: tuple[str, ...],
     *,
     to: str,
     format_: str | None,
-    columns: str | None,
+    columns: tuple[str, ...],
     force: bool,
 ) -> Exit:
     r"""Write all jobs that match, as `find` finds them, to FILE. It appears as a whole.
@@ -60,22 +55,20 @@ def command(
     FILE says the format by its ending: .ndjson, .csv, .parquet, .tar (documents). With .zst or
     .gz behind that it is compressed. The exit code is 1 if no job matches; then no file is made.
     """
-    keys = tuple(filter(None, columns.split(","))) if columns else ()
     from meta_audit.render.layout import count
 
     with progress("exporting") as line:
         number = store.export(
             sys.stdout.buffer if to == "-" else to,
-            *terms,
+            *expressions,
             format_=format_,
-            columns=keys,
+            columns=columns,
             replace=force,
             progress=lambda jobs: line.show(f"{jobs:,} jobs"),
         )
     sys.stdout.buffer.flush()
     if not number:
-        note("No job matches.")
-        return Exit.ATTENTION
+        return nothing_found(store, *expressions)
     if to != "-":
         note(f"{count(number, 'job')} written to {escape(to)}")
     return Exit.DONE

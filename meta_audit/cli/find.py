@@ -9,7 +9,7 @@ import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.output import screen, write, write_bytes, write_stream
-from meta_audit.search.words import SORTS
+from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,33 +20,8 @@ if TYPE_CHECKING:
 ROWS_PER_WRITE: Final = 1_000
 
 
-def _check_expressions(
-    _: click.Context, __: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Report a wrong expression before a store is looked for."""
-    from meta_audit.search.arguments import read_arguments
-
-    read_arguments(values)
-    return values
-
-
-def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    from meta_audit.search.normal_form import key_as_text
-    from meta_audit.search.parser import parse_keys
-
-    return tuple(key_as_text(column.key, column.place) for column in parse_keys(value))
-
-
 @click.command()
-@click.argument(
-    "expressions",
-    nargs=-1,
-    metavar="[EXPR]...",
-    callback=_check_expressions,
-    shell_complete=complete.terms,
-)
+@options.EXPRESSIONS
 @click.option(
     "--client", metavar="ID", shell_complete=complete.client, help="The same as client:ID."
 )
@@ -70,13 +45,7 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
 @options.LIMIT_OR_ALL
 @click.option("--all", "every", is_flag=True, help="Show all, in every format.")
 @click.option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
-@click.option(
-    "--columns",
-    metavar="KEY,...",
-    callback=_parse_columns,
-    shell_complete=complete.columns,
-    help="Add the values of these Meta keys (label:KEY: labels) in the newest version.",
-)
+@options.COLUMNS
 @options.FORMAT
 @options.reads_store
 def command(

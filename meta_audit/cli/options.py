@@ -150,6 +150,41 @@ NAMESPACE = click.option(
 )
 
 
+def _check_expressions(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Report a wrong expression before a store is looked for."""
+    from meta_audit.search.arguments import read_arguments
+
+    read_arguments(values)
+    return values
+
+
+def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    from meta_audit.search.normal_form import key_as_text
+    from meta_audit.search.parser import parse_keys
+
+    return tuple(key_as_text(column.key, column.place) for column in parse_keys(value))
+
+
+EXPRESSIONS = click.argument(
+    "expressions",
+    nargs=-1,
+    metavar="[EXPR]...",
+    callback=_check_expressions,
+    shell_complete=complete.terms,
+)
+COLUMNS = click.option(
+    "--columns",
+    metavar="KEY,...",
+    callback=_parse_columns,
+    shell_complete=complete.columns,
+    help="Add the values of these Meta keys (label:KEY: labels) in the newest version.",
+)
+
+
 def parse_keys(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[Any]:
     """Read verifier keys. Raises `UsageError`."""
     if not values:

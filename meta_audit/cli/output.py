@@ -14,6 +14,7 @@ from meta_audit.cli import options, pager
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from meta_audit.api import AuditStore
     from meta_audit.cli import Exit
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
@@ -46,6 +47,15 @@ def write_about_job(found: Any, page: type[Page[Any]], format_: str) -> Exit:
         return Exit.ATTENTION
     write(page(found), format_)
     return Exit.DONE
+
+
+def nothing_found(store: AuditStore, *expressions: str) -> Exit:
+    """Explain on stderr why no job matches."""
+    from meta_audit.cli import Exit
+    from meta_audit.render.jobs import FoundPage
+
+    write(FoundPage(store.find(*expressions, limit=1)), "text", to_stderr=True)
+    return Exit.ATTENTION
 
 
 def write_report(page: Page[Any], format_: str, code: Exit) -> Exit:

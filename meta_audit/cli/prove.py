@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.output import note, write, write_bytes, write_file
+from meta_audit.cli.output import note, nothing_found, write, write_bytes, write_file
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
 @click.option(
     "--find",
-    "terms",
+    "expressions",
     multiple=True,
-    metavar="KEY=VALUE",
+    metavar="EXPR",
     shell_complete=complete.terms,
     help="Prove the newest document of every job that `find` finds; may be repeated.",
 )
@@ -36,7 +36,7 @@ def command(
     *,
     namespace: str | None,
     every: bool,
-    terms: tuple[str, ...],
+    expressions: tuple[str, ...],
     output: str | None,
 ) -> Exit:
     """Prove that the ledger holds the newest document of JOB, or of every job that is found.
@@ -48,10 +48,10 @@ def command(
     """
     from meta_audit.query.results import Candidates
 
-    if (job is None) == (not terms):
-        raise UsageError("give either JOB or --find", advice="--find KEY=VALUE finds many jobs.")
+    if (job is None) == (not expressions):
+        raise UsageError("give either JOB or --find", advice="--find EXPR finds many jobs.")
     if job is None:
-        return _prove_found(store, terms, output)
+        return _prove_found(store, expressions, output)
     found = store.prove(job, namespace=namespace, every=every)
     if isinstance(found, Candidates):
         from meta_audit.render.jobs import CandidatesPage
@@ -66,15 +66,14 @@ def command(
     return Exit.DONE
 
 
-def _prove_found(store: AuditStore, terms: tuple[str, ...], output: str | None) -> Exit:
+def _prove_found(store: AuditStore, expressions: tuple[str, ...], output: str | None) -> Exit:
     to = sys.stdout.buffer if output is None else output
     from meta_audit.render.layout import count
 
-    number = store.export(to, *terms, format_="proofs", replace=True)
+    number = store.export(to, *expressions, format_="proofs", replace=True)
     sys.stdout.buffer.flush()
     if not number:
-        note("No job matches.")
-        return Exit.ATTENTION
+        return nothing_found(store, *expressions)
     if output is not None:
         note(f"{count(number, 'proof')} written to {escape(output)}")
     return Exit.DONE

@@ -37,7 +37,7 @@ _BASH: Final = """\
             file) compopt -o default ;;
             plain)
                 COMPREPLY+=("$value")
-                if [[ $value == *= ]]; then compopt -o nospace; fi ;;
+                if [[ $value == *[=:] ]]; then compopt -o nospace; fi ;;
         esac
     done
 }
@@ -56,7 +56,7 @@ _ZSH: Final = """\
         case $type in
             dir) _path_files -/ ;;
             file) _path_files -f ;;
-            plain) if [[ $key == *= ]]; then begun+=("$key"); else plain+=("$key"); fi ;;
+            plain) if [[ $key == *[=:] ]]; then begun+=("$key"); else plain+=("$key"); fi ;;
         esac
     done
     if [ -n "$plain" ]; then compadd -U -V unsorted -a plain; fi

@@ -6,26 +6,22 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.nul import MARK, escape_nul, unescape_nul
+from meta_audit.nul import MARK, unescape_nul
+from meta_audit.query import meta_columns
+from meta_audit.query.sql import distinct
 from meta_audit.query.texts import rfc3339
-from meta_audit.schema.text_digest import digest
+from meta_audit.search.normal_form import key_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from meta_audit.search.expression import Has
     from meta_audit.store.session import Session
 
 JOBS_AT_ONCE: Final = 1_000
 _OWN: Final = ("job_key",)
 """Columns of `v_jobs` that mean nothing outside of this store."""
 _NO_ROWS: Final = "SELECT * FROM v_jobs LIMIT 0"
-_KEY: Final = "SELECT key_id FROM meta_keys WHERE digest = ?"
-_META: Final = """
-    SELECT e.job_key, e.task_no, p.key_id, p.value
-    FROM current_jobs c
-    JOIN meta_entries e ON e.job_key = c.job_key AND e.version_no = c.version_no
-    JOIN meta_pairs p ON p.pair_id = e.pair_id
-    WHERE c.job_key AMONG KEYS"""
 _DIGESTS: Final = "SELECT document_id, sha256 FROM documents WHERE document_id AMONG KEYS"
 
 
@@ -36,12 +32,12 @@ class MatchedJobs:
         self,
         session: Session,
         keys: Iterator[int],
-        meta: Sequence[str] = (),
+        columns: Sequence[Has] = (),
         told: Callable[[int], None] = lambda _jobs: None,
     ) -> None:
         self.session = session
         self._keys = keys
-        self._meta = meta
+        self._columns = columns
         self._told = told
         self.count = 0
         """Jobs that were read so far."""
@@ -58,8 +54,12 @@ class MatchedJobs:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the columns of `v_jobs`, and one for each Meta key."""
-        return (*self._names, *(f"meta.{key}" for key in self._meta))
+        """Return the columns of `v_jobs`, and one for each key that is wanted."""
+        return distinct([*self._names, *self._wanted])
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [key_as_text(column.key, column.place) for column in self._columns]
 
     def batches(self) -> Iterator[list[int]]:
         """Yield the keys of jobs, some at a time. Call `told` with the number so far."""
@@ -72,11 +72,10 @@ class MatchedJobs:
         """Yield a row of `columns` for each job."""
         for keys in self.batches():
             found = self._rows(keys)
-            values = self._values(keys) if self._meta else {}
+            values = meta_columns.values(self.session, self._columns, keys) if self._columns else {}
             for key in keys:
                 if key in found:
-                    more = [values.get((key, name)) for name in self._meta]
-                    yield (*found[key], *more)
+                    yield (*found[key], *[_joined(values[key][name]) for name in self._wanted])
 
     def facts(self) -> Iterator[list[dict[str, Any]]]:
         """Yield jobs with their columns by name and the hash of their newest document."""
@@ -97,21 +96,10 @@ class MatchedJobs:
                 row[place] = rfc3339(row[exact])
         return {key: found[key] for key in keys if key in found}
 
-    def _values(self, keys: Sequence[int]) -> dict[tuple[int, str], str]:
-        """Return the value of each job and key: that of the job, else of its first task."""
-        names = {}
-        for name in self._meta:
-            for (number,) in self.session.query(_KEY, digest(escape_nul(name))):
-                names[number] = name
-        if not names:
-            return {}
-        wanted = ", ".join(map(str, names))
-        sql = f"{_META} AND p.key_id IN ({wanted})"
-        entries = sorted(self.session.among(sql, keys), key=lambda entry: entry[:3])
-        found: dict[tuple[int, str], str] = {}
-        for job_key, _, key_id, value in entries:
-            found.setdefault((job_key, names[key_id]), unescape_nul(value))
-        return found
+
+def _joined(values: Sequence[str]) -> str | None:
+    """Return the values of a key in one column; None if the job has none."""
+    return "; ".join(map(unescape_nul, values)) if values else None
 
 
 def _plain(value: Any) -> Any:

@@ -72,10 +72,6 @@ USUAL: Final = {"state": STATES, "type": TYPES}
 """Fields whose usual values may be written in any case of letters."""
 
 
-SORTS: Final = ("created", "modified", "name", "client", "namespace", "state")
-"""Orders of jobs: times from the newest on, texts from A on."""
-
-
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """Return the known word most like a word, "" if none is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - only for errors

@@ -43,8 +43,8 @@ def test_rows(jobs: Audit, tmp_path: Path) -> None:
     assert len(rows) == jobs.rows("SELECT count(*) FROM v_jobs")[0][0]
     assert rows["j-1"]["name"] == "=1+1"
     assert rows["j-1"]["created_at"] == "2001-09-09T01:46:40.000000001Z"
-    assert rows["j-1"]["meta.team"] == "a\0b"
-    assert (rows["j-2"]["meta.step"], rows["j-2"]["meta.none"]) == ("1", None)
+    assert rows["j-1"]["team"] == "a\0b"
+    assert (rows["j-2"]["step"], rows["j-2"]["none"]) == ("1", None)
     assert "job_key" not in rows["j-1"]
 
     file = tmp_path / "jobs.csv.zst"
@@ -53,7 +53,7 @@ def test_rows(jobs: Audit, tmp_path: Path) -> None:
     table = {row["job_id"]: row for row in csv.DictReader(io.StringIO(text, newline=""))}
     assert table.keys() == rows.keys()
     assert table["j-1"]["name"] == "'=1+1"
-    assert table["j-2"]["meta.team"] == "ü\u202e"
+    assert table["j-2"]["team"] == "ü\u202e"
 
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "jobs.parquet"
@@ -149,7 +149,7 @@ def test_files_appear_as_a_whole_or_not_at_all(jobs: Audit, tmp_path: Path) -> N
         ("--to", folder),
         ("--to", folder / "none" / "jobs.csv"),
         ("--to", file, "--format", "xml"),
-        ("team", "--to", file),
+        ("team and", "--to", file),
     ):
         assert jobs.run("export", *wrong).status == 2
     assert list(folder.iterdir()) == []

@@ -18,7 +18,8 @@ from meta_audit.query.find import find, stream
 from meta_audit.query.matching import ACTIVITY, ORDERS, Finder, Search, count
 from meta_audit.search.expression import EVERYTHING, AnyOf, Expression, Is, terms
 from meta_audit.search.parser import parse
-from meta_audit.search.words import CLOSED, FIELDS, SORTS
+from meta_audit.search.sorts import SORTS
+from meta_audit.search.words import CLOSED, FIELDS
 from meta_audit.store.session import Session
 from tests.ingest.again import reread
 from tests.query.brute_force import Facts, everything, matches
