@@ -22,7 +22,7 @@ _COMPLETE: Final = """
 _REFUSED: Final = """
     SELECT s.import_id FROM sources s JOIN source_results r ON r.source_id = s.source_id
     WHERE r.status = 'refused' AND r.message NOT LIKE 'server.gaps:%' AND s.import_id AMONG KEYS"""
-_THROUGH: Final = "--through="
+_THROUGH: Final = "through="
 _SWEEP: Final = "--full"
 
 

@@ -264,6 +264,19 @@ def test_credentials_reach_the_server_and_nothing_else(
     assert served.wanted.encode() not in stored
 
 
+def test_the_proxy_of_the_environment_is_asked(
+    file: Audit, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", url.replace("http://", "http://ana:s3cr@"))
+    assert file.run("pull", "http://orchestrator.invalid:1234").status == 0
+    monkeypatch.setenv("no_proxy", ".invalid")
+    direct = file.run("pull", "http://orchestrator.invalid:1234")
+    monkeypatch.setenv("http_proxy", "socks5://ana:s3cr@127.0.0.1:9")
+    unusable = file.run("pull", "http://orchestrator.example:1234")
+    assert (direct.status, unusable.status) == (3, 2)
+    assert "s3cr" not in direct.err + unusable.err
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [

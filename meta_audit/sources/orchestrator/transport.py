@@ -195,6 +195,8 @@ class Transport:
                 location = answer.getheader("Location")
                 if not (300 <= answer.status < 400 and location):
                     content = self._content(answer, absent)
+                    if exchange.is_broken_off:  # without a length, its end looks like any other
+                        raise TimeoutError
                     is_sound = not answer.will_close
                     return content
                 answer.read(self.limits.body_bytes)
