@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Name of standard input in the store, as server-a/jobs.ndjson.  [default: stdin]",
 )
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Go on reading the one FILE that is given as it grows, also after it was rotated or "
+    "truncated, until a signal stops it.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
 @options.JOBS
@@ -60,6 +66,7 @@ def command(
     exclude: tuple[str, ...],
     follow_links: bool,
     source_name: str | None,
+    follow: bool,
     dry_run: bool,
     coerce_scalars: bool,
     jobs: int | None,
@@ -82,6 +89,7 @@ def command(
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.sources import display, find
+    from meta_audit.sources import follow as followed
     from meta_audit.store.opening import has_store, open_to_write
 
     if source_name is not None and "-" not in sources:
@@ -89,9 +97,14 @@ def command(
             "--source-name names standard input, and no source is -",
             advice="Give - as a source, or leave the option out.",
         )
+    if follow and (dry_run or len(sources) > 1 or not os.path.isfile(sources[0])):
+        raise UsageError(
+            "--follow takes one file, and not --dry-run",
+            advice="Run the command once for each file.",
+        )
     context = click.get_current_context()
     limits = context.find_object(Limits) or Limits()
-    found = find(
+    found: Iterable[Discovered] = find(
         sources,
         stdin_name=display(source_name or "stdin"),
         block_bytes=limits.block_bytes,
@@ -99,6 +112,8 @@ def command(
         exclude=exclude,
         follow_links=follow_links,
     )
+    if follow:
+        found = followed(sources[0], block_bytes=limits.block_bytes)
     chosen = Options(
         jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
         coerce_scalars,
@@ -144,5 +159,6 @@ def _given(context: click.Context) -> list[str]:
     words = [f"--include={pattern}" for pattern in given["include"]]
     words += [f"--exclude={pattern}" for pattern in given["exclude"]]
     words += [f"--source-name={given['source_name']}"] if given["source_name"] else []
+    words += ["--follow"] if given["follow"] else []
     words += ["--follow-links"] if given["follow_links"] else []
     return words + (["--coerce-scalars"] if given["coerce_scalars"] else [])

@@ -221,12 +221,12 @@ class Chunker:
                 return
             source = self._new_part(number, source, torn)
             reading = Reading(number, source, torn)
-            if source.is_repeatable:
-                with self._stopper.holding():
-                    yield from self._read_repeatable(reading)
-            elif source.is_live:
+            if source.is_live:
                 with self._stopper.holding():
                     yield from self._read_live(reading)
+            elif source.is_repeatable:
+                with self._stopper.holding():
+                    yield from self._read_repeatable(reading)
             else:
                 for documents in source.batches():
                     self._take(reading, documents)
@@ -247,7 +247,7 @@ class Chunker:
             self._end(reading.end())
 
     def _read_live(self, reading: Reading) -> Iterator[Chunk]:
-        """Read what cannot be read again: write it at short intervals, and before a signal stops.
+        """Read what comes little by little: write it at short intervals, and before a signal stops.
 
         Signals wait: what is being cut when one comes would be lost.
         """
@@ -270,7 +270,7 @@ class Chunker:
             self._take(reading, _whole(documents) if source.is_stopping() else documents)
         if source.is_stopping():
             chunk = self._urgent()
-            chunk.cut_off = source.uri
+            chunk.cut_off = "" if source.is_repeatable else source.uri
             yield chunk
         else:
             self._chunk.events.append(reading.end())

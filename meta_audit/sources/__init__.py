@@ -7,6 +7,7 @@ blocks and one document, whatever the size of the source.
 from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.files import File, digest, display
+from meta_audit.sources.followed import follow
 from meta_audit.sources.grown import Prefix, find_grown, may_grow
 from meta_audit.sources.interface import Archive, Discovered, Skipped, Source, Stamp, Unreadable
 from meta_audit.sources.standard_input import StandardInput
@@ -29,5 +30,6 @@ __all__ = [
     "display",
     "find",
     "find_grown",
+    "follow",
     "may_grow",
 ]

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from meta_audit.cut.blocks import BadEnding, Blocks
 from meta_audit.errors import SourceError
+from meta_audit.sources.archives.tar_header import is_tar
 from meta_audit.sources.compression import Expansion, codec_of, open_blocks
 
 Container: TypeAlias = Literal["", "tar", "zip", "bolt"]
@@ -70,7 +71,8 @@ def container_of(head: bytes) -> Container:
     for pattern, name, advice in _NOT_READ:
         if pattern.match(head):
             raise SourceError("source.format", f"this is {name}, which is not read", advice=advice)
-    return next((kind for pattern, kind in _CONTAINERS if pattern.match(head)), "")
+    found: Container = next((kind for pattern, kind in _CONTAINERS if pattern.match(head)), "")
+    return "" if found == "tar" and not is_tar(head) else found
 
 
 def open_content(raw: Iterable[bytes], budget: Expansion, *, is_live: bool = False) -> Blocks:

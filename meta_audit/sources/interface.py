@@ -39,13 +39,13 @@ class Source(ABC):
     stamp: Stamp | None = None
     """None for a source that is not a file."""
     is_repeatable: bool = False
-    """It ends by itself when a signal comes, and can be read again: a server."""
+    """It can be read again, though it is no file that stands still. It ends when a signal comes."""
     bytes_read: int = 0
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
     is_live: bool = False
-    """Tell whether it comes from a sender that may let us wait, and can be read only once."""
+    """Tell whether it comes little by little, from a sender that may let us wait."""
     is_stopping: Callable[[], bool] = staticmethod(lambda: False)
     """Tells a live source that somebody wants to stop: it ends as if all had come."""
     partial: Partial | None = None

@@ -87,6 +87,31 @@ def test_what_drips_is_committed_soon(program: Program, audit: Audit, jobs: str)
     assert audit.faults() == []
 
 
+def test_a_followed_file_is_read_through_rotation_and_truncation(
+    program: Program, file: Audit, tmp_path: Path
+) -> None:
+    audit, log = file, tmp_path / "jobs.ndjson"
+    log.write_bytes(ndjson(compact(job(0))))
+    process = program("ingest", "--follow", log, "--db", audit.db)
+    wait_for_import(audit, process)
+    with log.open("ab") as growing:
+        growing.write(ndjson(compact(job(1))) + compact(job(2))[:80])
+        growing.flush()
+        wait_for(audit, process, 2)
+        growing.write(compact(job(2))[80:] + b"\n")
+    log.rename(tmp_path / "jobs.ndjson.1")
+    log.write_bytes(ndjson(*[compact(job(n)) for n in range(3, 6)]))
+    wait_for(audit, process, 6)
+    log.write_bytes(ndjson(compact(job(6))))
+    wait_for(audit, process, 7)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=STARTED)
+    assert process.returncode == 143, (out, err)
+    sources = audit.rows("SELECT source, status FROM v_sources ORDER BY status")
+    assert sources == [(str(log), "complete"), (str(log), "complete"), (str(log), "unfinished")]
+    assert (audit.faults(), audit.rows("SELECT count(*) FROM rejections")) == ([], [(0,)])
+
+
 def wait_for(audit: Audit, process: subprocess.Popen[bytes], documents: int) -> None:
     """Wait until so many documents are committed."""
     deadline = time.monotonic() + STARTED

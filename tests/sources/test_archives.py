@@ -302,6 +302,15 @@ def test_a_budget_of_bytes_holds_for_all_members_together(tmp_path: Path) -> Non
         kept(path, data, budget=Budget(output_bytes=2 * len(LINES)))
 
 
+def test_text_that_says_ustar_at_its_place_is_text(tmp_path: Path) -> None:
+    text = b'{"ID":"j-1","Meta":{},"Name":"' + b"x" * 227 + b'ustar\\u0000"}\n'
+    assert text[257:262] == b"ustar"
+    (tmp_path / "a.ndjson").write_bytes(text * 3)
+    (found,) = find([str(tmp_path / "a.ndjson")])
+    assert isinstance(found, Source)
+    assert len(list(found.documents())) == 3
+
+
 def test_concatenated_archives_are_read_to_the_end(tmp_path: Path) -> None:
     two = tar({"a.json": JOB}) + tar({"b.json": JOB})
     assert kept(tmp_path / "a", two) == {"a.json": 1, "b.json": 1}

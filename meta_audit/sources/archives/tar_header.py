@@ -44,6 +44,15 @@ class TarHeader(NamedTuple):
     """Blocks follow that list the holes of a sparse file."""
 
 
+def is_tar(head: bytes) -> bool:
+    """Tell whether content begins with a sound header: text may say `ustar` at its place."""
+    try:
+        read_tar_header(head[:BLOCK].ljust(BLOCK, b"\0"))
+    except TarDamageError:
+        return False
+    return True
+
+
 def read_tar_header(block: bytes) -> TarHeader:
     """Return what a header block says. Raises `TarDamageError`."""
     if not _is_sum(block, _number(block[148:156])):
