@@ -26,7 +26,7 @@ class Promise(NamedTuple):
     since: int = 1
     """Version of the contract that first had it."""
     deprecated: str = ""
-    """What to use instead, and until when it stays."""
+    """Advice: use this instead; and until when it stays."""
 
 
 _VIEWS: Final[dict[str, tuple[str, tuple[tuple[str, str, str, str, str, str], ...]]]] = {

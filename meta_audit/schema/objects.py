@@ -12,7 +12,7 @@ OLD_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
 COMMENTS: Final = f"""{OLD_COMMENTS}
     UNION ALL SELECT relation, "column", 'contract: ' || type || ', ' || unit || ', ' || example
         || ', since ' || since || ', ' || deprecated || ', ' || fast_by
-    FROM contract"""
+    FROM contract"""  # noqa: S608
 """Relation, column and text of every comment, and of every promise."""
 
 
@@ -37,7 +37,7 @@ class Objects(NamedTuple):
 
     definitions: Mapping[Named, str]
     comments: frozenset[tuple[str, str, str]]
-    """What `COMMENTS` reads."""
+    """Columns that `COMMENTS` reads."""
 
     @property
     def relations(self) -> frozenset[str]:
