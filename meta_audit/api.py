@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from meta_audit.query.who import Identity
     from meta_audit.store.opening import Store
     from meta_audit.store.session import SelectedRows, Session
+    from meta_audit.verify.outcome import Report
     from meta_audit.verify.prove import Consistency
-    from meta_audit.verify.report import Report
     from meta_audit.verify.run import VerifyProgress
 
 _Result = TypeVar("_Result")

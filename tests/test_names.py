@@ -41,7 +41,7 @@ SHARED: Final = {
     "prove": "the command, and what it does",
     "rejections": "the command, and its query",
     "reread": "the command, and what it does",
-    "report": "the command, its query and its page; what a verification says",
+    "report": "the command, its query and its page",
     "run": "one import, one verification",
     "select": "one per engine",
     "session": "the interface, and one per engine",

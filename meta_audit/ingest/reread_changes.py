@@ -10,7 +10,7 @@ from meta_audit.ingest.intake import Intake
 from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
 from meta_audit.record.batch import NO_ENTRY
 from meta_audit.verify.checks.jobs import JobRange
-from meta_audit.verify.report import VerifyOptions
+from meta_audit.verify.outcome import VerifyOptions
 from meta_audit.verify.work import Plan, Work
 
 if TYPE_CHECKING:

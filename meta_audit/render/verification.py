@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from meta_audit.render.escape import escape
 from meta_audit.render.layout import count
 from meta_audit.render.page import Page
-from meta_audit.verify.report import Damage, OtherReading, Report
+from meta_audit.verify.outcome import Damage, OtherReading, Report
 
 if TYPE_CHECKING:
     from meta_audit.render.layout import Screen

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import zstandard
 
 from meta_audit.errors import DamagedStoreError, LedgerError
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 UNREADABLE: Final = (
     DamagedStoreError,

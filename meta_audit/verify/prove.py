@@ -18,7 +18,7 @@ from meta_audit.ledger.subtrees import block_nodes
 from meta_audit.schema.newest import NEWEST_DOCUMENTS
 from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.guard import UNREADABLE, octets
-from meta_audit.verify.report import VerifyOptions
+from meta_audit.verify.outcome import VerifyOptions
 from meta_audit.verify.unpacking import DamagedFrameError, Frames, content_of
 from meta_audit.verify.work import Plan, Work
 

@@ -17,7 +17,7 @@ from meta_audit.verify.checks.leaves import Heads, Start
 from meta_audit.verify.checks.lookups import check_unused
 from meta_audit.verify.checks.outside import check_outside, read_outside
 from meta_audit.verify.guard import guarded
-from meta_audit.verify.report import (
+from meta_audit.verify.outcome import (
     FORMAT,
     SHOWN,
     TITLES,

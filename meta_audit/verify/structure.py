@@ -12,7 +12,7 @@ from meta_audit.schema.tables import metadata
 from meta_audit.store.opening import check_current, version_table
 from meta_audit.verify.checks import cells, definitions, indexes
 from meta_audit.verify.guard import guarded
-from meta_audit.verify.report import Check, Damages
+from meta_audit.verify.outcome import Check, Damages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

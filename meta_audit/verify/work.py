@@ -11,13 +11,13 @@ from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
-from meta_audit.verify.report import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
+from meta_audit.verify.outcome import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
 from meta_audit.verify.unpacking import content_of
 from meta_audit.verify.values import RememberedValues
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Damage
+    from meta_audit.verify.outcome import Damage
 
 
 class Plan(NamedTuple):

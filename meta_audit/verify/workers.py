@@ -19,7 +19,7 @@ from meta_audit.verify.checks.jobs import JobRange
 from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_lookup_tables, check_unique
 from meta_audit.verify.guard import UNREADABLE, guarded, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 from meta_audit.verify.structure import check_index_lookups, check_table
 from meta_audit.verify.work import Work
 

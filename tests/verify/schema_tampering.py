@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from meta_audit.verify.report import Report
+from meta_audit.verify.outcome import Report
 from tests.engines import Server
 from tests.store_factory import PostgresDatabases, SqliteFiles, StoreFactory, administrator
 from tests.verify import lies_postgresql, lies_sqlite

@@ -20,7 +20,7 @@ from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceLog, So
 from meta_audit.record.writer import Writer
 from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
 from meta_audit.store.session import Session
-from meta_audit.verify.report import Report
+from meta_audit.verify.outcome import Report
 from meta_audit.verify.run import Verification
 from tests.faults.documents import write_folder
 from tests.ingest.again import another_parser, dismiss, renamed, reread

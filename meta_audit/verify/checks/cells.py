@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.schema.tables import metadata
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from meta_audit.schema.signed_rows import Query
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 SHOWN: Final = 20
 _TYPES: Final = ((sa.Integer, "integer"), (sa.LargeBinary, "blob"), (sa.String, "text"))

@@ -11,14 +11,14 @@ from meta_audit.ledger.note import Note, VerifierKey
 from meta_audit.schema.signed_rows import custody
 from meta_audit.schema.signed_rows import extent as read_extent
 from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.store.session import Session
     from meta_audit.verify.checks.leaves import Heads
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 _CHECKPOINTS: Final = """
     SELECT checkpoint_id, import_id, tree_size, frontier, note FROM checkpoints

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.schema.current_jobs import COLUMNS, current_jobs
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from meta_audit.verify.work import Work

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
 from meta_audit.schema.objects import COMMENTS, Named, Objects
 from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meta_audit.schema.signed_rows import Query
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 _SCHEMA: Final = """
     SELECT nspname::text, oid::pg_catalog.int8 FROM pg_catalog.pg_namespace

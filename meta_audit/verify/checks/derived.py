@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 from meta_audit.verify.unpacking import content_of
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import DamageKind
+    from meta_audit.verify.outcome import DamageKind
     from meta_audit.verify.work import Work
 
 _RESOLVED: Final = """

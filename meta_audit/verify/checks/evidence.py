@@ -9,7 +9,7 @@ from meta_audit.ledger.entry import rejected_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.model import Rejection
 from meta_audit.verify.guard import UNREADABLE, go_on_after, octets, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 from meta_audit.verify.unpacking import DamagedFrameError, Frames
 
 if TYPE_CHECKING:

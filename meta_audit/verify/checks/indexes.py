@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meta_audit.schema.signed_rows import Query
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 SHOWN: Final = 10
 _INDEXES: Final = """

@@ -12,7 +12,7 @@ from msgspec import msgpack
 from meta_audit.catalogue import FINDINGS
 from meta_audit.ledger.entry import HASH, AcceptedEntry
 from meta_audit.verify.guard import UNREADABLE, go_on_after, guarded, octets, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meta_audit.ledger.custody import SourcesDigest
 from meta_audit.ledger.merkle import Tree
 from meta_audit.verify.guard import UNREADABLE, octets, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

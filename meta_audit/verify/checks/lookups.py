@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.schema.text_digest import digest, pair_digest
 from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 from meta_audit.verify.values import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from meta_audit.store.session import Session
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
     from meta_audit.verify.work import Tallies, Work
 
 ROWS_PER_QUERY: Final = 20_000

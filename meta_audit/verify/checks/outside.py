@@ -13,14 +13,14 @@ from meta_audit.ledger.checkpoint import (
     split_checkpoints,
 )
 from meta_audit.ledger.note import Note, VerifierKey
-from meta_audit.verify.report import Check
+from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from meta_audit.verify.checks.checkpoints import Checkpoints
     from meta_audit.verify.checks.leaves import Heads
-    from meta_audit.verify.report import Damages
+    from meta_audit.verify.outcome import Damages
 
 
 MAX_FILE: Final = 256 * 2**20
