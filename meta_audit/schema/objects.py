@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
-OLD_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
-"""Those of schemas before 0004."""
-COMMENTS: Final = f"""{OLD_COMMENTS}
-    UNION ALL SELECT relation, "column", 'contract: ' || type || ', ' || unit || ', ' || example
+_COMMENTS: Final = 'SELECT relation, "column", comment FROM schema_comments'
+_PROMISES: Final = """
+    SELECT relation, "column", 'contract: ' || type || ', ' || unit || ', ' || example
         || ', since ' || since || ', ' || deprecated || ', ' || fast_by
-    FROM contract"""  # noqa: S608
-"""Relation, column and text of every comment, and of every promise."""
+    FROM contract"""
+
+
+def comments(relations: Container[str]) -> str:
+    """Return SQL for relation, column and text of every comment, and of every promise.
+
+    Schemas before 0004 promised nothing in rows.
+    """
+    return f"{_COMMENTS} UNION ALL {_PROMISES}" if "contract" in relations else _COMMENTS
 
 
 class Named(NamedTuple):
@@ -37,7 +43,7 @@ class Objects(NamedTuple):
 
     definitions: Mapping[Named, str]
     comments: frozenset[tuple[str, str, str]]
-    """Columns that `COMMENTS` reads."""
+    """Columns that `comments` reads."""
 
     @property
     def relations(self) -> frozenset[str]:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, migrate, postgresql_objects, sqlite_objects
-from meta_audit.schema.objects import COMMENTS, OLD_COMMENTS, Objects
+from meta_audit.schema.objects import Objects, comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from meta_audit.schema.objects import Named
 
 _BEGIN: Final = "BEGIN READ WRITE"
 _IN_TEMPORARY: Final = "SET LOCAL search_path = pg_temp"
@@ -38,7 +40,7 @@ def of_sqlite(revision: str = HEAD) -> Objects:
             query = partial(_rows, connection)
             made = sqlite_objects.definitions(query)
             ours = {n: text for n, text in made.items() if not n.relation.startswith("sqlite_")}
-            return Objects(ours, _comments(connection))
+            return _with_comments(connection, ours)
     finally:
         engine.dispose()
 
@@ -66,7 +68,7 @@ def _make_temporary(connection: sa.Connection, revision: str) -> Objects:
         migrate.upgrade(connection, revision)
     query = partial(_rows, connection)
     schema = query(_TEMPORARY)[0][0]
-    return Objects(postgresql_objects.definitions(query, schema), _comments(connection))
+    return _with_comments(connection, postgresql_objects.definitions(query, schema))
 
 
 @contextmanager
@@ -92,8 +94,7 @@ def _rows(connection: sa.Connection, sql: str, /, *parameters: object) -> list[t
     return [tuple(row) for row in connection.exec_driver_sql(sql, parameters)]
 
 
-def _comments(connection: sa.Connection) -> frozenset[tuple[str, str, str]]:
-    is_new = "contract" in sa.inspect(connection).get_table_names()
-    is_new = is_new or "contract" in sa.inspect(connection).get_temp_table_names()
-    rows = _rows(connection, COMMENTS if is_new else OLD_COMMENTS)
-    return frozenset((r, c, text) for r, c, text in rows)
+def _with_comments(connection: sa.Connection, definitions: dict[Named, str]) -> Objects:
+    made = Objects(definitions, frozenset())
+    found = frozenset((r, c, text) for r, c, text in _rows(connection, comments(made.relations)))
+    return made._replace(comments=found)

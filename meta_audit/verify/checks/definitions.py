@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
-from meta_audit.schema.objects import COMMENTS, Named, Objects
+from meta_audit.schema.objects import Named, Objects, comments
 from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
 from meta_audit.verify.outcome import Check
 
@@ -72,14 +72,14 @@ def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
     own = ((str(n), text) for n, text in found.items() if n.relation not in expected.relations)
     _check_writers(own, {"main"}, expected.relations, damages)
     _compare(found, expected, damages)
-    _check_comments(query, expected, damages)
+    _check_comments(query, expected, found, damages)
 
 
 def check_postgresql(query: Query, expected: Objects, damages: Damages) -> None:
     """Compare the schema that comes first in `search_path`, within a transaction."""
     found = _of_postgresql(query, expected.relations, damages)
     _compare(found, expected, damages)
-    _check_comments(query, expected, damages)
+    _check_comments(query, expected, found, damages)
 
 
 def check_postgresql_names(query: Query, damages: Damages) -> None:
@@ -186,9 +186,15 @@ def _compare(found: dict[Named, str], expected: Objects, damages: Damages) -> No
             _add(damages, "added", f"{named} is not a part of the store: {_short(definition)}")
 
 
-def _check_comments(query: Query, expected: Objects, damages: Damages) -> None:
+def _check_comments(
+    query: Query, expected: Objects, there: Iterable[Named], damages: Damages
+) -> None:
     relations = expected.relations
-    found = {tuple(row) for row in query(COMMENTS) if row[0] in relations}
+    found = {
+        tuple(row)
+        for row in query(comments({named.relation for named in there}))
+        if row[0] in relations
+    }
     for kind, rows in (
         ("missing", expected.comments - found),
         ("added", found - expected.comments),
