@@ -97,10 +97,16 @@ CREATE TABLE job_versions AS
   FROM job JOIN who_of USING (job_key) JOIN attribution_sets USING (members)
   JOIN terms origin ON origin.term = job.origin JOIN terms layout ON layout.term = job.layout
   JOIN terms name ON name.term = job.name JOIN terms type ON type.term = job.type;
-CREATE TABLE pair_jobs AS
-  SELECT DISTINCT pair_id, created_at // 3600000000000 AS created_hour, job_key
-  FROM numbered JOIN job USING (job_key)
-  WHERE task_no > 0 OR task_no = 0 AND pair_id NOT IN (SELECT pair_id FROM who) ORDER BY ALL;
+CREATE TEMP TABLE named AS
+  SELECT job_key, max(identity_id) FILTER (key = 'bacalhau.org/client.id') AS client_id,
+    max(identity_id) FILTER (key IN ('bacalhau.org/orchestrator.id', 'bacalhau.org/requester.id'))
+      AS requester_id
+  FROM who JOIN identities USING (value) GROUP BY job_key;
+CREATE TABLE current_jobs AS
+  SELECT job_key, job_key - 1 AS document_id, 1 AS version_no, 1 AS versions, created_at,
+    modified_at, revision, version, namespace, state, type, origin, term_id AS name_id,
+    coalesce(client_id, 0) AS client_id, coalesce(requester_id, 0) AS requester_id
+  FROM job JOIN terms ON term = name LEFT JOIN named USING (job_key);
 """
 
 _INDEXES = """
@@ -119,7 +125,15 @@ CREATE UNIQUE INDEX meta_pairs_key ON meta_pairs (pair_id);
 CREATE UNIQUE INDEX meta_pairs_value ON meta_pairs (key_id, value);
 CREATE INDEX meta_entries_job ON meta_entries (job_key);
 CREATE INDEX label_entries_job ON label_entries (job_key);
-CREATE INDEX pair_jobs_pair ON pair_jobs (pair_id);
+CREATE INDEX meta_entries_pair ON meta_entries (pair_id);
+CREATE INDEX label_entries_pair ON label_entries (pair_id);
+CREATE UNIQUE INDEX current_jobs_key ON current_jobs (job_key);
+CREATE INDEX current_jobs_created ON current_jobs (created_at);
+CREATE INDEX current_jobs_client ON current_jobs (client_id, created_at);
+CREATE INDEX current_jobs_requester ON current_jobs (requester_id, created_at);
+CREATE INDEX current_jobs_name ON current_jobs (name_id, created_at);
+CREATE INDEX current_jobs_namespace ON current_jobs (namespace, created_at);
+CREATE INDEX current_jobs_state ON current_jobs (state, created_at);
 CREATE UNIQUE INDEX identities_key ON identities (identity_id);
 CREATE UNIQUE INDEX identities_value ON identities (value);
 CREATE UNIQUE INDEX attribution_sets_key ON attribution_sets (set_id);

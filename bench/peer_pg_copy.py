@@ -30,12 +30,12 @@ _FORMS = {
     "meta_pairs": "iibt",
     "meta_entries": "iiii",
     "label_entries": "iii",
-    "pair_jobs": "iii",
     "identities": "ibt",
     "attribution_rules": "itttt",
     "attribution_sets": "ib",
     "attribution_members": "iii",
     "observations": "iiiiiiiiii",
+    "current_jobs": "iiiiiiiittttiiiiiii",
 }
 
 

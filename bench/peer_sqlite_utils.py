@@ -36,8 +36,18 @@ CREATE TABLE meta_entries (job_key INTEGER, version_no INTEGER, task_no INTEGER,
   pair_id INTEGER, PRIMARY KEY (job_key, version_no, task_no, pair_id)) WITHOUT ROWID;
 CREATE TABLE label_entries (job_key INTEGER, version_no INTEGER, pair_id INTEGER,
   PRIMARY KEY (job_key, version_no, pair_id)) WITHOUT ROWID;
-CREATE TABLE pair_jobs (pair_id INTEGER, created_hour INTEGER, job_key INTEGER,
-  PRIMARY KEY (pair_id, created_hour, job_key)) WITHOUT ROWID;
+CREATE INDEX meta_entries_pair ON meta_entries (pair_id);
+CREATE INDEX label_entries_pair ON label_entries (pair_id);
+CREATE TABLE current_jobs (job_key INTEGER PRIMARY KEY, document_id INTEGER, version_no INTEGER,
+  versions INTEGER, created_at INTEGER, modified_at INTEGER, revision INTEGER, version INTEGER,
+  namespace TEXT, state TEXT, type TEXT, origin TEXT, name_id INTEGER, client_id INTEGER,
+  requester_id INTEGER);
+CREATE INDEX current_jobs_created ON current_jobs (created_at);
+CREATE INDEX current_jobs_client ON current_jobs (client_id, created_at);
+CREATE INDEX current_jobs_requester ON current_jobs (requester_id, created_at);
+CREATE INDEX current_jobs_name ON current_jobs (name_id, created_at);
+CREATE INDEX current_jobs_namespace ON current_jobs (namespace, created_at);
+CREATE INDEX current_jobs_state ON current_jobs (state, created_at);
 CREATE TABLE identities (identity_id INTEGER PRIMARY KEY, value TEXT UNIQUE);
 CREATE TABLE attribution_sets (set_id INTEGER PRIMARY KEY, members TEXT UNIQUE);
 CREATE TABLE attribution_members (set_id INTEGER, key_id INTEGER, identity_id INTEGER,
@@ -119,11 +129,17 @@ INSERT INTO job_versions
   JOIN terms layout ON layout.term = job.layout JOIN terms name ON name.term = raw.Name
   JOIN terms type ON type.term = raw.Type
   ORDER BY job_key;
-INSERT INTO pair_jobs
-  SELECT DISTINCT pair_id, CreateTime / 3600000000000, job_key
-  FROM numbered JOIN raw ON raw.rowid = job_key
-  WHERE task_no > 0 OR task_no = 0 AND pair_id NOT IN (SELECT pair_id FROM who)
-  ORDER BY 1, 2, 3;
+CREATE TEMP TABLE named AS
+  SELECT job_key, max(identity_id) FILTER (WHERE key = 'bacalhau.org/client.id') AS client_id,
+    max(identity_id) FILTER (
+      WHERE key IN ('bacalhau.org/orchestrator.id', 'bacalhau.org/requester.id')) AS requester_id
+  FROM who JOIN meta_keys USING (key_id) JOIN identities USING (value) GROUP BY job_key;
+CREATE INDEX named_job ON named (job_key);
+INSERT INTO current_jobs
+  SELECT job_key, job_key - 1, 1, 1, CreateTime, ModifyTime, Revision, Version, Namespace,
+    job.state, Type, 'orchestrator', term_id, coalesce(client_id, 0), coalesce(requester_id, 0)
+  FROM job JOIN raw ON raw.rowid = job_key JOIN terms ON term = raw.Name
+  LEFT JOIN named USING (job_key) ORDER BY job_key;
 """
 
 

@@ -26,7 +26,6 @@ import orjson
 from bench.requesters import peer_id
 
 PER_COMMIT = 10_000
-_NS_PER_HOUR = 3_600_000_000_000
 
 _ROLES = {
     "bacalhau.org/orchestrator.id": ("requester", "server"),
@@ -49,12 +48,12 @@ _COLUMNS = {
     "meta_pairs": 4,
     "meta_entries": 4,
     "label_entries": 3,
-    "pair_jobs": 3,
     "identities": 3,
     "attribution_rules": 5,
     "attribution_sets": 2,
     "attribution_members": 3,
     "observations": 10,
+    "current_jobs": 19,
 }
 """Tables in the order they are written, and how many columns each has."""
 
@@ -167,8 +166,8 @@ class Loop:
         state = job.pop("State")
         revision, modified = job.pop("Revision"), job.pop("ModifyTime")
         created = job.pop("CreateTime")
-        hour = created // _NS_PER_HOUR
         meta = job["Meta"]
+        who = list(self._who(meta))
         rows["jobs"].append((key, job["ID"], terms[job["Namespace"]]))
         rows["job_versions"].append(
             (
@@ -183,10 +182,9 @@ class Loop:
                 job["Count"],
                 job["Version"],
                 created,
-                self._sets[tuple(sorted(self._who(meta)))],
+                self._sets[tuple(sorted(member for _, member in who))],
             )
         )
-        searchable = {pairs[item] for item in meta.items() if item[0] not in _ROLES}
         entries = rows["meta_entries"]
         entries.extend([(key, 1, 0, pairs[item]) for item in meta.items()])
         for number, task in enumerate(job["Tasks"], 1):
@@ -200,10 +198,7 @@ class Loop:
                     terms[task["Publisher"]["Type"]],
                 )
             )
-            of_task = [pairs[item] for item in task["Meta"].items()]
-            entries.extend([(key, 1, number, pair) for pair in of_task])
-            searchable.update(of_task)
-        rows["pair_jobs"].extend([(pair, hour, key) for pair in searchable])
+            entries.extend([(key, 1, number, pairs[item]) for item in task["Meta"].items()])
         rows["label_entries"].extend([(key, 1, pairs[item]) for item in job["Labels"].items()])
         rows["observations"].append(
             (
@@ -219,14 +214,43 @@ class Loop:
                 ordinal,
             )
         )
+        client, requester = self._best(who, "client"), self._best(who, "requester")
+        rows["current_jobs"].append(
+            (
+                key,
+                key - 1,
+                1,
+                1,
+                created,
+                modified,
+                revision,
+                job["Version"],
+                job["Namespace"],
+                state["StateType"],
+                job["Type"],
+                "orchestrator",
+                terms[job["Name"]],
+                *client,
+                *requester,
+                self._source,
+                self._source,
+            )
+        )
 
-    def _who(self, meta: dict[str, str]) -> Iterator[tuple[int, int]]:
-        """Yield rule and identity of each attribution."""
+    def _best(self, who: list[tuple[str, tuple[int, int]]], role: str) -> tuple[int, int]:
+        """Return identity and rule of the first attribution in a role."""
+        for of, (rule, identity) in who:
+            if of == role:
+                return identity, rule
+        return 0, 0
+
+    def _who(self, meta: dict[str, str]) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield role, rule and identity of each attribution."""
         for key, (role, trust) in _ROLES.items():
             if value := meta.get(key):
                 verdict = self._verdict(meta) if role.startswith("requester") else "no_key"
                 rule = (role, f"meta:{key}", trust, verdict)
-                yield self._rules[rule], self._identities[value]
+                yield role, (self._rules[rule], self._identities[value])
 
     def _verdict(self, meta: dict[str, str]) -> str:
         """Return whether the requester's ID belongs to its key."""

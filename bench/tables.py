@@ -25,12 +25,12 @@ FILLED = (
     "meta_pairs",
     "meta_entries",
     "label_entries",
-    "pair_jobs",
     "identities",
     "attribution_rules",
     "attribution_sets",
     "attribution_members",
     "observations",
+    "current_jobs",
 )
 """The tables that the plain loop fills."""
 

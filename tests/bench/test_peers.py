@@ -28,10 +28,14 @@ SAME = (
     "JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id) ORDER BY 1, 2, 3, 4",
     "SELECT job_id, key, value FROM label_entries JOIN jobs USING (job_key) "
     "JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id) ORDER BY 1, 2, 3",
-    "SELECT job_id, created_hour, key, value FROM pair_jobs JOIN jobs USING (job_key) "
-    "JOIN meta_pairs USING (pair_id) JOIN meta_keys USING (key_id) ORDER BY 1, 2, 3, 4",
     f"SELECT job_id, {TERM('state_id')}, {TERM('message_id')}, revision, modified_at, ordinal, "
     "line FROM observations JOIN jobs USING (job_key) ORDER BY 1",
+    f"SELECT job_id, versions, created_at, modified_at, revision, version, namespace, state, type, "
+    f"origin, {TERM('name_id')}, c.value, k.basis, r.value, q.basis FROM current_jobs "
+    "JOIN jobs USING (job_key) "
+    "LEFT JOIN identities c ON c.identity_id = client_id LEFT JOIN attribution_rules k "
+    "ON k.rule_id = client_rule LEFT JOIN identities r ON r.identity_id = requester_id "
+    "LEFT JOIN attribution_rules q ON q.rule_id = requester_rule ORDER BY 1",
 )
 """What the plain loop's store and ours must answer alike, whatever numbers they gave."""
 MODULES = {"sqlite-utils": "sqlite_utils", "duckdb": "duckdb", "duckdb-indexes": "duckdb"}

@@ -119,7 +119,7 @@ def test_what_is_skipped_is_one_line(file: Audit, folder: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("find", "taem=a"), "Did you mean team?"),
+        (("find", "taem=a"), "Did you mean team (1 job)?"),
         (("find", "--namespace", "defualt"), "Did you mean default?"),
         (("find", "--client", "nobody"), "the store knows no client nobody"),
         (("rejections", "list", "--reason", "meta.not_strin"), "Did you mean meta.not_string or "),

@@ -11,6 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,9 @@ from tests.docs import blocks
 from tests.docs.code_reference import PARTS
 from tests.docs.schema_reference import GROUPS, SchemaReference, as_table
 from tests.docs.shell import ROOT, Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def documents() -> list[Path]:
@@ -64,6 +68,11 @@ class ExampleStore:
         with self._engine.connect() as connection:
             result = connection.execute(as_written(sql))
             return as_table(list(result.keys()), result.fetchall(), self._shell.stand_in)
+
+    def rows(self, sql: str) -> Sequence[sa.Row[Any]]:
+        """Return the rows of a query."""
+        with self._engine.connect() as connection:
+            return connection.execute(as_written(sql)).fetchall()
 
     def plan(self, sql: str) -> list[str]:
         """Return the last column of EXPLAIN QUERY PLAN."""

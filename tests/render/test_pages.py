@@ -57,7 +57,7 @@ PAGES = (
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: type(page).__name__)
-@pytest.mark.parametrize("format_", RENDERERS)
+@pytest.mark.parametrize("format_", sorted({*RENDERERS} - {"html"}))
 def test_every_format_has_every_row(page, format_: str) -> None:
     written = render(page, format_, Screen()).decode()
     assert "\x1b" not in written.replace("\\u001b", "") or format_ == "csv"
