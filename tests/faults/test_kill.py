@@ -9,6 +9,6 @@ from tests.faults.kill import Trial
 
 def test_kills(tmp_path: Path) -> None:
     trial = Trial(tmp_path, documents=300, seed=11)
-    report = trial.run(kills=6)
+    report = trial.run(kills=4)
     assert report.ok, report.details
-    assert report.kills == 6
+    assert report.kills == 4

@@ -29,7 +29,7 @@ def trial(postgres: Server, folder: Path) -> Trial:
     return Trial(postgres, folder, seed=random.Random(3).randrange(100))
 
 
-@pytest.mark.parametrize(("kind", "number"), [("kills", 2), ("terminations", 4)])
+@pytest.mark.parametrize(("kind", "number"), [("kills", 1), ("terminations", 3)])
 def test_disturbed_imports(trial: Trial, kind: str, number: int) -> None:
     assert getattr(trial, kind)(number).details == []
 
@@ -41,7 +41,7 @@ def test_crashes_of_the_server(postgres: Server, trial: Trial) -> None:
 
 
 def test_importers_at_once(db_url: str, tmp_path: Path) -> None:
-    files = write_files(tmp_path, importers=4, documents=500, seed=2)
+    files = write_files(tmp_path, importers=3, documents=200, seed=2)
     summaries, wrong = import_at_once(files, db_url)
     assert wrong + check(files, db_url, summaries) == []
 

@@ -48,8 +48,10 @@ def test_any_order_gives_the_same_answers(
     for name, value in DOCUMENTS.items():
         (tmp_path / f"{name}.json").write_bytes(compact(value))
     found = []
-    for order in itertools.permutations(DOCUMENTS):
+    for number, order in enumerate(itertools.permutations(DOCUMENTS)):
         audit = Audit(new_db(), capsys)
+        if number % 4 and not audit.is_sqlite:
+            continue
         for name in order:
             assert audit.ingest(tmp_path / f"{name}.json").summary["rejected"] == 0
         found.append(answers(audit))

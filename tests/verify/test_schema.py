@@ -42,14 +42,14 @@ NAMED: Final = (
 
 
 def test_lies_are_caught(factory: StoreFactory, grown: Grown) -> None:
-    number = len(lies_sqlite.LIES) if isinstance(factory, SqliteFiles) else 12
+    number = len(lies_sqlite.LIES) if isinstance(factory, SqliteFiles) else 8
     told = schema_tampering.tell(factory, grown.db, number, 11)
     assert [lie for lie in told if not lie.is_caught] == []
     assert len({lie.kind for lie in told}) == number
 
 
 def test_wrong_values_are_caught(factory: StoreFactory, grown: Grown) -> None:
-    number = 40 if isinstance(factory, SqliteFiles) else 8
+    number = 24 if isinstance(factory, SqliteFiles) else 8
     done = wrong_values.write_wrong(factory, grown.db, number, 11)
     assert [wrong for wrong in done if wrong.said != "damaged"] == []
 
