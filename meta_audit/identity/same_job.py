@@ -15,6 +15,9 @@ from msgspec import Struct
 _FLOAT_ERROR: Final = 512
 """Nanoseconds that a time of our days may move when a program keeps it as a double."""
 _PRECISIONS: Final = (10**9, 10**6, 10**3)
+"""Units in which times are written: milliseconds where the rest is zeros."""
+_LEGACY: Final = "legacy "
+"""Begins the layout of a job as the legacy API shows it."""
 
 
 class Birth(Struct, frozen=True):
@@ -25,6 +28,16 @@ class Birth(Struct, frozen=True):
     the time of the event."""
     requesters: frozenset[object]
     """The values of the role `requester`, or what stands for them."""
+    layout: str = ""
+    """The layout of the document (`JobRecord.layout`). The legacy API answers a submission with
+    a time from before the job is stored: on v1.1.6 half a millisecond earlier."""
+
+    @property
+    def precision(self) -> int:
+        """Return how exact the create time is, in nanoseconds."""
+        if self.created_at is None or self.layout.startswith(_LEGACY):
+            return _PRECISIONS[0]
+        return next((unit for unit in _PRECISIONS if self.created_at % unit == 0), _FLOAT_ERROR)
 
 
 def same_job(one: Birth, other: Birth) -> bool:
@@ -33,8 +46,7 @@ def same_job(one: Birth, other: Birth) -> bool:
         return False
     if one.created_at is None or other.created_at is None:
         return True
-    error = max(_precision(one.created_at), _precision(other.created_at), _FLOAT_ERROR)
-    return abs(one.created_at - other.created_at) < error
+    return abs(one.created_at - other.created_at) < max(one.precision, other.precision)
 
 
 class Births:
@@ -53,14 +65,14 @@ class Births:
         if birth in self._seen:
             return False
         self._seen.add(birth)
-        return any((self._is_other_time(birth.created_at), self._is_elsewhere(birth.requesters)))
+        return any((self._is_other_time(birth), self._is_elsewhere(birth.requesters)))
 
-    def _is_other_time(self, time: int | None) -> bool:
+    def _is_other_time(self, birth: Birth) -> bool:
+        time, precision = birth.created_at, birth.precision
         if time is None:
             return False
-        precision = _precision(time)
         is_other = any(
-            max(last - time, time - first) >= max(precision, other, _FLOAT_ERROR)
+            max(last - time, time - first) >= max(precision, other)
             for other, (first, last) in self._times.items()
         )
         first, last = self._times.get(precision, (time, time))
@@ -81,8 +93,3 @@ def is_two_jobs(births: Iterable[Birth]) -> bool:
     """Tell if the versions that orchestrators state under one ID are of more than one job."""
     seen = Births()
     return any(seen.add(birth) for birth in births)
-
-
-def _precision(time: int) -> int:
-    """Return the unit in which a time is written: milliseconds where the rest is zeros."""
-    return next((unit for unit in _PRECISIONS if time % unit == 0), 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CODE: Final = "identity.two_jobs"
 
 _SUSPECTS: Final = f"""
-    SELECT v.job_key, v.version_no, v.created_at, i.value
+    SELECT v.job_key, v.version_no, v.created_at, l.term, i.value
     FROM (
         SELECT v.job_key FROM job_versions v
         JOIN terms o ON o.term_id = v.origin_id AND o.term = 'orchestrator'
@@ -26,6 +26,7 @@ _SUSPECTS: Final = f"""
             AND (count(DISTINCT v.created_at) > 1 OR count(DISTINCT v.attribution_set) > 1)) s
     JOIN job_versions v ON v.job_key = s.job_key
     JOIN terms o ON o.term_id = v.origin_id AND o.term = 'orchestrator'
+    JOIN terms l ON l.term_id = v.layout_id
     LEFT JOIN attribution_members a ON a.set_id = v.attribution_set AND a.rule_id IN (
         SELECT rule_id FROM attribution_rules WHERE role = 'requester')
     LEFT JOIN identities i ON i.identity_id = a.identity_id
@@ -58,13 +59,17 @@ def contradiction(births: Mapping[int, Birth]) -> str:
 
 def find_two_jobs(session: Session) -> list[TwoJobs]:
     """Return every job that contradicts itself, the newest document first."""
-    named: dict[int, dict[int, tuple[int | None, set[str]]]] = {}
-    for job_key, version_no, created_at, requester in session.query(_SUSPECTS):
-        _, requesters = named.setdefault(job_key, {}).setdefault(version_no, (created_at, set()))
+    named: dict[int, dict[int, tuple[int | None, str, set[str]]]] = {}
+    for job_key, version_no, created_at, layout, requester in session.query(_SUSPECTS):
+        versions = named.setdefault(job_key, {})
+        *_, requesters = versions.setdefault(version_no, (created_at, layout, set()))
         requesters.update([requester] if requester else [])
     details = {
         job_key: contradiction(
-            {number: Birth(created, frozenset(who)) for number, (created, who) in versions.items()}
+            {
+                number: Birth(created, frozenset(who), layout)
+                for number, (created, layout, who) in versions.items()
+            }
         )
         for job_key, versions in named.items()
     }

@@ -172,10 +172,10 @@ def _two_jobs(
 ) -> tuple[TracedFinding, ...]:
     """Return a finding if orchestrators state two different jobs under this ID."""
     births = {}
-    for number, _, _, origin, *_, created_at in versions:
+    for number, _, _, origin, layout, *_, created_at in versions:
         if origin == "orchestrator":
             requesters = frozenset(a.value for a in who.get(number, ()) if a.role == "requester")
-            births[number] = Birth(created_at, requesters)
+            births[number] = Birth(created_at, requesters, layout)
     detail = contradiction(births)
     if not detail:
         return ()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
+_TERMS: Final = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
 _REQUESTERS: Final = """
     SELECT m.set_id, m.identity_id
     FROM attribution_members m JOIN attribution_rules r ON r.rule_id = m.rule_id
@@ -106,6 +107,11 @@ class Lookups:
         for set_id, who in self._session.among(_REQUESTERS, others):
             found[set_id].add(who)
         return {set_id: frozenset(who) for set_id, who in found.items()}
+
+    def term_texts(self, term_ids: set[int]) -> dict[int, str]:
+        """Return the terms that have these IDs."""
+        held = {number: term for term, number in self._terms.items() if number in term_ids}
+        return held | dict(self._session.among(_TERMS, sorted(term_ids - held.keys())))
 
     def rules(self, rules: Sequence[RuleColumns]) -> list[int]:
         """Return the IDs of attribution rules, in their order."""

@@ -26,6 +26,7 @@ class Stated(NamedTuple):
 
     version_no: int
     created_at: int | None
+    layout_id: int
     attribution_set: int
 
 
@@ -46,12 +47,21 @@ def count_two_jobs(session: Session, lookups: Lookups, jobs: Sequence[GrownJob])
     """
     sets = {one.attribution_set for job in jobs for one in job.stated}
     requesters = lookups.requesters(sorted(sets))
-    suspects = [job for job in jobs if any(_others(job, requesters))]
+    layouts = lookups.term_texts({one.layout_id for job in jobs for one in job.stated})
+
+    def births(job: GrownJob) -> list[tuple[int, Birth]]:
+        return [
+            (s.version_no, Birth(s.created_at, requesters[s.attribution_set], layouts[s.layout_id]))
+            for s in job.stated
+        ]
+
+    suspects = [job for job in jobs if any(_others(job, births(job)))]
     if not suspects:
         return 0
     keys = sorted({job.job_key for job in suspects})
     gone = {tuple(row) for row in session.among(_SUPERSEDED, keys)}
-    return sum(sum(_others(_without(job, gone), requesters)) for job in suspects)
+    kept = (_without(job, gone) for job in suspects)
+    return sum(sum(_others(job, births(job))) for job in kept)
 
 
 def _without(job: GrownJob, gone: set[tuple[int, ...]]) -> GrownJob:
@@ -59,10 +69,10 @@ def _without(job: GrownJob, gone: set[tuple[int, ...]]) -> GrownJob:
     return job._replace(stated=tuple(kept))
 
 
-def _others(job: GrownJob, requesters: dict[int, frozenset[int]]) -> Iterator[bool]:
+def _others(job: GrownJob, stated: Sequence[tuple[int, Birth]]) -> Iterator[bool]:
     """Tell of each new statement whether it is of another job than an earlier one."""
     births = Births()
-    for one in job.stated:
-        is_other = births.add(Birth(one.created_at, requesters[one.attribution_set]))
-        if one.version_no > job.before:
+    for version_no, birth in stated:
+        is_other = births.add(birth)
+        if version_no > job.before:
             yield is_other

@@ -23,6 +23,7 @@ NOWHERE: Final = 0
 _COLUMNS: Final = columns("job_versions")[2:]
 _VERSION: Final = ", ".join(f'"{column}"' for column in _COLUMNS)
 _ORIGIN: Final = _COLUMNS.index("origin_id")
+_LAYOUT: Final = _COLUMNS.index("layout_id")
 _CREATED_AT: Final = _COLUMNS.index("created_at")
 _ATTRIBUTION_SET: Final = _COLUMNS.index("attribution_set")
 _OBSERVATION: Final = ", ".join(columns("observations")[2:7])
@@ -212,10 +213,10 @@ class Matcher:
         found = []
         for name, before in self._grown.items():
             job = self._known[name]
-            stated: dict[tuple[int | None, int], int] = {}
+            stated: dict[tuple[int | None, int, int], int] = {}
             for version, number in sorted(job.versions.items(), key=lambda item: item[1]):
                 if version[_ORIGIN] == self._ids.orchestrator:
-                    said = version[_CREATED_AT], version[_ATTRIBUTION_SET]
+                    said = version[_CREATED_AT], version[_LAYOUT], version[_ATTRIBUTION_SET]
                     stated.setdefault(said, number)
             statements = tuple(Stated(number, *said) for said, number in stated.items())
             if len(statements) > 1 and statements[-1].version_no > before:

@@ -38,6 +38,15 @@ def test_other_times_are_of_another_job(stated: int) -> None:
     assert is_two_jobs([Birth(TIME, REQUESTER), Birth(None, REQUESTER), Birth(stated, REQUESTER)])
 
 
+def test_an_answer_of_the_legacy_api_to_a_submission() -> None:
+    """It states a time from before the job is stored (v1.1.6, job 222afd00…)."""
+    stored, answered = 1795649356961764244, 1795649356961241116
+    births = [Birth(stored, REQUESTER, "v1.0.4"), Birth(answered, REQUESTER, "legacy v1.0.4")]
+    assert not is_two_jobs(births)
+    assert is_two_jobs([births[0], Birth(answered, REQUESTER, "v1.0.4")])
+    assert is_two_jobs([births[0], Birth(stored + 10**9, REQUESTER, "legacy v1.0.4")])
+
+
 def test_another_requester_is_of_another_job() -> None:
     """What two servers gave out for the service job `j-chosen-by-client`."""
     other = frozenset(("n-ca539f34-9c70-429d-9466-7ac7dacf0c9b",))
@@ -56,6 +65,7 @@ BIRTHS = st.builds(
     Birth,
     st.none() | st.sampled_from([TIME + n for n in (0, 1, 511, 512, 600, 1_000)] + [10**18, 1]),
     st.frozensets(st.sampled_from("abc"), max_size=2),
+    st.sampled_from(["v1.0.4", "legacy v1.0.4"]),
 )
 
 
