@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
-WORKERS ?= 5
+WORKERS ?= 4
 # One worker runs the tests of one module, so that it starts what they share only once.
 PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 FAST = tests/api tests/cli/test_options.py tests/cli/test_startup.py tests/decode/test_json.py \

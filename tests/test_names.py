@@ -18,6 +18,7 @@ SHARED: Final = {
     "backend": "the interface, and one per engine",
     "checkpoint": "the command, and what it shows",
     "checkpoints": "checkpoints asked for, shown, verified",
+    "comparison": "its query and its page",
     "contract": "the contract of the views, and its page",
     "counts": "the commands that count, and their pages",
     "current_jobs": "the row of a job: computed, kept, verified",

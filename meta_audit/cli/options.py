@@ -23,6 +23,27 @@ _QUIET: Final = "meta_audit.quiet"
 _VERBOSE: Final = "meta_audit.verbose"
 
 
+_SERVER: Final = (
+    click.option("--namespace", default="", metavar="NS", help="Only jobs in this namespace."),
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="SELECTOR",
+        help="Only jobs whose labels match, as env=prod; may be repeated (servers from v1.4).",
+    ),
+    click.option(
+        "--credentials",
+        metavar="FILE",
+        help="File with lines BACALHAU_API_KEY=..., or BACALHAU_API_USERNAME=... and "
+        "BACALHAU_API_PASSWORD=....  [default: the environment]",
+    ),
+    click.option(
+        "--ca-file", metavar="FILE", help="Certificates (PEM) to trust in place of the system's."
+    ),
+)
+
+
 def db() -> str | None:
     """Return what `--db` was given, before the command or after it."""
     return click.get_current_context().meta.get(_DB)
@@ -89,6 +110,13 @@ _VERBOSE_OPTION = click.option(
 def verbosity(command: _Command) -> _Command:
     """Give a command or group `--quiet` and `--verbose`."""
     return _QUIET_OPTION(_VERBOSE_OPTION(command))
+
+
+def of_server(command: _Command) -> _Command:
+    """Give a command the options that say what to ask a server for, and how."""
+    for option in reversed(_SERVER):
+        command = option(command)
+    return command
 
 
 def common(command: _Command) -> _Command:

@@ -48,23 +48,7 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     callback=_duration,
     help="Pull again every TIME (60s, 5m, 1h) until a signal.",
 )
-@click.option("--namespace", default="", metavar="NS", help="Only jobs in this namespace.")
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="SELECTOR",
-    help="Only jobs whose labels match, as env=prod; may be repeated (servers from v1.4).",
-)
-@click.option(
-    "--credentials",
-    metavar="FILE",
-    help="File with lines BACALHAU_API_KEY=..., or BACALHAU_API_USERNAME=... and "
-    "BACALHAU_API_PASSWORD=....  [default: the environment]",
-)
-@click.option(
-    "--ca-file", metavar="FILE", help="Certificates (PEM) to trust in place of the system's."
-)
+@options.of_server
 @options.JOBS
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER

@@ -35,7 +35,12 @@ def job(tmp_path: Path) -> Path:
 
 
 def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path) -> None:
-    for *command, format_ in (("ingest", job, "text"), ("verify", "json"), ("find", "text")):
+    for *command, format_ in (
+        ("ingest", job, "text"),
+        ("ingest", job, "json"),
+        ("verify", "json"),
+        ("find", "text"),
+    ):
         done = run(audit, *command, "--format", format_, stdout=FULL, stderr=subprocess.PIPE)
         assert done.returncode == 74
         assert done.stderr.splitlines()[-2:] == [
@@ -45,11 +50,11 @@ def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path) -> None:
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
 
 
-def test_nothing_can_be_said_at_all(file: Audit, job: Path) -> None:
-    assert run(file, "ingest", job, stdout=FULL, stderr=FULL).returncode == 74
-    assert run(file, "ingest", job, stdout=FULL, stderr=subprocess.DEVNULL).returncode == 74
-    assert run(file, "nonsense", stderr=FULL).returncode == 74
-    assert file.rows("SELECT count(*) FROM documents") == [(1,)]
+def test_nothing_can_be_said_at_all(audit: Audit, job: Path) -> None:
+    assert run(audit, "ingest", job, stdout=FULL, stderr=FULL).returncode == 74
+    assert run(audit, "ingest", job, stdout=FULL, stderr=subprocess.DEVNULL).returncode == 74
+    assert run(audit, "nonsense", stderr=FULL).returncode == 74
+    assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
 
 
 def without(*streams: int) -> Callable[[], None]:

@@ -14,10 +14,10 @@ def test_system_calls_that_fail(tmp_path: Path) -> None:
     if why := cannot_trace():
         pytest.skip(why)
     errors = ("EIO", "ENOSPC", "KILL", "ENOSPC+")
-    report = run(tmp_path, documents=12, errors=errors, sample=10, processes=1)
+    report = run(tmp_path, documents=12, errors=errors, sample=16, processes=1)
     assert report.faulty == []
     assert report.missed == []
-    assert len(report.outcomes) == 10
+    assert len(report.outcomes) == 16
 
 
 @pytest.mark.parametrize(

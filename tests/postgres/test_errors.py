@@ -140,10 +140,10 @@ def test_what_may_pass_is_waited_for(
 
 
 def test_who_waits_for_long_says_so_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("META_AUDIT_WAIT", "1.5")
+    monkeypatch.setenv("META_AUDIT_WAIT", "4")
     result = run("find", "--db", f"postgresql://reader:{SECRET}@127.0.0.1:1/a")
     waiting, error, _ = result.err.splitlines()
-    assert waiting.startswith("Waiting, up to 2 s: the store postgresql://reader@")
+    assert waiting.startswith("Waiting, up to 4 s: the store postgresql://reader@")
     assert error.startswith("Error: ")
 
 

@@ -29,7 +29,7 @@ def trial(postgres: Server, folder: Path) -> Trial:
     return Trial(postgres, folder, seed=random.Random(3).randrange(100))
 
 
-@pytest.mark.parametrize(("kind", "number"), [("kills", 1), ("terminations", 3)])
+@pytest.mark.parametrize(("kind", "number"), [("kills", 2), ("terminations", 3)])
 def test_disturbed_imports(trial: Trial, kind: str, number: int) -> None:
     assert getattr(trial, kind)(number).details == []
 

@@ -64,6 +64,35 @@ def compare(audit: Audit, another: Audit, folder: Path, layout: str) -> None:
     assert audit.run("verify").status == 0
 
 
+def test_a_server_is_compared_with_the_store(audit: Audit) -> None:
+    served = Orchestrator("v1.9")
+    changes = Changes(served, 5)
+    for _ in range(30):
+        changes.change()
+    with serving(served) as url:
+        audit.run("pull", url)
+        same = audit.run("compare", url, "--format", "json")
+        assert same.status == 0
+        assert same.summary["listed"] == len(served.jobs)
+        assert same.summary["differences"] == []
+        before = {j.job_id: j.body for j in served.jobs.values()}
+        for _ in range(20):
+            changes.change()
+        gone, *_ = before
+        del served.jobs[gone]
+        after = {j.job_id: j.body for j in served.jobs.values()}
+        differs = audit.run("compare", url, "--format", "json")
+        text = audit.run("compare", url)
+        assert audit.run("compare", f"{url}/nonsense").status in (2, 3)
+    assert (differs.status, text.status) == (1, 1)
+    assert {d["job_id"]: d["difference"] for d in differs.summary["differences"]} == {
+        **dict.fromkeys(after.keys() - before.keys(), "missing"),
+        **{i: "changed" for i in after.keys() & before.keys() if after[i] != before[i]},
+        gone: "gone",
+    }
+    assert f"{gone}  the server lists it no more" in text.out
+
+
 def test_a_namespace_or_a_label_is_a_list_of_its_own(file: Audit) -> None:
     served = Orchestrator("v1.9")
     changes = Changes(served, 3)

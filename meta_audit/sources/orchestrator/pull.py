@@ -99,6 +99,14 @@ class Pull(Source):
         if page.elements:  # a clock that was once ahead must not hide what comes later
             self.through = min(page.elements[0].modified, time.time_ns())
 
+    def listed(self) -> Iterator[Element]:
+        """Yield the jobs that the server lists, as they are now. Raises `SourceError`."""
+        try:
+            for elements in self._sweep("created_at").pages():
+                yield from elements
+        except SourceError as error:
+            raise self._named(error) from error
+
     def choose(self, scope: Scope, known: KnownDigests, settling: Settling) -> None:
         """Say how much to read, and what need not be read again."""
         self._scope = scope
