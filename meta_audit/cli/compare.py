@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.output import write
+from meta_audit.cli.server import reach
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
@@ -43,19 +42,11 @@ def command(
     from meta_audit.query.comparison import compare
     from meta_audit.query.presence import Asked
     from meta_audit.render.comparison import ComparisonPage
-    from meta_audit.sources.orchestrator import (
-        Address,
-        HttpLimits,
-        Pull,
-        Transport,
-        load_credentials,
-    )
-    from meta_audit.store.retry import Retry
+    from meta_audit.sources.orchestrator import Pull
 
-    address = Address.parse(url, namespace, labels)
-    proof = load_credentials(credentials, os.environ)
-    limits = HttpLimits(patience=Retry.from_environment().read_seconds)
-    with closing(Transport(address, proof, ca_file=ca_file, limits=limits)) as transport:
+    with reach(
+        url, namespace=namespace, labels=labels, credentials=credentials, ca_file=ca_file
+    ) as (address, transport):
         listed = [
             Asked(number, partial(str, job.job_id), sha256(job.item.content).digest())
             for number, job in enumerate(Pull(address, transport).listed(), 1)

@@ -13,6 +13,7 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.importing import report
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import Quiet, progress
+from meta_audit.cli.server import reach
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -79,28 +80,18 @@ def command(
     """
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.pulling import Puller
-    from meta_audit.sources.orchestrator import (
-        Address,
-        HttpLimits,
-        Pull,
-        Transport,
-        load_credentials,
-    )
+    from meta_audit.sources.orchestrator import Pull
     from meta_audit.store.opening import has_store, open_to_write
-    from meta_audit.store.retry import Retry
 
     context = click.get_current_context()
-    address = Address.parse(url, namespace, labels)
-    proof = load_credentials(credentials, os.environ)
-    if proof.header and not address.is_private:
-        note("Warning: http does not encrypt: others on the way can read the credentials.")
     chosen = Options(
         jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
         checkpoint_log=checkpoint_log,
         limits=context.find_object(Limits) or Limits(),
     )
-    http = HttpLimits(patience=Retry.from_environment().read_seconds)
-    with closing(Transport(address, proof, ca_file=ca_file, limits=http)) as transport:
+    with reach(
+        url, namespace=namespace, labels=labels, credentials=credentials, ca_file=ca_file
+    ) as (address, transport):
         pull = Pull(address, transport)
         if watch is None or not has_store(options.db()):
             pull.open()  # before a store is made: a typo makes nothing

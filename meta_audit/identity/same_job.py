@@ -34,10 +34,11 @@ class Birth(Struct, frozen=True):
 
     @property
     def precision(self) -> int:
-        """Return how exact the create time is, in nanoseconds."""
-        if self.created_at is None or self.layout.startswith(_LEGACY):
+        """Return how far off the create time may be, in nanoseconds."""
+        if self.layout.startswith(_LEGACY):
             return _PRECISIONS[0]
-        return next((unit for unit in _PRECISIONS if self.created_at % unit == 0), _FLOAT_ERROR)
+        time = self.created_at or 0
+        return next((unit for unit in _PRECISIONS if time % unit == 0), _FLOAT_ERROR)
 
 
 def same_job(one: Birth, other: Birth) -> bool:
@@ -68,9 +69,10 @@ class Births:
         return any((self._is_other_time(birth), self._is_elsewhere(birth.requesters)))
 
     def _is_other_time(self, birth: Birth) -> bool:
-        time, precision = birth.created_at, birth.precision
+        time = birth.created_at
         if time is None:
             return False
+        precision = birth.precision
         is_other = any(
             max(last - time, time - first) >= max(precision, other)
             for other, (first, last) in self._times.items()

@@ -11,7 +11,7 @@ from meta_audit.query.presence import presence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from meta_audit.query.presence import Asked
+    from meta_audit.query.presence import Asked, Presence
     from meta_audit.store.session import Session
 
 COMPARISON_FORMAT: Final = "meta-audit/compare/1"
@@ -22,6 +22,12 @@ _TAKEN: Final = """
     WHERE s.uri = ? ORDER BY j.job_id"""
 
 Difference = Literal["missing", "rejected", "activity", "changed", "gone"]
+_DIFFERENCES: Final[dict[Presence, Difference]] = {
+    "missing": "missing",
+    "rejected": "rejected",
+    "activity": "activity",
+    "job": "changed",
+}
 
 
 class JobDifference(Answer, frozen=True):
@@ -55,15 +61,10 @@ def compare(session: Session, server: str, listed: Iterable[Asked]) -> ServerCom
             yield one
 
     found = presence(session, noted(), only_missing=True)
-    new = (JobDifference(r.job_id, _difference(r.found)) for r in found.rows)
+    new = (JobDifference(row.job_id, _DIFFERENCES[row.found]) for row in found.rows)
     gone = (
         JobDifference(unescape_nul(job_id), "gone")
         for (job_id,) in session.query(_TAKEN, server)
         if job_id not in ids
     )
     return ServerComparison(COMPARISON_FORMAT, server, found.asked, (*new, *gone))
-
-
-def _difference(found: str) -> Difference:
-    names: dict[str, Difference] = {"rejected": "rejected", "activity": "activity"}
-    return "changed" if found == "job" else names.get(found, "missing")

@@ -45,6 +45,8 @@ def count_two_jobs(session: Session, lookups: Lookups, jobs: Sequence[GrownJob])
 
     Versions that a better reading superseded do not count.
     """
+    if not jobs:
+        return 0
     sets = {one.attribution_set for job in jobs for one in job.stated}
     requesters = lookups.requesters(sorted(sets))
     layouts = lookups.term_texts({one.layout_id for job in jobs for one in job.stated})

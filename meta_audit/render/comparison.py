@@ -41,10 +41,12 @@ class ComparisonPage(Listing[ServerComparison]):
             lines.append(shown(one.job_id, room) + end)
         number = len(self.result.differences)
         listed = f"{escape(self.result.server)} lists {count(self.result.listed, 'job')}"
-        end = f"{count(number, 'job')} differ{'s' * (number == 1)}" if number else "all are here"
+        end = f"{count(number, 'job')} differ{'s' * (number == 1)}" if number else "nothing differs"
         return "\n".join([*lines, f"{listed}; {end}."]) + "\n"
 
     def notes(self) -> Sequence[str]:
         """Say what to do about it."""
+        if not self.result.listed:
+            return ("The server lists no job: check --namespace and --label, if you gave them.",)
         pull = any(one.difference in ("missing", "changed") for one in self.result.differences)
         return ("`meta-audit pull` takes what is missing or changed.",) if pull else ()

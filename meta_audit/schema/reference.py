@@ -95,6 +95,5 @@ def _rows(connection: sa.Connection, sql: str, /, *parameters: object) -> list[t
 
 
 def _with_comments(connection: sa.Connection, definitions: dict[Named, str]) -> Objects:
-    made = Objects(definitions, frozenset())
-    found = frozenset((r, c, text) for r, c, text in _rows(connection, comments(made.relations)))
-    return made._replace(comments=found)
+    rows = _rows(connection, comments({named.relation for named in definitions}))
+    return Objects(definitions, frozenset((r, c, text) for r, c, text in rows))

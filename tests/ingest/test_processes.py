@@ -32,8 +32,8 @@ def folder(path: Path, numbers: range) -> Path:
 def test_two_ingests_at_once(
     program: Program, audit: Audit, another: Audit, tmp_path: Path, exists: bool
 ) -> None:
-    first = folder(tmp_path / "first", range(200))
-    second = folder(tmp_path / "second", range(100, 300))
+    first = folder(tmp_path / "first", range(400))
+    second = folder(tmp_path / "second", range(200, 600))
     if not exists:
         audit.db = tmp_path / "new" / "audit.db"
     runs = [
@@ -53,8 +53,8 @@ def test_two_ingests_at_once(
     }
     assert {row[1:] for row in here["documents"]} == {row[1:] for row in there["documents"]}
     assert {digest for _, digest in here["evidence"]} == {digest for _, digest in there["evidence"]}
-    assert len(here["rejections"]) == len(there["rejections"]) == 8
-    assert len(here["ledger_entries"]) == 308
+    assert len(here["rejections"]) == len(there["rejections"]) == 16
+    assert len(here["ledger_entries"]) == 616
     assert audit.rows("SELECT status FROM v_imports") == [("complete",)] * 3
 
 

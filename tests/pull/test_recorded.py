@@ -83,7 +83,10 @@ def test_a_server_is_compared_with_the_store(audit: Audit) -> None:
         after = {j.job_id: j.body for j in served.jobs.values()}
         differs = audit.run("compare", url, "--format", "json")
         text = audit.run("compare", url)
-        assert audit.run("compare", f"{url}/nonsense").status in (2, 3)
+        assert audit.run("compare", f"{url}/nonsense").status == 3
+        assert audit.run("compare", f"{url}x").status == 2
+        nobody = audit.run("compare", url, "--namespace", "nobody")
+        assert (nobody.status, "check --namespace" in nobody.err) == (0, True)
     assert (differs.status, text.status) == (1, 1)
     assert {d["job_id"]: d["difference"] for d in differs.summary["differences"]} == {
         **dict.fromkeys(after.keys() - before.keys(), "missing"),
