@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Tests start hundreds of processes: without kept bytecode each of them compiles every module.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python
 DEMO ?= demo
 WORKERS ?= 4
 # One worker runs the tests of one module, so that it starts what they share only once.
@@ -13,7 +16,7 @@ PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*
 
 define fast_tests
 	$(BIN)/uv venv --quiet --clear --python $(2) $(1)
-	$(BIN)/uv pip install --quiet --python $(1)/bin/python $(3) --editable '.[test]'
+	$(INSTALL) $(1)/bin/python $(3) --editable '.[test]'
 	$(1)/bin/python $(PYTEST) $(FAST)
 endef
 
@@ -31,11 +34,11 @@ $(VENV)/user: pyproject.toml
 $(VENV)/dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	$(INSTALL) $(BIN)/python --editable '.[dev]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,bench]'
+	$(INSTALL) $(BIN)/python --editable '.[dev,bench]'
 	@touch $@
 
 demo: $(VENV)/user ## Set up, ingest examples/ into a fresh store and trace a job
