@@ -52,7 +52,9 @@ FINDINGS: Final[dict[str, FindingKind]] = {
         "warning", "a job ID or namespace that no index takes: cut, and its digest put behind it"
     ),
     "field.converted": FindingKind(
-        "info", "a YAML number or boolean of another type than its field, read as Bacalhau does"
+        "info",
+        "a number or boolean of another type than its field, read as Bacalhau's command line reads"
+        " it; in JSON no server wrote it, so trust is claimed",
     ),
     "field.snake_case": FindingKind(
         "info", "field names in snake case: a program printed them, not Bacalhau; trust is claimed"

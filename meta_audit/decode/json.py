@@ -152,7 +152,9 @@ def _raw_decode(decoder: json.JSONDecoder, text: str, start: int) -> tuple[objec
         character = text[error.pos : error.pos + 1]
         if character and character < " " and character not in _SPACE[1:]:
             raise control_error(character, error.lineno, language="json") from error
-        message = f"{error.msg}, at column {error.colno}"
+        said = text[error.pos :].partition("\n")[0].rstrip()
+        here = f"{quote(said)} is no JSON" if said and error.msg == "Expecting value" else error.msg
+        message = f"{here}, at column {error.colno}"
         message += template_hint(text, error.lineno) or leading_hint(text)
         raise RejectedError("json.syntax", message, line=error.lineno) from error
     except _ConstantError as error:

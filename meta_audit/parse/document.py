@@ -56,7 +56,7 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         note(findings, "field.duplicate", duplicates.places(decoded.duplicates))
     if decoded.format == "yaml":
         tree = yaml_road.convert(tree, findings)
-    record = _record(tree, content, coerce, findings)
+    record = _record(tree, content, coerce, findings, convert=decoded.format == "json")
     if b"{{" in content:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
@@ -66,7 +66,8 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
     if not (findings or record.findings):
         return record
     findings = [*record.findings, *findings]
-    if any(finding.code in _OTHER_HANDS for finding in findings):
+    others = _OTHER_HANDS if decoded.format == "yaml" else _OTHER_HANDS | {"field.converted"}
+    if any(finding.code in others for finding in findings):
         record = replace(record, attributions=as_claimed(record.attributions))
     return replace(record, findings=few(findings))
 
@@ -76,15 +77,27 @@ def _record(
     content: bytes,
     coerce: bool,
     findings: list[Finding],
+    *,
+    convert: bool,
 ) -> JobRecord:
+    """Read a value; where the strict road refuses it, as Bacalhau's command line does.
+
+    `convert` says that the scalars of fields may be converted, which is done already in YAML:
+    the command line reads `.json` files with its YAML parser.
+    """
     try:
         return record_of(tree, content, coerce=coerce)
     except RejectedError as error:
-        if error.reason != "case_collision":
+        more: list[Finding] = []
+        if error.reason == "case_collision":
+            places: list[str] = []
+            tree = duplicates.last_of_each(tree, (), places)
+            note(more, "field.duplicate", places)
+        elif error.reason == "field.type" and convert:
+            tree = yaml_road.convert(tree, more)
+        if not more:
             raise
-    places: list[str] = []
-    tree = duplicates.last_of_each(tree, (), places)
-    note(findings, "field.duplicate", places)
+    findings += more
     return record_of(tree, content, coerce=coerce)
 
 

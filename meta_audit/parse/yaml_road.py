@@ -1,4 +1,6 @@
-"""Convert scalars of a YAML document as Bacalhau does on its way to JSON and Go's structs.
+"""Convert scalars of a document as Bacalhau does on its way from YAML to JSON and Go's structs.
+
+Its command line reads `.json` files with the YAML parser too.
 
 v1.0.4 - v1.3.2 write a number or boolean as text where the field is text (`Name: 2024`), and
 every version reads a float without a fraction where the field is an integer (`Count: 1.0`).
@@ -20,6 +22,8 @@ _INTEGERS: Final = frozenset(
 )
 _FREE: Final = frozenset(("meta", "labels", "annotations", "params", "env"))
 """Fields whose values are not read as fields."""
+_WIDEST: Final = 64
+"""Bits of the widest integer that stands as such in a decoded value."""
 
 
 def convert(value: Any, findings: list[Finding]) -> Any:
@@ -37,7 +41,7 @@ def _field(name: str, item: Any, findings: list[Finding]) -> Any:
         return item if folded in _FREE else convert(item, findings)
     if item is None or isinstance(item, str):
         return item
-    if folded in _TEXTS:
+    if folded in _TEXTS and not _is_huge(item):
         text = stored_text(item)
         _note(findings, name, item, text)
         return text
@@ -48,6 +52,11 @@ def _field(name: str, item: Any, findings: list[Finding]) -> Any:
             _note(findings, name, item, str(integer))
             return Scalar(literal(item), integer)
     return item
+
+
+def _is_huge(item: Any) -> bool:
+    """Tell whether a number is one that no decoder gives: `Scalar` holds those of many digits."""
+    return isinstance(item, int) and item.bit_length() > _WIDEST
 
 
 def _note(findings: list[Finding], name: str, item: Any, read: str) -> None:

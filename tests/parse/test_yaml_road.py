@@ -59,11 +59,29 @@ def test_what_is_no_integer_to_bacalhau_either(count: str) -> None:
     assert caught.value.reason in ("field.type", "number.range")
 
 
-@pytest.mark.parametrize("text", ['{"Name":2024,"Tasks":[]}', '{"ID":"j","Count":1.0,"Tasks":[]}'])
-def test_json_is_strict(text: str) -> None:
-    job = text.replace("[]", '[{"Name":"main","Engine":{"Type":"noop"}}]')
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [('"Name":2024', "2024"), ('"Name":true', "true"), ('"Count":1.0', 1), ('"Count":1e2', 100)],
+)
+def test_json_is_read_as_the_command_line_reads_it(field: str, expected: object) -> None:
+    """Its YAML parser reads `.json` files; a server writes no such thing."""
+    tasks = '"Tasks":[{"Name":"main","Engine":{"Type":"noop"}}]'
+    record = read(f"{{{field},{tasks}}}", "json")
+    assert expected in (record.name, record.count)
+    assert details(record, "field.converted")
+    stored = """"ID":"j","State":{"StateType":"Running"},"Revision":2,
+        "CreateTime":1700000000000000000,
+        "Meta":{"bacalhau.org/requester.id":"QmA"}"""
+    (named,) = read(f"{{{field},{stored},{tasks}}}", "json").attributions
+    assert (named.value, named.trust) == ("QmA", "claimed")
+    (named,) = read(f"{{{stored},{tasks}}}", "json").attributions
+    assert named.trust == "server"
+
+
+@pytest.mark.parametrize("field", ['"Count":1.5', '"Count":"1"', '"Count":true', '"Name":["a"]'])
+def test_types_that_the_command_line_refuses_too(field: str) -> None:
     with pytest.raises(RejectedError) as caught:
-        read(job, "json")
+        read(f'{{{field},"Tasks":[{{"Name":"main","Engine":{{"Type":"noop"}}}}]}}', "json")
     assert caught.value.reason == "field.type"
 
 
