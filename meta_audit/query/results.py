@@ -256,6 +256,15 @@ class TracedReading(Answer, frozen=True):
     read_at: str | None
 
 
+class SameSpec(Answer, frozen=True):
+    """Name a job that says the same: a specification, or a job that was made of it."""
+
+    job_id: str
+    namespace: str
+    origin: str
+    created_at: str | None
+
+
 class Trace(Answer, frozen=True):
     """Hold all that the store knows of one job."""
 
@@ -276,6 +285,8 @@ class Trace(Answer, frozen=True):
     """Better readings; the store keeps the entries that they supersede."""
     as_of: str | None = None
     """If given, imports that began then or later are left out."""
+    same_spec: tuple[SameSpec, ...] = ()
+    """Of a specification the jobs made of it, of a job its specifications; not with `as_of`."""
 
 
 class KeptDocument(Answer, frozen=True):

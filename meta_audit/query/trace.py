@@ -28,6 +28,7 @@ from meta_audit.query.results import (
     TracedReading,
     Version,
 )
+from meta_audit.query.same_spec import same_spec
 from meta_audit.query.texts import exact, rfc3339
 from meta_audit.query.version_content import ATTRIBUTIONS, version_content
 from meta_audit.schema.newest import NEWEST_JOINS, NEWEST_ORDER
@@ -131,9 +132,10 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
         who.setdefault(version_no, []).append(AttributionRow(*attribution))
     hashes = {s.document_id: s.sha256 for s in seen}
     layout = next((row[4] for row in versions if row[0] == number), "")
+    traced = _job(job, newest, versions)
     trace = Trace(
         format=TRACE_FORMAT,
-        job=_job(job, newest, versions),
+        job=traced,
         attributions=in_order(who.get(number, ())),
         tasks=content.tasks,
         meta=content.meta,
@@ -150,6 +152,7 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
             for entry, supersedes, import_id, version, read_at in read
         ),
         as_of=rfc3339(as_of),
+        same_spec=same_spec(session, key, traced, content) if as_of is None else (),
     )
     return exact(trace)
 

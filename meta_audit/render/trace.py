@@ -52,6 +52,7 @@ def _page(trace: Trace, screen: Screen) -> str:
         *_meta(trace, screen),
         section("Labels", fields(sorted(trace.labels.items()), screen), screen),
         section("Versions", _versions(trace, screen), screen),
+        section(*_same_spec(trace, screen), screen),
         section("States", _states(trace, screen), screen),
         section("Nodes", _nodes(trace.executions, screen), screen),
         section("Events", _events(trace, screen), screen),
@@ -158,6 +159,17 @@ def _versions(trace: Trace, screen: Screen) -> list[str]:
     if len({v.version for v in trace.versions}) < len(trace.versions):
         page.append("  Specs differ under the same Bacalhau Version: compare their documents.")
     return page
+
+
+def _same_spec(trace: Trace, screen: Screen) -> tuple[str, list[str]]:
+    made = trace.job.origin != "orchestrator"
+    title = "Jobs made of this specification" if made else "Specifications that say the same"
+    pairs = []
+    for other in trace.same_spec:
+        since = f", created {short_time(other.created_at)}" if other.created_at else ""
+        origin = ORIGIN.get(other.origin, other.origin)
+        pairs.append((other.job_id, f"namespace {other.namespace or '-'}{since}; {origin}"))
+    return title, fields(pairs, screen, widest=72)
 
 
 def _states(trace: Trace, screen: Screen) -> list[str]:

@@ -1,0 +1,90 @@
+"""Link a specification with the jobs that were made of it, and a job with its specifications.
+
+An orchestrator gives a job an ID, fills in defaults and adds reserved keys. So these are compared:
+name, type, labels, Meta without reserved keys, and the names and engines of tasks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+from meta_audit.identity.confusables import RESERVED_PREFIX
+from meta_audit.query.results import SameSpec
+from meta_audit.query.texts import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meta_audit.query.results import TracedJob
+    from meta_audit.query.version_content import VersionContent
+    from meta_audit.store.session import Session
+
+MOST: Final = 20
+"""Newest jobs of the same name that are compared."""
+_CANDIDATES: Final = """
+    SELECT c.job_key, j.job_id, c.namespace, c.origin, c.created_at, c.type
+    FROM terms n JOIN current_jobs c ON c.name_id = n.term_id JOIN jobs j ON j.job_key = c.job_key
+    WHERE n.term = ? AND c.job_key <> ? AND {which}
+    ORDER BY c.created_at DESC, c.job_key DESC LIMIT ?"""
+_MADE: Final = _CANDIDATES.format(which="c.created_at IS NOT NULL AND c.origin = 'orchestrator'")
+_SPECS: Final = _CANDIDATES.format(which="c.created_at IS NULL AND c.origin <> 'activity'")
+_NEWEST: Final = (
+    "current_jobs c JOIN {0} e ON e.job_key = c.job_key AND e.version_no = c.version_no"
+)
+_TASKS: Final = f"""
+    SELECT e.job_key, e.task_no, name.term, engine.term
+    FROM {_NEWEST.format("tasks")}
+    JOIN terms name ON name.term_id = e.name_id
+    JOIN terms engine ON engine.term_id = e.engine_id
+    WHERE c.job_key AMONG KEYS"""  # noqa: S608 - own names
+_PAIRS: Final = """
+    SELECT e.job_key, {task_no}, k.key, p.value
+    FROM {newest}
+    JOIN meta_pairs p ON p.pair_id = e.pair_id
+    JOIN meta_keys k ON k.key_id = p.key_id
+    WHERE c.job_key AMONG KEYS"""
+_META: Final = _PAIRS.format(task_no="e.task_no", newest=_NEWEST.format("meta_entries"))
+_LABELS: Final = _PAIRS.format(task_no="-1", newest=_NEWEST.format("label_entries"))
+
+_Content = frozenset[tuple[Any, ...]]
+
+
+def same_spec(
+    session: Session, job_key: int, job: TracedJob, content: VersionContent
+) -> tuple[SameSpec, ...]:
+    """Return jobs made of this specification, or specifications of this job, newest first.
+
+    Without a name nothing is looked for.
+    """
+    if not job.name or job.origin in ("activity", "event"):
+        return ()
+    sql = _SPECS if job.origin == "orchestrator" else _MADE
+    found = session.query(sql, job.name, job_key, MOST)
+    if not found:
+        return ()
+    wanted = _of(content)
+    held = _contents(session, [row[0] for row in found])
+    return tuple(
+        SameSpec(job_id, namespace, origin, rfc3339(created_at))
+        for key, job_id, namespace, origin, created_at, type_ in found
+        if held[key] == wanted and (type_ == job.type or "" in (type_, job.type))
+    )
+
+
+def _of(content: VersionContent) -> _Content:
+    rows: set[tuple[Any, ...]] = {(task.task_no, task.name, task.engine) for task in content.tasks}
+    rows |= set(_not_reserved((pair.task_no, pair.key, pair.value) for pair in content.meta))
+    return frozenset(rows | {(-1, key, value) for key, value in content.labels.items()})
+
+
+def _contents(session: Session, job_keys: list[int]) -> dict[int, _Content]:
+    rows: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    for sql in (_TASKS, _META, _LABELS):
+        for job_key, *row in session.among(sql, sorted(job_keys)):
+            rows[job_key].update(_not_reserved([tuple(row)]))
+    return {job_key: frozenset(rows[job_key]) for job_key in job_keys}
+
+
+def _not_reserved(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
+    return (row for row in rows if not row[1].startswith(RESERVED_PREFIX))
