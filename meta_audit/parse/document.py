@@ -103,10 +103,10 @@ def _record(
 
 def _may_hold_nul(content: bytes) -> bool:
     """Tell cheaply if a document can hold NUL or U+FFFF."""
-    if b"\0" in content or b"\xff" in content:  # UTF-16 has both in nearly every document.
+    if b"\0" in content:
         return True
-    if b"\xef" in content and b"\xef\xbf\xbf" in content:
-        return True
+    if not content.isascii() and (b"\xff" in content or b"\xef\xbf\xbf" in content):
+        return True  # UTF-16 is here in nearly every document.
     return b"\\" in content and _ESCAPED.search(content) is not None
 
 
