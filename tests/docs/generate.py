@@ -11,7 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -22,6 +22,9 @@ from tests.docs.shell import ROOT, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+WITH_RESULTS: Final = ("questions.md", "sql.md")
+"""Pages with the result of each query below it."""
 
 
 def documents() -> list[Path]:
@@ -35,7 +38,7 @@ def generate(path: Path, shell: Shell, store: ExampleStore) -> str:
     text = blocks.fill_consoles(path.read_text("utf-8"), shell.run)
     text = blocks.fill_sessions(text, shell.python)
     text = blocks.fill_parts(text, store.part)
-    if path.name == "sql.md":
+    if path.name in WITH_RESULTS:
         text = blocks.fill_queries(text, store.query)
     return text
 

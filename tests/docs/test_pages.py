@@ -189,8 +189,9 @@ def test_cookbook_gives_the_same_on_postgresql(
     postgres_url: str, example_store: generate.ExampleStore, shell: Shell
 ) -> None:
     shell.run(f"meta-audit ingest examples --db '{postgres_url}'")
-    queries = blocks.queries((ROOT / "docs/sql.md").read_text("utf-8"))
-    assert len(queries) >= 10
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in generate.WITH_RESULTS]
+    queries = [sql for page in pages for sql in blocks.queries(page)]
+    assert len(queries) >= 53
     engine = sa.create_engine(postgres_url)
     try:
         with engine.connect() as connection:
