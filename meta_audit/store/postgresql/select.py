@@ -32,6 +32,12 @@ _DIRECT: Final = re.compile(
     r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*(?:EXPLAIN|SHOW)\b", re.IGNORECASE
 )
 """Statements that give rows, but that a cursor does not take."""
+PLAN_JOINS_OF_VIEWS: Final = (
+    "SET LOCAL join_collapse_limit = 20; SET LOCAL from_collapse_limit = 20;"
+    " SET LOCAL geqo_threshold = 20"
+)
+"""Two views together have more tables than the 8 that PostgreSQL orders as a whole. Beyond them it
+plans each view on its own, and reads one of them from end to end."""
 _NATIVE: Final = ("bool", "int2", "int4", "int8", "oid", "float4", "float8", "bytea")
 """Types that become Python's own; the others stay text as PostgreSQL writes it."""
 _OWN_FAULT: Final = (
@@ -91,6 +97,7 @@ def selection(
         try:
             driver.execute("SAVEPOINT meta_audit_select")
             driver.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'")
+            driver.execute(PLAN_JOINS_OF_VIEWS)
             with watch.running():
                 _limit(driver, watch)
                 cursor.execute(text, parameters or None)
