@@ -221,7 +221,7 @@ def made(count: int) -> Iterator[tuple[str, str, Path, str]]:
 
 
 def measure(
-    store: str, url: str, ndjson: Path | None, jsonb: str | None, times: int, limit: float
+    store: str, url: str, ndjson: Path | None, jsonb: str | None, *, times: int, limit: float
 ) -> None:
     """Print a row for each question as it is answered."""
     ask, connection = of_sqlite(store, limit)
@@ -254,10 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.sqlite and given.postgresql:
         stores = (given.sqlite, given.postgresql, given.ndjson, given.jsonb)
-        measure(*stores, given.times, given.limit)
+        measure(*stores, times=given.times, limit=given.limit)
         return
     with made(given.count) as stores:
-        measure(*stores, given.times, given.limit)
+        measure(*stores, times=given.times, limit=given.limit)
 
 
 if __name__ == "__main__":

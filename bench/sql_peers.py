@@ -64,6 +64,7 @@ def _has(*path: str, value: str) -> str:
     return f"document @> {inner}"
 
 
+_FAILED = _has("State", "StateType", value="'Failed'")
 JSONB: dict[int, str] = {
     2: f"SELECT {_ROW} FROM raw WHERE {_has('Meta', 'bacalhau.org/client.id', value='{client}')}"
     f" AND {_IN_MONTH} ORDER BY {_CREATED}",
@@ -77,8 +78,7 @@ JSONB: dict[int, str] = {
     20: "SELECT document->>'ID' FROM raw WHERE EXISTS (SELECT 1 FROM"
     " jsonb_each_text(document->'Meta') WHERE value LIKE '%' || {project} || '%') ORDER BY 1",
     21: f"SELECT {_ROW} FROM raw ORDER BY {_CREATED} DESC LIMIT 50",
-    22: f"SELECT {_ROW} FROM raw WHERE {_has('State', 'StateType', value=chr(39) + 'Failed' + chr(39))}"
-    f" ORDER BY {_CREATED} DESC LIMIT 100",
+    22: f"SELECT {_ROW} FROM raw WHERE {_FAILED} ORDER BY {_CREATED} DESC LIMIT 100",
     23: f"SELECT {_ROW} FROM raw WHERE {_has('Name', value='{name}')}"
     f" ORDER BY {_CREATED} DESC LIMIT 100",
     24: f"SELECT {_ROW} FROM raw WHERE {_has('Namespace', value='{namespace}')}"
