@@ -25,6 +25,9 @@ LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "execution
 `jobs` and `events` of v0.x.
 """
 
+RESERVED_PREFIX: Final = "bacalhau.org/"
+"""Bacalhau's pkg/models/constants.go, `MetaReservedPrefix`; compared by `strings.HasPrefix`."""
+
 Format = Literal["json", "yaml"]
 Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]
 ORIGIN_RANK: Final[dict[Origin, int]] = {

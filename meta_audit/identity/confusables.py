@@ -13,10 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-TABLE: Final = Path(__file__).with_name("confusables.txt")
+from meta_audit.model import RESERVED_PREFIX
 
-RESERVED_PREFIX: Final = "bacalhau.org/"
-"""Bacalhau's pkg/models/constants.go, `MetaReservedPrefix`; compared by `strings.HasPrefix`."""
+TABLE: Final = Path(__file__).with_name("confusables.txt")
 
 MAX_FOLDED_CHARS: Final = 256
 """Beginning of a key that is folded: Python's normalisation is quadratic in combining marks

@@ -24,9 +24,8 @@ from msgspec.structs import replace
 
 from meta_audit.decode.text import quote
 from meta_audit.identity.client import is_client_id
-from meta_audit.identity.confusables import RESERVED_PREFIX
 from meta_audit.identity.verdicts import KeyCheck, check_client, check_requester, verify_submission
-from meta_audit.model import Attribution, Finding
+from meta_audit.model import RESERVED_PREFIX, Attribution, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

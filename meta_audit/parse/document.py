@@ -18,11 +18,13 @@ from meta_audit.parse.metadata import few, note, note_templates
 from meta_audit.parse.wrappers import record_of
 
 if TYPE_CHECKING:
-    from meta_audit.model import JobRecord
+    from meta_audit.model import Format, JobRecord
 
-_OTHER_HANDS: Final = frozenset(
-    ("field.duplicate", "meta.null", "meta.coerced", "activity.other_job")
-)
+_OF_BOTH: Final = frozenset(("field.duplicate", "meta.null", "meta.coerced", "activity.other_job"))
+_OTHER_HANDS: Final[dict[Format, frozenset[str]]] = {
+    "yaml": _OF_BOTH,
+    "json": _OF_BOTH | {"field.converted"},
+}
 """Findings of what Bacalhau does not write: who is named is what somebody else says."""
 _ESCAPED: Final = re.compile(
     rb"\\(?:0|x00|u0000|U00000000|u[fF]{4}|U0000[fF]{4})"  # as JSON and YAML write them
@@ -66,8 +68,7 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
     if not (findings or record.findings):
         return record
     findings = [*record.findings, *findings]
-    others = _OTHER_HANDS if decoded.format == "yaml" else _OTHER_HANDS | {"field.converted"}
-    if any(finding.code in others for finding in findings):
+    if any(finding.code in _OTHER_HANDS[decoded.format] for finding in findings):
         record = replace(record, attributions=as_claimed(record.attributions))
     return replace(record, findings=few(findings))
 

@@ -6,19 +6,15 @@ name, type, labels, Meta without reserved keys, and the names and engines of tas
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from meta_audit.identity.confusables import RESERVED_PREFIX
+from meta_audit.model import RESERVED_PREFIX
 from meta_audit.query.results import SameSpec
 from meta_audit.query.texts import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from meta_audit.query.results import TracedJob
-    from meta_audit.query.version_content import VersionContent
-    from meta_audit.store.session import Session
+    from meta_audit.store.session import Row, Session
 
 MOST: Final = 20
 """Newest jobs of the same name that are compared."""
@@ -45,14 +41,10 @@ _PAIRS: Final = """
     JOIN meta_keys k ON k.key_id = p.key_id
     WHERE c.job_key AMONG KEYS"""
 _META: Final = _PAIRS.format(task_no="e.task_no", newest=_NEWEST.format("meta_entries"))
-_LABELS: Final = _PAIRS.format(task_no="-1", newest=_NEWEST.format("label_entries"))
-
-_Content = frozenset[tuple[Any, ...]]
+_LABELS: Final = _PAIRS.format(task_no="0", newest=_NEWEST.format("label_entries"))
 
 
-def same_spec(
-    session: Session, job_key: int, job: TracedJob, content: VersionContent
-) -> tuple[SameSpec, ...]:
+def same_spec(session: Session, job_key: int, job: TracedJob) -> tuple[SameSpec, ...]:
     """Return jobs made of this specification, or specifications of this job, newest first.
 
     Without a name nothing is looked for.
@@ -63,28 +55,19 @@ def same_spec(
     found = session.query(sql, job.name, job_key, MOST)
     if not found:
         return ()
-    wanted = _of(content)
-    held = _contents(session, [row[0] for row in found])
+    held = _contents(session, [job_key, *(row[0] for row in found)])
     return tuple(
         SameSpec(job_id, namespace, origin, rfc3339(created_at))
         for key, job_id, namespace, origin, created_at, type_ in found
-        if held[key] == wanted and (type_ == job.type or "" in (type_, job.type))
+        if held[key] == held[job_key] and (type_ == job.type or "" in (type_, job.type))
     )
 
 
-def _of(content: VersionContent) -> _Content:
-    rows: set[tuple[Any, ...]] = {(task.task_no, task.name, task.engine) for task in content.tasks}
-    rows |= set(_not_reserved((pair.task_no, pair.key, pair.value) for pair in content.meta))
-    return frozenset(rows | {(-1, key, value) for key, value in content.labels.items()})
-
-
-def _contents(session: Session, job_keys: list[int]) -> dict[int, _Content]:
-    rows: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+def _contents(session: Session, job_keys: list[int]) -> dict[int, set[Row]]:
+    """Return what is compared of each job, as its newest version has it."""
+    contents: dict[int, set[Row]] = {job_key: set() for job_key in job_keys}
     for sql in (_TASKS, _META, _LABELS):
-        for job_key, *row in session.among(sql, sorted(job_keys)):
-            rows[job_key].update(_not_reserved([tuple(row)]))
-    return {job_key: frozenset(rows[job_key]) for job_key in job_keys}
-
-
-def _not_reserved(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
-    return (row for row in rows if not row[1].startswith(RESERVED_PREFIX))
+        for job_key, task_no, name, value in session.among(sql, sorted(job_keys)):
+            if sql is not _META or not name.startswith(RESERVED_PREFIX):
+                contents[job_key].add((sql, task_no, name, value))
+    return contents

@@ -152,7 +152,7 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
             for entry, supersedes, import_id, version, read_at in read
         ),
         as_of=rfc3339(as_of),
-        same_spec=same_spec(session, key, traced, content) if as_of is None else (),
+        same_spec=same_spec(session, key, traced) if as_of is None else (),
     )
     return exact(trace)
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from meta_audit.identity import confusables
 from meta_audit.identity.confusables import (
     MAX_FOLDED_CHARS,
-    RESERVED_PREFIX,
     has_invisible,
     imitates_reserved,
     is_reserved,
     skeleton,
 )
+from meta_audit.model import RESERVED_PREFIX
 
 ANY_TEXT = st.text(st.characters(), max_size=60)
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))

@@ -78,6 +78,18 @@ def test_the_reading_of_older_versions_is_linked_with_their_job(store, job) -> N
     assert same(store, "j-1") == [spec_id(store)]
 
 
+def test_only_reserved_keys_of_meta_are_left_out(store, job) -> None:
+    """A label or task of such a name is the client's own."""
+    label = job("j-1", Labels={"bacalhau.org/x": "1"})
+    task = {"Name": "bacalhau.org/t", "Engine": {"Type": "docker"}, "Meta": {}}
+    named = job("j-2", Name="other", Tasks=[task])
+    store.take(label, spec_of(label), named, spec_of(named))
+    assert same(store, "j-1") == [spec_id(store, 0)]
+    assert same(store, "j-2") == [spec_id(store, 1)]
+    store.take(spec_of(label, Labels={"bacalhau.org/x": "2"}))
+    assert same(store, "j-1") == [spec_id(store, 0)]
+
+
 def test_jobs_without_a_name_are_not_linked(store, job) -> None:
     store.take(job("j-1", Name=""), spec_of(job("j-1"), Name=""))
     assert same(store, "j-1") == []
