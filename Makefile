@@ -4,7 +4,6 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests start hundreds of processes: without kept bytecode each of them compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python
 DEMO ?= demo
 WORKERS ?= 4
 # One worker runs the tests of one module, so that it starts what they share only once.
@@ -16,7 +15,7 @@ PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*
 
 define fast_tests
 	$(BIN)/uv venv --quiet --clear --python $(2) $(1)
-	$(INSTALL) $(1)/bin/python $(3) --editable '.[test]'
+	$(BIN)/uv pip install --quiet --python $(1)/bin/python $(3) --editable '.[test]'
 	$(1)/bin/python $(PYTEST) $(FAST)
 endef
 
@@ -34,11 +33,11 @@ $(VENV)/user: pyproject.toml
 $(VENV)/dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8'
-	$(INSTALL) $(BIN)/python --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
-	$(INSTALL) $(BIN)/python --editable '.[dev,bench]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,bench]'
 	@touch $@
 
 demo: $(VENV)/user ## Set up, ingest examples/ into a fresh store and trace a job
