@@ -36,6 +36,18 @@ def rejection(content: bytes) -> RejectedError:
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"WARNING: odd\x7f\n[]", r"'WARNING: odd\x7f' is no JSON, at column 1"),
+        (b"[1, tru]", "'tru]' is no JSON, at column 5"),
+        (b"[1,\n", "Expecting value, at column 1"),
+    ],
+)
+def test_what_is_no_json_is_quoted(content: bytes, message: str) -> None:
+    assert str(rejection(content)).startswith(message)
+
+
+@pytest.mark.parametrize(
     ("content", "reason", "line"),
     [
         (b"", "empty", 0),
