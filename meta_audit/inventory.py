@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Literal, Self, Unpack
 
+    from meta_audit.query.aliases import Aliases
     from meta_audit.query.finding_counts import FindingCounts, FindingPlaces
     from meta_audit.query.identity_counts import IdentityCounts
     from meta_audit.query.imports import ImportDetail, Imports
@@ -84,6 +85,12 @@ class Inventory:
         from meta_audit.query.finding_counts import finding_places
 
         return self._chosen(lambda session, wanted: finding_places(session, code, wanted), choice)
+
+    def aliases(self) -> Aliases:
+        """Return the names that people gave to identities, and that nobody took back."""
+        from meta_audit.query.aliases import list_aliases
+
+        return self.read(list_aliases)
 
     def imports(self, **choice: Unpack[Choice]) -> Imports:
         """Return the runs that wrote to the store, the newest first, chosen by their beginning."""

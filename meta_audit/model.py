@@ -46,6 +46,9 @@ Trust = Literal["proven", "server", "claimed", "inferred", "unsubmitted"]
 TRUSTS: Final[tuple[Trust, ...]] = ("proven", "server", "claimed", "inferred", "unsubmitted")
 """From the best to the worst."""
 Verdict = Literal["match", "mismatch", "no_key", "not_a_peer_id", "undecodable"]
+UseKind = Literal["image", "module", "input", "output", "result", "resource"]
+"""A task runs images and modules, reads inputs, writes outputs and asks for resources; an
+execution publishes results."""
 Role = Literal[
     "requester",
     "requester_key",
@@ -138,6 +141,20 @@ class Attribution(Struct, frozen=True):
     verdict: Verdict
 
 
+class Use(Struct, frozen=True, array_like=True):
+    """Something that a job runs, reads, writes or asks for."""
+
+    task_no: int
+    """The task that states it, from 1; 0 for a result, which an execution states."""
+    kind: UseKind
+    type: str
+    """Type of storage; of a resource `CPU`, `Memory`, `Disk` or `GPU`."""
+    value: str
+    """Image; CID, URL, `s3://bucket/key` or path; amount. Shortened as `nul.shorten_name` does."""
+    target: str
+    """Path in the task, or name; of a result the ID of its execution."""
+
+
 class Execution(Struct, frozen=True):
     """One execution of a job on a node."""
 
@@ -149,6 +166,8 @@ class Execution(Struct, frozen=True):
     created_at: int | None
     """Nanoseconds since 1970-01-01 UTC, as every time in this module."""
     modified_at: int | None
+    result: Use | None = None
+    """Published by it; an entry has it among the uses of the document."""
 
 
 class Event(Struct, frozen=True):
@@ -161,6 +180,8 @@ class Event(Struct, frozen=True):
     node_id: str
     state: str
     message: str
+    result: Use | None = None
+    """As that of an execution."""
 
 
 class Finding(Struct, frozen=True):
@@ -207,3 +228,5 @@ class JobRecord(Struct, frozen=True):
     executions: tuple[Execution, ...] = ()
     events: tuple[Event, ...] = ()
     findings: tuple[Finding, ...] = ()
+    uses: tuple[Use, ...] = ()
+    """Of its tasks, in the order of the document, and then its results."""

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 PACKAGE: Final = ROOT / "meta_audit"
 SHARED: Final = {
+    "aliases": "names of identities: given, asked for, shown",
     "backend": "the interface, and one per engine",
     "checkpoint": "the command, and what it shows",
     "checkpoints": "checkpoints asked for, shown, verified",
@@ -48,6 +49,7 @@ SHARED: Final = {
     "session": "the interface, and one per engine",
     "sql": "the command, and its query",
     "trace": "the command, its query and its page",
+    "uses": "what a job uses: parsed, asked for",
     "verify": "the command, and the package that does it",
     "who": "the command, its query and its page",
     "yaml": "cut and decoded",

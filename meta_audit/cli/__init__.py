@@ -73,6 +73,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "compare": ("meta_audit.cli.compare", "Tell where an orchestrator and the store differ."),
         "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
         "reread": ("meta_audit.cli.reread", "Read kept documents again, after an upgrade."),
+        "alias": ("meta_audit.cli.alias", "Name the people and teams behind IDs and keys."),
     },
     "Ask about jobs": {
         "trace": ("meta_audit.cli.trace", "Show who sent a job, and how we know."),

@@ -28,7 +28,8 @@ SECONDS: Final = 0.06
 OFFERED: Final = 50
 FIELDS: Final = (
     *("client", "requester", "key", "installation", "node", "namespace", "state", "type"),
-    *("trust", "verdict", "origin", "finding", "job", "task", "label", "created", "seen"),
+    *("image", "input", "output", "trust", "verdict", "origin", "finding"),
+    *("job", "task", "label", "created", "seen"),
 )
 """Fields of the find language that are offered."""
 LAST: Final = "\U0010ffff"

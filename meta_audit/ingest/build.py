@@ -151,6 +151,7 @@ class _BatchBuilder:
         self._identities = Numbering()
         self._rules = Numbering()
         self._sets = Numbering()
+        self._use_sets = Numbering({(): 0})
         self._attributed_by: dict[int, _Attributed] = {}
 
     def reject(self, place: int, offer: Offered, rejection: Rejection) -> None:
@@ -186,6 +187,7 @@ class _BatchBuilder:
                 term(record.state_message),
                 record.revision,
                 record.modified_at,
+                self._use_sets[record.uses],
                 offer.supersedes,
             )
         )
@@ -253,6 +255,11 @@ class _BatchBuilder:
     def finish(self) -> Batch:
         batch = self._batch
         batch.accepted = Accepted(*zip(*self._accepted, strict=True))
+        term = self._terms.__getitem__
+        batch.use_sets = [
+            [(u.task_no, u.kind, term(u.type), term(u.value), term(u.target)) for u in uses]
+            for uses in self._use_sets
+        ]
         batch.terms, batch.pairs = list(self._terms), list(self._pairs)
         batch.identities, batch.rules = list(self._identities), list(self._rules)
         batch.attribution_sets = [list(members) for members in self._sets]

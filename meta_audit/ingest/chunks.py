@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from meta_audit.ingest.options import Limits
     from meta_audit.ingest.signals import Stopper
+    from meta_audit.record.aliases import Alias
     from meta_audit.record.known import Known, KnownSource, Torn
     from meta_audit.record.source_log import SourceEvent
 
@@ -62,6 +63,8 @@ class Chunk:
     dismissed: tuple[int, ...] = ()
     """Rejections that somebody dismisses, all for one `reason`."""
     reason: str = ""
+    alias: Alias | None = None
+    """A name that somebody gives to an identity, or takes back."""
     cut_off: str = ""
     """The source that a signal cut off, and that cannot be read again."""
     job_keys: list[int] = field(default_factory=list)

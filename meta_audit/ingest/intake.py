@@ -51,7 +51,7 @@ class Intake:
 
     def _write(self, chunk: Chunk, batch: Batch, log: SourceLog) -> None:
         log.apply(chunk.events)
-        written = self._writer.write(batch, log, chunk.dismissed, chunk.reason)
+        written = self._writer.write(batch, log, chunk.dismissed, chunk.reason, chunk.alias)
         self.cut_off = chunk.cut_off
         self.counts.skipped += chunk.skipped
         self.counts.add_events(chunk.events)

@@ -32,6 +32,7 @@ KINDS: Final = {
     ),
     "state": ("state", "state_message", "revision", "modified_at"),
     "activity": ("executions", "events"),
+    "uses": ("used",),
     "findings": ("findings",),
 }
 """Fields of an entry by kind."""

@@ -22,6 +22,7 @@ from meta_audit.ingest.rejected import rejected_chunks
 from meta_audit.ingest.reread import kept_chunks
 from meta_audit.ingest.result import ImportResult
 from meta_audit.ingest.signals import Interrupted, Stopper
+from meta_audit.record.aliases import check_alias, withdrawal
 from meta_audit.record.checkpoint_log import append_missing, locate
 from meta_audit.record.dismissals import check_dismissals
 from meta_audit.record.known import Known
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.result import ImportStatus
+    from meta_audit.record.aliases import Alias
     from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
 
@@ -81,6 +83,16 @@ class Import:
         """
         check_dismissals(self._session, rejection_ids, reason)
         return self._run(iter([Chunk(dismissed=tuple(rejection_ids), reason=reason)]), arguments)
+
+    def give_alias(self, alias: Alias, arguments: list[str]) -> ImportResult:
+        """Name an identity: who did, when and why is signed. Raises as `check_alias` does."""
+        check_alias(self._session, alias)
+        return self._run(iter([Chunk(alias=alias)]), arguments)
+
+    def withdraw_alias(self, alias_no: int, reason: str, arguments: list[str]) -> ImportResult:
+        """Take back a name of an identity. Raises as `withdrawal` does."""
+        alias = withdrawal(self._session, alias_no, reason)
+        return self._run(iter([Chunk(alias=alias)]), arguments)
 
     def retry(self, arguments: list[str]) -> ImportResult:
         """Offer every unresolved rejection again. Raises as `run` does."""

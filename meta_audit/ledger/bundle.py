@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, convert, to_builtins
 from msgspec import json as msgjson
+from msgspec.structs import asdict
 
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
-from meta_audit.ledger.entry import AcceptedEntry, Entry, accepted_entry, decode_entry
+from meta_audit.ledger.entry import AcceptedEntry, Entry, UsingEntry, decode_entry, entry_like
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.ledger.merkle_proof import verify_inclusion
 from meta_audit.ledger.note import Note, VerifierKey, decode_base64, encode_base64
@@ -112,6 +113,12 @@ def summarize(entry: Entry) -> dict[str, Any]:
     if isinstance(entry, AcceptedEntry):
         job = to_builtins(entry.record())
         job["spec_sha256"] = entry.spec_sha256.hex()
+        for told in (*job["executions"], *job["events"]):
+            del told["result"]
+        if isinstance(entry, UsingEntry):
+            job["uses"] = [asdict(use) for use in entry.uses]
+        else:
+            del job["uses"]
         return {"kind": "accepted", **summary, "job": job}
     rejected = {"reason": entry.reason, "message": entry.message, "size": entry.size}
     return {"kind": "rejected", **summary, **rejected}
@@ -249,9 +256,8 @@ class _Check:
         entry = self.entry
         if self.readings is None or not isinstance(entry, AcceptedEntry):
             return "skipped", "not asked for"
-        where = entry.source_uri, entry.ordinal, entry.line
         for record in self.readings(self.document):
-            if accepted_entry(entry.document, record, *where) == self.entry_bytes:
+            if entry_like(entry, record) == self.entry_bytes:
                 return "ok", "the document says what the entry says"
         return "warning", (
             "this version of the program reads the document differently than the one that"

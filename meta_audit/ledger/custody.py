@@ -22,7 +22,7 @@ from meta_audit.errors import LedgerError
 
 _LINE: Final = re.compile(
     r"custody import=(\d+) imports=(\d+) sources=(\d+) results=(\d+) dictionaries=(\d+)"
-    r"(?: dismissals=([1-9]\d*))? sha256:([0-9a-f]{64})"
+    r"(?: dismissals=([1-9]\d*))?(?: aliases=([1-9]\d*))? sha256:([0-9a-f]{64})"
 )
 _encode = msgpack.Encoder().encode
 
@@ -37,6 +37,8 @@ class Extent(Struct, frozen=True, order=True):
     dictionaries: int = 0
     dismissals: int = 0
     """Of rejections (rejection_dismissals)."""
+    aliases: int = 0
+    """Of identities (identity_aliases)."""
 
 
 class Custody(Struct, frozen=True):
@@ -51,10 +53,11 @@ class Custody(Struct, frozen=True):
 
     def __str__(self) -> str:
         e = self.extent
-        dismissals = f" dismissals={e.dismissals}" if e.dismissals else ""
+        later = f" dismissals={e.dismissals}" if e.dismissals else ""
+        later += f" aliases={e.aliases}" if e.aliases else ""
         return (
             f"custody import={self.import_id} imports={e.imports} sources={e.sources}"
-            f" results={e.results} dictionaries={e.dictionaries}{dismissals}"
+            f" results={e.results} dictionaries={e.dictionaries}{later}"
             f" sha256:{self.digest.hex()}"
         )
 

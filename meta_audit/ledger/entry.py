@@ -1,19 +1,20 @@
 """The canonical entry of a document: its hash and every row derived from it, as bytes.
 
-An entry is one MessagePack array of the fields of `AcceptedEntry` or `RejectedEntry`, in their
-order, behind a tag that names kind and version. Allowed are nil, int, str, bin and array, each
-in its shortest form: strings, binaries and arrays carry their length in front and there is one
-way to write each value. `docs/ledger.md` specifies it byte by byte. **The order of the fields
-is the format: a change of them needs a new tag.**
+An entry is one MessagePack array of the fields of `AcceptedEntry`, `UsingEntry` or
+`RejectedEntry`, in their order, behind a tag that names kind and version. Allowed are nil, int,
+str, bin and array, each in its shortest form: strings, binaries and arrays carry their length in
+front and there is one way to write each value. `docs/ledger.md` specifies it byte by byte. **The
+order of the fields is the format: a change of them needs a new tag.**
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from msgspec import DecodeError, Struct, msgpack
+from msgspec.structs import replace
 
 from meta_audit.errors import LedgerError
 from meta_audit.ledger.merkle import HASH_BYTES
@@ -29,6 +30,7 @@ from meta_audit.model import (
     Role,
     Task,
     Trust,
+    Use,
     Verdict,
 )
 
@@ -83,6 +85,11 @@ class AcceptedEntry(
     findings: Sequence[tuple[str, str]]
     """Code, detail."""
 
+    @property
+    def used(self) -> Sequence[Use]:
+        """The uses of the document: none in this form."""
+        return ()
+
     def record(self) -> JobRecord:
         """Give back the record that the entry was made from, its attributions in order."""
         return JobRecord(
@@ -108,7 +115,19 @@ class AcceptedEntry(
             executions=tuple(Execution(*row) for row in self.executions),
             events=tuple(Event(*row) for row in self.events),
             findings=tuple(Finding(*row) for row in self.findings),
+            uses=tuple(self.used),
         )
+
+
+class UsingEntry(AcceptedEntry, frozen=True, tag="meta-audit/accepted/2"):
+    """An accepted document that says what its job uses."""
+
+    uses: Sequence[Use]
+
+    @property
+    def used(self) -> Sequence[Use]:
+        """The uses of the document."""
+        return self.uses
 
 
 class RejectedEntry(
@@ -135,10 +154,15 @@ class RejectedEntry(
     format: Format
 
 
-Entry = AcceptedEntry | RejectedEntry
+Entry = AcceptedEntry | UsingEntry | RejectedEntry
 
 _encode = msgpack.Encoder().encode
 _DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(Entry)
+
+
+def entry_of(*fields: Any, uses: Sequence[Use]) -> AcceptedEntry:
+    """Return the entry of the form that an accepted document takes: without uses, the older one."""
+    return UsingEntry(*(*fields, uses)) if uses else AcceptedEntry(*fields)
 
 
 def accepted_entry(
@@ -153,7 +177,7 @@ def accepted_entry(
         record = _activity(record)
     # Strings compare by code point, which is the order of their UTF-8 bytes (RFC 3629 §1).
     return _encode(
-        AcceptedEntry(
+        entry_of(
             HASH,
             document_sha256,
             source_uri,
@@ -195,8 +219,20 @@ def accepted_entry(
                 for e in record.events
             ],
             [(f.code, f.detail) for f in record.findings],
+            uses=record.uses,
         )
     )
+
+
+def entry_like(entry: AcceptedEntry, record: JobRecord) -> bytes:
+    """Write what a document says now as the entry that it has, in its form.
+
+    The older form has no uses: a document that is of that form need not have had none.
+    """
+    if not isinstance(entry, UsingEntry):
+        record = replace(record, uses=())
+    where = entry.source_uri, entry.ordinal, entry.line
+    return accepted_entry(entry.document, record, *where)
 
 
 def _activity(record: JobRecord) -> JobRecord:
@@ -213,6 +249,7 @@ def _activity(record: JobRecord) -> JobRecord:
         executions=record.executions,
         events=record.events,
         findings=record.findings,
+        uses=record.uses,
     )
 
 

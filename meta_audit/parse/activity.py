@@ -16,7 +16,7 @@ from meta_audit import execution_state
 from meta_audit.decode.text import quote
 from meta_audit.execution_state import FROM_V1_5_2, TO_V1_5_1
 from meta_audit.model import Event, Execution, Finding
-from meta_audit.parse import states, times
+from meta_audit.parse import states, times, uses
 from meta_audit.parse.current import read_state
 from meta_audit.parse.fields import Level, items, mapping, text, wrong_type
 
@@ -82,6 +82,9 @@ def execution(value: Any, layout: str, findings: list[Finding]) -> Execution:
             text(fields, "Status", "Execution"),
             times.moment(fields, "CreateTime", "Execution"),
             times.moment(fields, "UpdateTime", "Execution"),
+            uses.result(
+                fields.get("PublishedResults"), text(fields, "ComputeReference", "Execution")
+            ),
         )
     state, message = read_state(fields, "ComputeState", "Execution", _enums(fields, layout))
     desired, reason = read_state(fields, "DesiredState", "Execution", states.DESIRED)
@@ -93,6 +96,7 @@ def execution(value: Any, layout: str, findings: list[Finding]) -> Execution:
         message or reason,
         times.integer_moment(fields, "CreateTime", "Execution", findings),
         times.integer_moment(fields, "ModifyTime", "Execution", findings),
+        uses.result(fields.get("PublishedResult"), text(fields, "ID", "Execution")),
     )
 
 
@@ -119,6 +123,7 @@ def local_execution(fields: Fields, told: Execution) -> Execution:
         message=text(fields, "LatestComment", "LocalExecution"),
         created_at=times.moment(fields, "CreateTime", "LocalExecution"),
         modified_at=times.moment(fields, "UpdateTime", "LocalExecution"),
+        result=uses.result(fields.get("PublishedResult"), told.execution_id) or told.result,
     )
 
 
@@ -159,15 +164,17 @@ def shard_states(value: Any) -> tuple[Execution, ...]:
         shards = mapping(_NODE.fold(_mapping(node, "Node")), "Shards", "Node")
         for number, shard in shards.items():
             fields = EXECUTION.fold(_mapping(shard, "Shard"))
+            execution_id = f"{node_id}:{number}"
             found.append(
                 Execution(
-                    f"{node_id}:{number}",
+                    execution_id,
                     text(fields, "NodeID", "Shard") or node_id,
                     states.named(fields, "State", "Shard", states.SHARD),
                     "",
                     text(fields, "Status", "Shard"),
                     None,
                     None,
+                    uses.result(fields.get("PublishedResults"), execution_id),
                 )
             )
     return tuple(found)
@@ -228,6 +235,7 @@ def v0_event(value: Any, enums: tuple[Enum, ...] = states.EVENT) -> Event:
         text(fields, "TargetNodeID", "Event") or text(fields, "SourceNodeID", "Event"),
         "",
         text(fields, "Status", "Event"),
+        uses.result(fields.get("PublishedResult"), text(fields, "ExecutionID", "Event")),
     )
 
 

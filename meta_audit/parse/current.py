@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.model import JobRecord, Task
-from meta_audit.parse import canonical, states
+from meta_audit.parse import canonical, states, uses
 from meta_audit.parse.attribution import as_claimed, of_meta
 from meta_audit.parse.fields import Level, integer, items, mapping, text, wrong_type
 from meta_audit.parse.metadata import (
@@ -137,6 +137,7 @@ def parse_job(value: Fields, *, coerce: bool, submitted: bool = False) -> JobRec
         revision,
         modified_at,
         findings=tuple(findings),
+        uses=uses.of_tasks(value.get("Tasks") if spec is None else map(TASK.clean, spec["Tasks"])),
     )
 
 

@@ -12,7 +12,7 @@ from meta_audit.errors import RejectedError
 from meta_audit.execution_state import is_unknown
 from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
-from meta_audit.parse import duplicates, yaml_road
+from meta_audit.parse import duplicates, uses, yaml_road
 from meta_audit.parse.attribution import as_claimed
 from meta_audit.parse.metadata import few, note, note_templates
 from meta_audit.parse.wrappers import record_of
@@ -65,6 +65,8 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         _note_states(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
+    if (record.executions or record.events) and (results := uses.results(record)):
+        record = replace(record, uses=record.uses + results)
     if not (findings or record.findings):
         return record
     findings = [*record.findings, *findings]

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from meta_audit.decode.text import quote
 from meta_audit.model import Finding, JobRecord, Task
-from meta_audit.parse import states, times
+from meta_audit.parse import states, times, uses
 from meta_audit.parse.activity import local_events, shard_states, v0_events
 from meta_audit.parse.attribution import (
     EVENT,
@@ -215,6 +215,7 @@ def parse_job(
         executions=executions,
         events=events,
         findings=tuple(findings),
+        uses=uses.of_legacy_spec(SPEC.clean(spec)),
     )
 
 

@@ -14,9 +14,9 @@ from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.numbers import Numbers
 from meta_audit.query.public_keys import keys_with_fingerprint
 from meta_audit.query.texts import LAST, storable
-from meta_audit.query.unknown import ROLES_OF_FIELD
+from meta_audit.query.unknown import KINDS_OF_FIELD, ROLES_OF_FIELD
 from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
-from meta_audit.search.globs import pieces, prefix
+from meta_audit.search.globs import ANY, ONE, pieces, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,12 +163,16 @@ class Compiler:
             return of_key
         if not storable(term.pattern):
             return None
-        pattern = escape_nul(term.pattern)
+        return joined(" AND ", [of_key, self._fits("p.value", term.pattern)])
+
+    def _fits(self, column: str, text: str) -> Sql:
+        """Return the condition that a text fits a pattern."""
+        pattern = escape_nul(text)
         begin = prefix(pattern)
-        sql, parameter = self._session.fits("p.value", pieces(pattern))
+        sql, parameter = self._session.fits(column, pieces(pattern))
         fits = Sql(sql, (parameter,))
-        within = Sql("p.value >= ? AND p.value < ?", (begin, begin + LAST))
-        return joined(" AND ", [of_key, *([within] if begin else []), fits])
+        within = Sql(f"{column} >= ? AND {column} < ?", (begin, begin + LAST))
+        return joined(" AND ", [*([within] if begin else []), fits])
 
     # Free text
 
@@ -257,7 +261,7 @@ class Compiler:
                 return Sql(f"j.name_id IN ({_marks(numbers)})", numbers) if numbers else NEVER
             case "import":
                 return self._observed(self._of_import(value))
-            case "node" | "execution" | "finding":
+            case "node" | "execution" | "finding" | "image" | "input" | "output":
                 told = [self._row_tells(*one) for one in self._told(field, value)]
                 return joined(" OR ", told) if told else NEVER
         sets = self._attributed(field, value)
@@ -282,7 +286,7 @@ class Compiler:
                 return None
             case "import":
                 return Lead(self._lead_of_sources(self._of_import(value)))
-            case "node" | "execution" | "finding":
+            case "node" | "execution" | "finding" | "image" | "input" | "output":
                 told = self._told(field, value)
                 return Lead(_union([_with_owners(*one) for one in told]) if told else NO_JOB)
         sets = self._attributed(field, value)
@@ -335,11 +339,27 @@ class Compiler:
                 return []
             where = Sql("d.node_id = ?", (number,))
             return [("executions", where), ("job_events", where)]
+        if field in KINDS_OF_FIELD:
+            sets = self._sets_of_uses(KINDS_OF_FIELD[field], value)
+            where = Sql(f"d.set_id IN ({sets.text})", sets.parameters)
+            return [("document_uses", where)]
         where = Sql(
             "(d.code = ? OR d.severity = ? OR (d.code >= ? AND d.code < ?))",
             (value, value, f"{value}.", f"{value}.{LAST}"),
         )
         return [("findings", where)]
+
+    def _sets_of_uses(self, kinds: Sequence[str], value: str) -> Sql:
+        """Return the lists that hold a use of these kinds; the value may be a pattern."""
+        of_kind = f"SELECT m.set_id FROM use_members m WHERE m.kind IN ({_marks(kinds)})"
+        if ANY not in value and ONE not in value:
+            number = self._numbers.term(shorten_name(value))
+            return Sql(f"{of_kind} AND m.value_id = ?", (*kinds, -1 if number is None else number))
+        fits = self._fits("t.term", value)
+        terms = "SELECT u.value_id FROM use_members u JOIN terms t ON t.term_id = u.value_id"
+        return Sql(
+            f"{of_kind} AND m.value_id IN ({terms} WHERE {fits.text})", (*kinds, *fits.parameters)
+        )
 
     @staticmethod
     def _of_import(number: str) -> Sql:

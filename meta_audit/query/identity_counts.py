@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from msgspec import field
+
 from meta_audit.answer import Answer
+from meta_audit.query.aliases import names_of
 from meta_audit.query.live import live_version
 from meta_audit.query.selection import OWNED, OWNER, Selection, total
 from meta_audit.query.texts import exact, rfc3339
@@ -66,6 +69,8 @@ class IdentityCounts(Answer, frozen=True):
     identities: tuple[IdentityCount, ...]
     total: int
     """Number of identities, beyond the limit too."""
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that people gave to them, at any time."""
 
 
 def identity_counts(
@@ -78,4 +83,5 @@ def identity_counts(
         IdentityCount(value, jobs, rfc3339(first), rfc3339(last), *trusts)
         for value, _, jobs, first, last, *trusts, _ in rows
     )
-    return exact(IdentityCounts(IDENTITIES_FORMAT, role, found, total(rows)))
+    names = names_of(session, [one.value for one in found])
+    return exact(IdentityCounts(IDENTITIES_FORMAT, role, found, total(rows), names))

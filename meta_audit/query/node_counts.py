@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec import field
+
 from meta_audit.answer import Answer
+from meta_audit.query.aliases import names_of
 from meta_audit.query.live import live_entry
 from meta_audit.query.selection import OWNED, OWNER, Selection, total
 from meta_audit.query.texts import exact, rfc3339
@@ -51,6 +54,8 @@ class NodeCounts(Answer, frozen=True):
     nodes: tuple[NodeCount, ...]
     total: int
     """Number of nodes, beyond the limit too."""
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that people gave to them, at any time."""
 
 
 def node_counts(session: Session, wanted: Selection) -> NodeCounts:
@@ -61,4 +66,5 @@ def node_counts(session: Session, wanted: Selection) -> NodeCounts:
         NodeCount(value, jobs, executions, rfc3339(first), rfc3339(last))
         for value, jobs, executions, first, last, _ in rows
     )
-    return exact(NodeCounts(NODES_FORMAT, found, total(rows)))
+    names = names_of(session, [one.value for one in found])
+    return exact(NodeCounts(NODES_FORMAT, found, total(rows), names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from meta_audit.answer import Answer
 
@@ -123,6 +123,22 @@ class TracedTask(Answer, frozen=True):
     name: str
     engine: str
     publisher: str
+
+
+class TracedUse(Answer, frozen=True):
+    """Name something that the newest version runs, reads, writes or asks for."""
+
+    task_no: int
+    """Number of the task, 0 for the result of an execution."""
+    task: str | None
+    kind: str
+    """`image`, `module`, `input`, `output`, `result` or `resource`."""
+    type: str
+    """Type of storage as it is written; `CPU`, `Memory`, `Disk` or `GPU`."""
+    value: str
+    """Image; CID, URL, `s3://bucket/key` or path; amount."""
+    target: str
+    """Path in the task, or name; of a result the ID of the execution."""
 
 
 class Meta(Answer, frozen=True):
@@ -287,6 +303,9 @@ class Trace(Answer, frozen=True):
     """If given, imports that began then or later are left out."""
     same_spec: tuple[SameSpec, ...] = ()
     """Of a specification the jobs made of it, of a job its specifications; not with `as_of`."""
+    uses: tuple[TracedUse, ...] = ()
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that people gave to those that it names, valid when it was created."""
 
 
 class KeptDocument(Answer, frozen=True):

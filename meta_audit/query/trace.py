@@ -9,6 +9,7 @@ from meta_audit.catalogue import FINDINGS
 from meta_audit.errors import NotFoundError
 from meta_audit.execution_state import EXECUTION_LEVEL, resolve
 from meta_audit.identity.same_job import Birth
+from meta_audit.query.aliases import names_of
 from meta_audit.query.as_of import known_entry, last_entry
 from meta_audit.query.attributions import AttributionRow, best, in_order
 from meta_audit.query.contradictions import CODE, contradiction
@@ -30,6 +31,7 @@ from meta_audit.query.results import (
 )
 from meta_audit.query.same_spec import same_spec
 from meta_audit.query.texts import exact, rfc3339
+from meta_audit.query.uses import uses_of
 from meta_audit.query.version_content import ATTRIBUTIONS, version_content
 from meta_audit.schema.newest import NEWEST_JOINS, NEWEST_ORDER
 
@@ -133,6 +135,7 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
     hashes = {s.document_id: s.sha256 for s in seen}
     layout = next((row[4] for row in versions if row[0] == number), "")
     traced = _job(job, newest, versions)
+    born = next((row[9] for row in versions if row[0] == number), None)
     trace = Trace(
         format=TRACE_FORMAT,
         job=traced,
@@ -153,6 +156,8 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
         ),
         as_of=rfc3339(as_of),
         same_spec=same_spec(session, key, traced) if as_of is None else (),
+        uses=uses_of(session, both, number, content.tasks, last),
+        aliases=names_of(session, (one.value for one in who.get(number, ())), born),
     )
     return exact(trace)
 

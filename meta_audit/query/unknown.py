@@ -47,6 +47,16 @@ ROLES_OF_FIELD: Final = {
     ),
 }
 """Fields of the find language that name an identity, with its roles."""
+KINDS_OF_FIELD: Final = {
+    "image": ("image", "module"),
+    "input": ("input",),
+    "output": ("output", "result"),
+}
+"""Fields of the find language that name what a job uses, with the kinds of uses."""
+_OF_KINDS: Final = f"""
+    SELECT DISTINCT t.term
+    FROM (SELECT value_id, kind FROM use_members ORDER BY set_id DESC LIMIT {LOOKED_AT}) m
+    JOIN terms t ON t.term_id = m.value_id WHERE m.kind IN ({{}})"""  # noqa: S608
 _IDS_IN_ROLES: Final = f"""
     SELECT DISTINCT value FROM (
         SELECT i.value FROM attribution_members m
@@ -76,10 +86,12 @@ def known_keys(session: Session) -> list[str]:
 
 def known_values(session: Session, field: str) -> list[str]:
     """Return values that a field of the find language has: the latest ones."""
-    if field in ROLES_OF_FIELD:
-        roles = ROLES_OF_FIELD[field]
-        marks = ", ".join("?" * len(roles))
-        return _texts(session, _IDS_IN_ROLES.format(marks), *roles)
+    for sql, meant in (
+        (_IDS_IN_ROLES, ROLES_OF_FIELD.get(field)),
+        (_OF_KINDS, KINDS_OF_FIELD.get(field)),
+    ):
+        if meant:
+            return _texts(session, sql.format(", ".join("?" * len(meant))), *meant)
     return _texts(session, _VALUES[field]) if field in _VALUES else []
 
 

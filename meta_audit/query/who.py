@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.answer import Answer
 from meta_audit.model import TRUSTS
+from meta_audit.query.aliases import IdentityAlias, aliases_of
 from meta_audit.query.attributions import ID_OF_KEY, ROLES
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.live import live_version
@@ -139,6 +140,8 @@ class Identity(Answer, frozen=True):
     """The most frequent ones of each role."""
     together_counts: tuple[CompanionCount, ...]
     """Number of each role."""
+    aliases: tuple[IdentityAlias, ...] = ()
+    """Names that people gave to it."""
 
 
 def who(session: Session, text: str) -> Identity | IdentityCandidates:
@@ -186,6 +189,7 @@ def _read(session: Session, meant: NamedIdentity) -> Identity:
             for role, value, shared, _, _ in together
         ),
         tuple(CompanionCount(*count) for count in counts.items()),
+        aliases_of(session, meant.value),
     )
 
 

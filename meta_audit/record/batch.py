@@ -17,6 +17,8 @@ NO_ENTRY: Final = -1
 """In place of a ledger index."""
 KeyValue = tuple[str, str]
 RuleColumns = tuple[str, str, str, str]
+UseColumns = tuple[int, str, int, int, int]
+"""Task number and kind of a use, and the terms of its type, value and target."""
 
 
 class Accepted(Struct, array_like=True):
@@ -48,6 +50,7 @@ class Accepted(Struct, array_like=True):
     message: Sequence[int] = ()
     revision: Sequence[int] = ()
     modified_at: Sequence[int | None] = ()
+    use_set: Sequence[int] = ()
     supersedes: Sequence[int] = ()
     """Of a document that was read again: the entry that this reading takes the place of."""
 
@@ -90,6 +93,7 @@ class Batch(Struct, array_like=True):
     rules: list[RuleColumns] = []
     attribution_sets: list[list[tuple[int, int]]] = []
     """Rules and identities."""
+    use_sets: list[list[UseColumns]] = []
 
     def __len__(self) -> int:
         return len(self.accepted) + len(self.rejected)

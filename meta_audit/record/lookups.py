@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.schema.tables import columns
 from meta_audit.schema.text_digest import digest, pair_digest
 from meta_audit.store.session import rows
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Members = tuple[tuple[int, int], ...]
 """Rule and identity of each attribution of a set, ascending."""
+Uses = tuple[tuple[int, str, int, int, int], ...]
+"""Task number, kind, and the terms of type, value and target of each use, in their order."""
 _TERMS: Final = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
 _REQUESTERS: Final = """
     SELECT m.set_id, m.identity_id
@@ -36,6 +39,7 @@ class Lookups:
         self._terms: dict[Any, int] = {}
         self._rules: dict[Any, int] = {}
         self._sets: dict[Any, int] = {(): 0}
+        self._use_sets: dict[Any, int] = {(): 0}
         self._last: dict[str, int] = {}
         """The last ID given, by table."""
 
@@ -45,6 +49,7 @@ class Lookups:
             known.clear()
         self._last.clear()
         self._sets = {(): 0}
+        self._use_sets = {(): 0}
 
     def pairs(self, pairs: Sequence[KeyValue]) -> list[int]:
         """Return the IDs of pairs, in their order."""
@@ -52,10 +57,8 @@ class Lookups:
         missing = self._missing(known, pairs)
         if missing:
             names = list(dict.fromkeys([key for key, _ in missing]))
-            columns = ("key_id", "digest", "key")
-            keys = dict(
-                zip(names, self._texts(self._keys, names, "meta_keys", columns), strict=True)
-            )
+            named = ("key_id", "digest", "key")
+            keys = dict(zip(names, self._texts(self._keys, names, "meta_keys", named), strict=True))
             self._add(
                 known,
                 {pair_digest(key, value): (key, value) for key, value in missing},
@@ -90,9 +93,29 @@ class Lookups:
                 known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ()
             )
             values = [(known[members], *pair) for members in new for pair in members]
-            columns = ("set_id", "rule_id", "identity_id")
-            self._session.insert("attribution_members", columns, rows(values))
+            table = "attribution_members"
+            self._session.insert(table, columns(table), rows(values))
         return [known[members] for members in sets]
+
+    def use_sets(self, sets: Sequence[Uses]) -> list[int]:
+        """Return the IDs of lists of uses, in their order; 0 for the empty list."""
+        known = self._use_sets
+        missing = self._missing(known, sets)
+        known[()] = 0
+        if missing:
+            by_digest = {
+                digest(",".join([":".join(map(str, use)) for use in uses])): uses
+                for uses in missing
+                if uses
+            }
+            new = self._add(known, by_digest, "use_sets", ("set_id", "digest"), lambda _: ())
+            values = [
+                (known[uses], position, *use)
+                for uses in new
+                for position, use in enumerate(uses, 1)
+            ]
+            self._session.insert("use_members", columns("use_members"), rows(values))
+        return [known[uses] for uses in sets]
 
     def requesters(self, set_ids: Sequence[int]) -> dict[int, frozenset[int]]:
         """Return the identities, by ID, that sets of attributions name as requesters."""
@@ -124,17 +147,17 @@ class Lookups:
                 if rule not in known:
                     known[rule] = len(known) + 1
                     new.append((known[rule], *rule))
-            columns = ("rule_id", "role", "basis", "trust", "verdict")
-            self._session.insert("attribution_rules", columns, rows(new))
+            table = "attribution_rules"
+            self._session.insert(table, columns(table), rows(new))
         return [known[rule] for rule in rules]
 
     def _texts(
-        self, known: dict[Any, int], values: Sequence[str], table: str, columns: tuple[str, ...]
+        self, known: dict[Any, int], values: Sequence[str], table: str, named: tuple[str, ...]
     ) -> list[int]:
         missing = self._missing(known, values)
         if missing:
             by_digest = {digest(value): value for value in missing}
-            self._add(known, by_digest, table, columns, lambda value: (value,))
+            self._add(known, by_digest, table, named, lambda value: (value,))
         return [known[value] for value in values]
 
     def _missing(self, known: dict[Any, int], values: Sequence[Any]) -> list[Any]:
@@ -147,11 +170,11 @@ class Lookups:
         known: dict[Any, int],
         by_digest: dict[bytes, Any],
         table: str,
-        columns: tuple[str, ...],
+        named: tuple[str, ...],
         rest: Callable[[Any], tuple[object, ...]],
     ) -> list[Any]:
         """Find values by digest, insert those that are new with the next IDs, and return these."""
-        number = columns[0]
+        number = named[0]
         last = self._session.query(f"SELECT coalesce(max({number}), 0) FROM {table}")[0][0]  # noqa: S608
         last = max(last, self._last.get(table, 0))
         if last:
@@ -165,5 +188,5 @@ class Lookups:
             known[value] = last
             new.append((last, new_digest, *rest(value)))
         self._last[table] = last
-        self._session.insert(table, columns, rows(new))
+        self._session.insert(table, named, rows(new))
         return list(by_digest.values())

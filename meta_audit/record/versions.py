@@ -46,6 +46,14 @@ class StoreIds:
             ]
         )
 
+        terms = self.terms
+        self.use_sets = lookups.use_sets(
+            [
+                tuple([(no, kind, terms[t], terms[v], terms[g]) for no, kind, t, v, g in uses])
+                for uses in batch.use_sets
+            ]
+        )
+
     def versions(self, a: Accepted, places: Sequence[int]) -> Values:
         """Return the columns of the versions of these documents."""
         terms = self.terms

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.record.aliases import add_alias
 from meta_audit.record.batch import NO_ENTRY
 from meta_audit.record.current_jobs import of_new_jobs, recompute
 from meta_audit.record.dismissals import dismiss
@@ -27,6 +28,7 @@ from meta_audit.store.session import row, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from meta_audit.record.aliases import Alias
     from meta_audit.record.batch import Accepted, Batch, Rejected
     from meta_audit.record.source_log import SourceLog
     from meta_audit.record.versions import Job
@@ -95,14 +97,17 @@ class Writer:
         sources: SourceLog,
         dismissed: Sequence[int] = (),
         reason: str = "",
+        alias: Alias | None = None,
     ) -> Written:
-        """Write a batch, the results of its sources and dismissals completely, or not at all."""
+        """Write a batch, the results of its sources and what somebody says, or nothing of it."""
 
         def work() -> Written:
             written = self._write(batch, sources)
             if dismissed:
                 number = dismiss(self._session, sources.import_id, dismissed, reason)
                 written.dismissed = number
+            if alias is not None:
+                add_alias(self._session, sources.import_id, alias)
             written.sources = sources.write_results(self._session, written.rejected_of_sources)
             return written
 
@@ -280,6 +285,13 @@ class Writer:
             [a.line[n] for n in by_job],
         ]
         self._insert("observations", values)
+        used = [n for n in by_job if a.use_set[n]]
+        of_documents: Values = [
+            [keys[n] for n in used],
+            [new.ledger_index[a.place[n]] for n in used],
+            [ids.use_sets[a.use_set[n]] for n in used],
+        ]
+        self._insert("document_uses", of_documents)
 
     def _insert_activity(
         self, batch: Batch, matcher: Matcher, new: _New, identities: list[int], written: Written

@@ -14,7 +14,7 @@ from meta_audit.render.layout import cut, day
 from meta_audit.render.page import Listing, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from meta_audit.answer import Answer
     from meta_audit.render.layout import Screen
@@ -61,7 +61,8 @@ class IdentityCountsPage(_CountsPage[IdentityCounts]):
     def cells(self) -> Iterable[Sequence[str]]:
         """Return ID, jobs, days and trust."""
         for one in self.result.identities:
-            yield one.value, f"{one.jobs:,}", day(one.first_at), day(one.last_at), _trust(one)
+            who = _named(one.value, self.result.aliases)
+            yield who, f"{one.jobs:,}", day(one.first_at), day(one.last_at), _trust(one)
 
 
 class NodeCountsPage(_CountsPage[NodeCounts]):
@@ -75,7 +76,14 @@ class NodeCountsPage(_CountsPage[NodeCounts]):
         """Return ID, counts and days."""
         for one in self.result.nodes:
             counts = f"{one.jobs:,}", f"{one.executions:,}"
-            yield one.value, *counts, day(one.first_at), day(one.last_at)
+            who = _named(one.value, self.result.aliases)
+            yield who, *counts, day(one.first_at), day(one.last_at)
+
+
+def _named(value: str, aliases: Mapping[str, Sequence[str]]) -> str:
+    """Return the names of an identity before its value."""
+    names = aliases.get(value)
+    return f"{', '.join(names)}: {value}" if names else value
 
 
 class KeyCountsPage(_CountsPage[KeyCounts]):

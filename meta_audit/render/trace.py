@@ -23,13 +23,19 @@ from meta_audit.render.wording import ORIGIN, ROLE, STYLE, TRUST, VERDICT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meta_audit.query.results import TracedAttribution, TracedExecution, TracedFinding
+    from meta_audit.query.results import (
+        TracedAttribution,
+        TracedExecution,
+        TracedFinding,
+        TracedUse,
+    )
 
 SHOWN: Final = 20
 """Newest rows of a history that are shown."""
 META_SHOWN: Final = 200
 """Meta pairs of one level that are shown."""
-
+USES_SHOWN: Final = 50
+"""Inputs, outputs and the like of one task, or results, that are shown."""
 
 _Row = TypeVar("_Row")
 
@@ -48,9 +54,10 @@ def _page(trace: Trace, screen: Screen) -> str:
     sections = [
         _job(trace, screen),
         section("Critical findings", _findings(critical, screen), screen),
-        section("Who", _who(trace.attributions, screen), screen),
+        section("Who", _who(trace, screen), screen),
         *_meta(trace, screen),
         section("Labels", fields(sorted(trace.labels.items()), screen), screen),
+        *_uses(trace, screen),
         section("Versions", _versions(trace, screen), screen),
         section(*_same_spec(trace, screen), screen),
         section("States", _states(trace, screen), screen),
@@ -102,7 +109,8 @@ def _job(trace: Trace, screen: Screen) -> list[str]:
     return section(title, fields([(name, value) for name, value in about if value], screen), screen)
 
 
-def _who(attributions: Sequence[TracedAttribution], screen: Screen) -> list[str]:
+def _who(trace: Trace, screen: Screen) -> list[str]:
+    attributions = trace.attributions
     if not attributions:
         return ["  not known: no document names anyone for this job"]
     column = max(len(ROLE.get(a.role, a.role)) for a in attributions)
@@ -114,6 +122,8 @@ def _who(attributions: Sequence[TracedAttribution], screen: Screen) -> list[str]
         who = same[0]
         role = padded(ROLE.get(who.role, who.role), column)
         lines.append(f"  {role}  {shown(who.value, room)}")
+        if names := trace.aliases.get(who.value):
+            lines.append(f"{indent}known as {shown(', '.join(names), room and room - 9)}")
         lines.append(indent + "; ".join(_how(who, screen)))
         if who.fingerprint:
             lines.append(f"{indent}key {who.fingerprint}")
@@ -141,6 +151,27 @@ def _meta(trace: Trace, screen: Screen) -> list[list[str]]:
             lines.append(f"  {ELLIPSIS} {len(pairs) - META_SHOWN:,} more")
         sections.append(section(title, lines, screen))
     return sections
+
+
+def _uses(trace: Trace, screen: Screen) -> list[list[str]]:
+    sections = []
+    for number, group in groupby(trace.uses, key=lambda use: use.task_no):
+        uses = list(group)
+        name = shown(uses[0].task or "", 60)
+        title = f"Task {number}, {name}" if number else "Results"
+        lines = fields([_use(use) for use in uses[:USES_SHOWN]], screen)
+        if len(uses) > USES_SHOWN:
+            lines.append(f"  {ELLIPSIS} {len(uses) - USES_SHOWN:,} more")
+        sections.append(section(title, lines, screen))
+    return sections
+
+
+def _use(use: TracedUse) -> tuple[str, str]:
+    if use.kind == "resource":
+        return use.type, use.value
+    type_ = f"{use.type}: " if use.type and use.value else use.type
+    at = f", {'of ' if use.kind == 'result' else 'as '}{use.target}" if use.target else ""
+    return use.kind, f"{type_}{use.value}{at}"
 
 
 def _versions(trace: Trace, screen: Screen) -> list[str]:

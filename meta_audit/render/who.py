@@ -16,6 +16,7 @@ from meta_audit.render.wording import ROLE, VERDICT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from meta_audit.query.aliases import IdentityAlias
     from meta_audit.render.layout import Screen
 
 JOB_HEADER: Final = ("created", "job", "name", "state")
@@ -65,12 +66,21 @@ class IdentityCandidatesPage(Listing[IdentityCandidates]):
         return (f"{escape(self.result.query)} fits {several} identities. Give more of it.",)
 
 
+def alias_line(alias: IdentityAlias) -> str:
+    """Return a name with its time, and who said so."""
+    since = f" from {day(alias.valid_from)}" if alias.valid_from else ""
+    until = f" until {day(alias.valid_until)}" if alias.valid_until else ""
+    why = f": {alias.reason}" if alias.reason else ""
+    return f"{alias.name}{since}{until} (alias {alias.alias_no}, {alias.actor}{why})"
+
+
 def _title(who: Identity, screen: Screen) -> str:
     return f"Identity {shown(who.value, None if screen.width is None else screen.width - 9)}"
 
 
 def _about(who: Identity) -> list[tuple[str, str]]:
-    about = [("key", who.fingerprint)] if who.fingerprint else []
+    about = [("known as", alias_line(one)) for one in who.aliases]
+    about += [("key", who.fingerprint)] if who.fingerprint else []
     about += [
         ("first", short_time(who.first_at) if who.first_at else ""),
         ("last", short_time(who.last_at) if who.last_at else ""),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the contract. It grows with every change."""
 
 
@@ -371,6 +371,95 @@ _VIEWS: Final[dict[str, tuple[str, tuple[tuple[str, str, str, str, str, str], ..
             ),
         ),
     ),
+    "v_uses": (
+        "A row per image, module, input, output, result and resource in every document that "
+        "names one.",
+        (
+            ("job_id", "text", "", "ID of the job", "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e", "="),
+            ("namespace", "text", "", "namespace of the job", "default", ""),
+            ("task_no", "integer", "", "place of the task, 0 for a result", "1", ""),
+            ("task", "text", "", "name of the task, or NULL", "main", ""),
+            ("kind", "text", "", "image, module, input, output, result or resource", "image", ""),
+            (
+                "type",
+                "text",
+                "",
+                "type of storage as it is written, or CPU, Memory, Disk, GPU",
+                "s3",
+                "",
+            ),
+            (
+                "value",
+                "text",
+                "",
+                "image, CID, URL, s3://bucket/key, path, amount",
+                "ubuntu:22.04",
+                "=",
+            ),
+            (
+                "target",
+                "text",
+                "",
+                "path in the task, or name; of a result the ID of its execution",
+                "/inputs",
+                "",
+            ),
+            ("entry_index", "integer", "", "ledger index of the document", "12", ""),
+            (
+                "job_key",
+                "integer",
+                "",
+                "number of the job in this store; joins views fast",
+                "7",
+                "=",
+            ),
+        ),
+    ),
+    "v_aliases": (
+        "Names that people gave to identities, without those that were taken back.",
+        (
+            ("alias_no", "integer", "", "number of the alias", "1", ""),
+            ("identity", "text", "", "ID or key that it names", "07bde6e8241b19d5...", "="),
+            ("name", "text", "", "name of the person or team", "Genomics team", ""),
+            (
+                "valid_from",
+                "time",
+                "UTC",
+                "from when on, or NULL",
+                "2024-11-02T00:00:00.000000000Z",
+                "",
+            ),
+            (
+                "valid_from_ns",
+                "integer",
+                "ns since 1970",
+                "from when on, or NULL",
+                "1730505600000000000",
+                "",
+            ),
+            (
+                "valid_until",
+                "time",
+                "UTC",
+                "until before when, or NULL",
+                "2025-01-01T00:00:00.000000000Z",
+                "",
+            ),
+            (
+                "valid_until_ns",
+                "integer",
+                "ns since 1970",
+                "until before when, or NULL",
+                "1735689600000000000",
+                "",
+            ),
+            ("reason", "text", "", "how it is known, or empty", "ticket 42", ""),
+            ("import_id", "integer", "", "the run that said so", "1", ""),
+            ("actor", "text", "", "user@host that said so", "ana@audit", ""),
+            ("said_at", "time", "UTC", "when it was said", "2024-11-02T02:00:00.123456789Z", ""),
+            ("said_ns", "integer", "ns since 1970", "when it was said", "1730512800123456789", ""),
+        ),
+    ),
     "v_findings": (
         "What an auditor should look at.",
         (
@@ -557,8 +646,10 @@ _VIEWS: Final[dict[str, tuple[str, tuple[tuple[str, str, str, str, str, str], ..
         ),
     ),
 }
+_SINCE: Final = {"v_uses": 2, "v_aliases": 2}
+"""Versions of the contract that first had a view, after the first."""
 CONTRACT: Final[dict[str, tuple[str, tuple[Promise, ...]]]] = {
-    view: (meaning, tuple(Promise(*column) for column in columns))
+    view: (meaning, tuple(Promise(*column, since=_SINCE.get(view, 1)) for column in columns))
     for view, (meaning, columns) in _VIEWS.items()
 }
 """Meaning and columns of each view."""

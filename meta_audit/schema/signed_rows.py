@@ -19,7 +19,8 @@ _EXTENT: Final = """
         (SELECT coalesce(max(source_id), 0) FROM sources),
         (SELECT coalesce(max(result_no), 0) FROM source_results),
         (SELECT coalesce(max(dictionary_id), 0) FROM compression_dictionaries),
-        (SELECT coalesce(max(dismissal_no), 0) FROM rejection_dismissals)"""
+        (SELECT coalesce(max(dismissal_no), 0) FROM rejection_dismissals),
+        (SELECT coalesce(max(alias_no), 0) FROM identity_aliases)"""
 _RESULT: Final = """
     SELECT import_id, finished_at, status, sources, documents, "new", changed, unchanged, rejected,
         known_rejected, known_sources
@@ -58,6 +59,13 @@ _NUMBERED: Final = (
         "SELECT dismissal_no, rejection_id, import_id, reason FROM rejection_dismissals",
         "dismissal_no",
         "dismissals",
+    ),
+    (
+        "alias",
+        "SELECT alias_no, import_id, identity, name, valid_from, valid_until, reason, withdraws"
+        " FROM identity_aliases",
+        "alias_no",
+        "aliases",
     ),
 )
 """Kind, statement, the column that numbers the rows, field of `Extent`."""

@@ -311,6 +311,40 @@ observations = _table(
     _int("line", "line of the source, from 1"),
     clustered=True,
 )
+use_sets = _table(
+    "use_sets",
+    "Each distinct list of uses that a document has, once.",
+    _key("set_id", "number of the list, from 1"),
+    _blob(
+        "digest",
+        _DIGEST + "its members, as task_no:kind:type_id:value_id:target_id, in their order, "
+        "joined by commas",
+    ),
+    sa.UniqueConstraint("digest"),
+    clustered=False,
+)
+use_members = _table(
+    "use_members",
+    "What a task runs, reads, writes or asks for, or an execution published.",
+    _key("set_id", "the list (use_sets.set_id)"),
+    _key("position", "place in the list, from 1"),
+    _int("task_no", "the task (tasks.task_no), 0 for a result"),
+    _text("kind", "image, module, input, output, result or resource"),
+    _int("type_id", "type of storage, or CPU, Memory, Disk, GPU" + _TERM),
+    _int("value_id", "image, CID, URL, s3://bucket/key, path, amount" + _TERM),
+    _int("target_id", "path in the task, or name; of a result its execution" + _TERM),
+    sa.Index(None, "value_id"),
+    clustered=True,
+)
+document_uses = _table(
+    "document_uses",
+    "The uses that a document tells of.",
+    _key("job_key", _JOB_KEY),
+    _key("document_id", _DOCUMENT),
+    _int("set_id", "the list (use_sets.set_id)"),
+    sa.Index(None, "set_id", "job_key"),
+    clustered=True,
+)
 executions = _table(
     "executions",
     "Executions as a document tells them: they connect a job to its nodes.",
@@ -428,6 +462,20 @@ rejection_dismissals = _table(
     _ref("import_id", "imports.import_id", "the run that dismissed it: by whom"),
     _text("reason", "why, as it was given"),
     sa.UniqueConstraint("rejection_id"),
+    clustered=False,
+)
+identity_aliases = _table(
+    "identity_aliases",
+    "Names that people gave to identities, for a time. A row may take back an older one.",
+    _key("alias_no", "number of the row, from 1 in order of arrival"),
+    _ref("import_id", "imports.import_id", "the run that said so: who and when"),
+    _text("identity", "the ID or key, exactly"),
+    _text("name", "name of the person or team"),
+    _int("valid_from", "from when on, ns", null=True),
+    _int("valid_until", "until before when, ns", null=True),
+    _text("reason", "how it is known, or empty"),
+    _int("withdraws", "alias_no of the row that this one takes back, 0 for none"),
+    sa.Index(None, "identity"),
     clustered=False,
 )
 ledger_entries = _table(

@@ -42,7 +42,6 @@ _PREFIXES: Final = (
     *words.PLACES,
     *words.FIELDS,
     *words.TIMES,
-    *words.NOT_STORED,
 )
 """Words that mean something before a colon."""
 _A_TERM: Final = "a term such as KEY=VALUE, client:ID or created>=2024-03"
@@ -327,12 +326,6 @@ class _Parser:
 
     def _unknown_field(self, field: Token) -> ExpressionError:
         word = field.text
-        if word in words.NOT_STORED:
-            return self._tokens.fail(
-                f"the store does not hold {words.NOT_STORED[word]} yet",
-                field,
-                "The original documents have it: see meta-audit document.",
-            )
         like = words.nearest(word, _PREFIXES)
         advice = f"Did you mean {like}:? " if like else ""
         return self._tokens.fail(

@@ -31,6 +31,9 @@ FIELDS: Final = {
     "verdict": "result of comparing the ID of a client or requester with its public key",
     "node": "ID of a node that an execution or event of the job names",
     "execution": "ID of an execution of the job",
+    "image": "container image or WebAssembly module of a task",
+    "input": "input of a task: CID, URL, `s3://bucket/key` or path",
+    "output": "output of a task, or result of an execution: CID, URL, `s3://bucket/key` or path",
     "namespace": "namespace of the job",
     "name": "name of the job",
     "type": "type of the job",
@@ -44,13 +47,6 @@ TIMES: Final = {
     "modified": "when the newest state of the job was written",
     "seen": "when an import that first saw a document of the job began",
 }
-NOT_STORED: Final = {
-    "image": "the image of a task",
-    "input": "the inputs of a task",
-    "output": "the outputs of a task",
-}
-"""Fields that people ask for and that the store has no column for yet."""
-
 COMPUTED: Final = "identity.two_jobs"
 """A finding that `trace` computes; it is not stored."""
 STATES: Final = (

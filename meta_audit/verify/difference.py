@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from meta_audit.ledger.entry import AcceptedEntry
+
 if TYPE_CHECKING:
     from meta_audit.ledger.entry import Entry
 
@@ -25,11 +27,11 @@ READ: Final = Words("then {}, now {}", "then {}", "now {}")
 
 def difference(signed: Entry, rows: Entry, words: Words = SIGNED) -> str:
     """Name the fields that differ, with the first of their values that do."""
-    if type(signed) is not type(rows):
+    if isinstance(signed, AcceptedEntry) != isinstance(rows, AcceptedEntry):
         return "an accepted document stands where a rejected one was, or the other way round"
     found = []
-    for name in signed.__struct_fields__:
-        was, now = getattr(signed, name), getattr(rows, name)
+    for name in max(signed.__struct_fields__, rows.__struct_fields__, key=len):
+        was, now = getattr(signed, name, ()), getattr(rows, name, ())
         if was != now:
             found.append(f"{name}: {_first(was, now, words)}")
     return "; ".join(found) or "nothing differs"

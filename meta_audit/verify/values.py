@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.model import Use
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -20,6 +22,7 @@ COUNTS: Final = {
     "identities": "identity_id",
     "attribution_rules": "rule_id",
     "attribution_sets": "set_id",
+    "use_sets": "set_id",
 }
 """Dictionaries: table, and the column that numbers it from 1."""
 
@@ -53,6 +56,7 @@ class RememberedValues:
         """By the number as text, which is how groups of them are read."""
         self.identities: dict[int, str] = {}
         self.sets: dict[int, Attributions] = {0: []}
+        self.uses: dict[int, tuple[Use, ...]] = {}
         self._uris: dict[int, str] = {}
 
     def need_terms(self, numbers: Iterable[int]) -> None:
@@ -110,6 +114,25 @@ class RememberedValues:
 
         self._need("attribution_sets", self.sets, set(numbers), found)
         self.sets[0] = []
+
+    def need_uses(self, numbers: Iterable[int]) -> None:
+        """Look up lists of uses."""
+        sql = (
+            "SELECT m.set_id, m.position, m.task_no, m.kind, y.term, v.term, g.term"
+            " FROM use_members m JOIN terms y ON y.term_id = m.type_id"
+            " JOIN terms v ON v.term_id = m.value_id JOIN terms g ON g.term_id = m.target_id"
+            " WHERE m.set_id AMONG KEYS"
+        )
+
+        def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
+            members: defaultdict[int, list[Any]] = defaultdict(list)
+            for number, *row in sorted(tuple(row) for row in self._session.among(sql, keys)):
+                members[number].append(row)
+            for number, listed in members.items():
+                if [row[0] for row in listed] == list(range(1, len(listed) + 1)):
+                    yield number, tuple(Use(*row[1:]) for row in listed)
+
+        self._need("use_sets", self.uses, set(numbers), found)
 
     def _need(
         self,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from meta_audit.ledger.entry import AcceptedEntry, accepted_entry, decode_entry
+from msgspec.structs import replace
+
+from meta_audit.ledger.entry import AcceptedEntry, decode_entry, entry_like
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
 from meta_audit.verify.difference import READ, difference
@@ -136,9 +138,8 @@ class Work:
         content = content_of(self.session, index)
         if content is None:
             return []
-        digest, where = sha256(content).digest(), (rows.source_uri, rows.ordinal, rows.line)
-        entries = (accepted_entry(digest, record, *where) for record in readings(content))
-        return list(dict.fromkeys(entries))
+        of_bytes = replace(rows, document=sha256(content).digest())
+        return list(dict.fromkeys(entry_like(of_bytes, record) for record in readings(content)))
 
 
 def decode_if_entry(entry: bytes) -> Any:

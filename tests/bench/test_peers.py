@@ -14,6 +14,12 @@ from bench.tables import FILLED
 
 COUNT = 300
 COUNTED = sorted(set(FILLED) - {"imports", "sources", "attribution_rules"})
+OF_TERMS = (
+    ("jobs", "namespace_id"),
+    *(("job_versions", f"{name}_id") for name in ("origin", "layout", "name", "type")),
+    *(("tasks", f"{name}_id") for name in ("name", "engine", "publisher")),
+    *(("observations", f"{name}_id") for name in ("state", "message")),
+)
 TERM = "(SELECT term FROM terms WHERE term_id = {})".format
 SAME = (
     f"SELECT job_id, version_no, {TERM('origin_id')}, {TERM('layout_id')}, {TERM('name_id')}, "
@@ -66,6 +72,13 @@ def counts(connection):
     return {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in COUNTED}
 
 
+def counts_without_uses(connection):
+    """As `counts`; peers do not keep what jobs use, and so not the terms of that."""
+    named = " UNION ".join(f"SELECT {column} FROM {table}" for table, column in OF_TERMS)
+    sql = f"SELECT count(*) FROM terms WHERE term_id IN ({named})"
+    return counts(connection) | {"terms": connection.execute(sql).fetchone()[0]}
+
+
 @pytest.fixture(scope="module")
 def plain(folder):
     connection = sqlite3.connect(fill("plain", folder))
@@ -90,7 +103,7 @@ def test_peers_make_as_many_rows(name, folder, plain):
 @pytest.mark.skipif(not find_spec("meta_audit.__main__"), reason="no command line yet")
 def test_the_plain_loop_makes_our_rows(folder, plain):
     connection = sqlite3.connect(fill("ours", folder))
-    assert counts(connection) == counts(plain)
+    assert counts_without_uses(connection) == counts(plain)
     for query in SAME:
         assert connection.execute(query).fetchall() == plain.execute(query).fetchall()
     connection.close()

@@ -59,6 +59,17 @@ def write_folder(folder: Path, count: int, seed: int) -> Path:
     return folder
 
 
+def without_uses(folder: Path) -> Path:
+    """Rename the fields of uncompressed files that say what jobs use, and return the folder."""
+    for path in folder.rglob("*.*"):
+        content = path.read_bytes()
+        for field in (b"Params", b"InputSources", b"ResultPaths", b"Resources"):
+            content = content.replace(field, b"No" + field)
+        if not path.suffix.endswith(("gz", "zst")):
+            path.write_bytes(content)
+    return folder
+
+
 def _in_other_form(document: bytes, number: int) -> bytes:
     return json.dumps(json.loads(document), indent=2).encode() if number % 2 else document
 

@@ -30,6 +30,7 @@ from meta_audit.model import (
     JobRecord,
     Rejection,
     Task,
+    Use,
 )
 from meta_audit.parse import parse
 from meta_audit.schema.current_jobs import COLUMNS, current_jobs
@@ -78,6 +79,9 @@ TABLES: Final[dict[str, str]] = {
     " JOIN identities i ON i.identity_id = e.node_id",
     "findings": f"SELECT {_JOB}, d.sha256, e.position, e.code, e.severity, e.detail"
     f" FROM findings e {_OF_JOB} {_OF_DOCUMENT}",
+    "uses": f"SELECT {_JOB}, d.sha256, m.position, m.task_no, m.kind,"
+    f" {_TERM.format('m.type_id')}, {_TERM.format('m.value_id')}, {_TERM.format('m.target_id')}"
+    f" FROM document_uses e {_OF_JOB} {_OF_DOCUMENT} JOIN use_members m ON m.set_id = e.set_id",
     "rejections": "SELECT e.rejection_id, s.uri, e.ordinal, e.line, e.reason, e.message,"
     " e.format, e.sha256, e.size FROM rejections e JOIN sources s ON s.source_id = e.source_id",
     "rejection_resolutions": "SELECT rejection_id FROM rejection_resolutions",
@@ -89,8 +93,8 @@ TABLES: Final[dict[str, str]] = {
 }
 """The tables by their content: every fact that documents brought, and where they stood."""
 
-ROW_COUNTS: Final = ("attribution_sets", "attribution_members")
-"""Tables whose content is in `attributions`; beside it their number of rows is compared."""
+ROW_COUNTS: Final = ("attribution_sets", "attribution_members", "use_sets", "use_members")
+"""Tables whose content is in `attributions` and `uses`; beside it their rows are counted."""
 
 
 def tables(connection: sa.Connection) -> dict[str, Rows]:
@@ -227,6 +231,7 @@ class Recomputation:
             for k, i, n in self._all("SELECT job_key, job_id, namespace_id FROM jobs")
         }
         executions, events, findings = self._activity()
+        uses = self._uses()
         stored = defaultdict(list)
         for key, number, version_no, state, message, revision, modified, *place in self._all(
             "SELECT job_key, document_id, version_no, state_id, message_id, revision,"
@@ -244,6 +249,7 @@ class Recomputation:
                 executions=tuple(executions[key, number]),
                 events=tuple(events[key, number]),
                 findings=tuple(findings[key, number]),
+                uses=tuple(uses[key, number]),
             )
             stored[number].append((record, (self._uris[place[0]], place[1], place[2])))
         return stored
@@ -337,6 +343,17 @@ class Recomputation:
             findings[key, number].append(Finding(code, detail))
         return executions, events, findings
 
+    def _uses(self) -> defaultdict[tuple[int, int], list[Use]]:
+        uses = defaultdict(list)
+        for key, number, task_no, kind, *ids in self._all(
+            "SELECT d.job_key, d.document_id, m.task_no, m.kind, m.type_id, m.value_id, m.target_id"
+            " FROM document_uses d JOIN use_members m ON m.set_id = d.set_id"
+            " ORDER BY d.job_key, d.document_id, m.position"
+        ):
+            use = Use(task_no, kind, *[self._terms[term] for term in ids])
+            uses[key, number].append(use)
+        return uses
+
     def _rejections(self) -> Iterator[str]:
         for number, source, reason, message, *place, digest_, size, format_ in self._all(
             "SELECT rejection_id, source_id, reason, message, ordinal, line, sha256, size, format"
@@ -391,7 +408,7 @@ _UNREFERENCED: Final[dict[str, str]] = {
     **{
         name: f"SELECT 1 FROM {name} e LEFT JOIN observations o ON o.job_key = e.job_key"
         " AND o.document_id = e.document_id WHERE o.job_key IS NULL"
-        for name in ("executions", "job_events", "findings")
+        for name in ("executions", "job_events", "findings", "document_uses")
     },
     "observations": "SELECT 1 FROM observations"
     " WHERE document_id NOT IN (SELECT document_id FROM documents)",
@@ -400,6 +417,8 @@ _UNREFERENCED: Final[dict[str, str]] = {
     "meta_keys": "SELECT 1 FROM meta_keys WHERE key_id NOT IN (SELECT key_id FROM meta_pairs)",
     "attribution_sets": "SELECT 1 FROM attribution_sets WHERE set_id NOT IN"
     " (SELECT attribution_set FROM job_versions)",
+    "use_sets": "SELECT 1 FROM use_sets WHERE set_id NOT IN (SELECT set_id FROM document_uses)",
+    "use_members": "SELECT 1 FROM use_members WHERE set_id NOT IN (SELECT set_id FROM use_sets)",
     "attribution_members": "SELECT 1 FROM attribution_members WHERE set_id NOT IN"
     " (SELECT set_id FROM attribution_sets)",
 }

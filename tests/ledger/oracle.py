@@ -106,7 +106,8 @@ def accepted(digest: bytes, r: JobRecord, uri: str, ordinal: int, line: int) -> 
     version.append(attributions(r))
     if not r.spec_sha256:
         version = ["activity", "", b"", "", "", 0, 0, 0, None, [], [], [], []]
-    entry: list[Any] = ["meta-audit/accepted/1", "sha256", digest, uri, ordinal, line]
+    form = "meta-audit/accepted/2" if r.uses else "meta-audit/accepted/1"
+    entry: list[Any] = [form, "sha256", digest, uri, ordinal, line]
     entry += [r.job_id, r.namespace, *version]
     entry += [r.state, r.state_message, r.revision, r.modified_at]
     executions = []
@@ -118,6 +119,8 @@ def accepted(digest: bytes, r: JobRecord, uri: str, ordinal: int, line: int) -> 
         [[e.time, e.kind, e.execution_id, e.node_id, e.state, e.message] for e in r.events]
     )
     entry.append([[f.code, f.detail] for f in r.findings])
+    if r.uses:
+        entry.append([[u.task_no, u.kind, u.type, u.value, u.target] for u in r.uses])
     return pack(entry)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from meta_audit.model import (
     Attribution,
@@ -16,6 +17,8 @@ from meta_audit.model import (
     Role,
     Task,
     Trust,
+    Use,
+    UseKind,
     Verdict,
 )
 
@@ -59,6 +62,7 @@ records = st.builds(
     executions=several(st.builds(Execution, text, text, text, text, text, time, time)),
     events=several(st.builds(Event, time, text, text, text, text, text)),
     findings=several(st.builds(Finding, text, text)),
+    uses=several(st.builds(Use, number, one_of(UseKind), text, text, text)),
 )
 
 FULL = JobRecord(
@@ -93,3 +97,12 @@ FULL = JobRecord(
     events=(Event(1718000000300000000, "JobLevel", "", "", "Running", "started"),),
     findings=(Finding("reserved.task", "bacalhau.org/client.id"),),
 )
+USING = replace(
+    FULL,
+    uses=(
+        Use(1, "image", "", "ubuntu:22.04", ""),
+        Use(1, "input", "s3", "s3://data/in/*", "/inputs"),
+        Use(0, "result", "ipfs", "bafybeibml", "e-1"),
+    ),
+)
+"""A record whose entry is of the newer form."""

@@ -15,8 +15,10 @@ from meta_audit.errors import LedgerError
 from meta_audit.ledger.entry import (
     AcceptedEntry,
     RejectedEntry,
+    UsingEntry,
     accepted_entry,
     decode_entry,
+    entry_like,
     rejected_entry,
 )
 from meta_audit.model import (
@@ -27,9 +29,10 @@ from meta_audit.model import (
     JobRecord,
     Rejection,
     Task,
+    Use,
 )
 from tests.ledger import oracle
-from tests.ledger.samples import FULL, number, records, text
+from tests.ledger.samples import FULL, USING, number, records, text
 
 
 def is_canonical(data: bytes) -> bool:
@@ -121,7 +124,7 @@ def one_change_each(record: JobRecord) -> list[JobRecord]:
         return [
             structs.replace(row, **{field: other(getattr(row, field))})
             for field in row.__struct_fields__
-            if not isinstance(getattr(row, field), tuple)
+            if not isinstance(getattr(row, field), tuple) and field != "result"
         ]
 
     out = changes(record)
@@ -132,13 +135,13 @@ def one_change_each(record: JobRecord) -> list[JobRecord]:
             rest = {name: value for name, value in pairs.items() if name != key}
             out.append(structs.replace(record, **{field: rest}))
             out.append(structs.replace(record, **{field: {**rest, key + "x": pairs[key]}}))
-    for field in ("tasks", "attributions", "executions", "events", "findings"):
+    for field in ("tasks", "attributions", "executions", "events", "findings", "uses"):
         rows = getattr(record, field)
         for at, row in enumerate(rows):
             for changed in [[], *([each] for each in changes(row))]:
                 new = (*rows[:at], *changed, *rows[at + 1 :])
                 out.append(structs.replace(record, **{field: new}))
-        if field in ("events", "findings", "executions", "tasks"):
+        if field in ("events", "findings", "executions", "tasks", "uses"):
             out.append(structs.replace(record, **{field: (rows[0], *rows)}))
             out.append(structs.replace(record, **{field: (*changes(rows[0])[:1], *rows)}))
             out.append(structs.replace(record, **{field: (*rows, *changes(rows[0])[:1])}))
@@ -154,11 +157,12 @@ def one_change_each(record: JobRecord) -> list[JobRecord]:
 
 
 def test_any_change_of_any_row_changes_the_entry() -> None:
-    changed = one_change_each(FULL)
+    changed = one_change_each(USING)
     entries = [accepted_entry(DIGEST, record, "file:///jobs.ndjson", 7, 8) for record in changed]
+    assert accepted_entry(DIGEST, USING, "file:///jobs.ndjson", 7, 8) not in entries
     assert ENTRY not in entries
     assert len(set(entries)) == len({repr(record) for record in changed})
-    kinds = (Task, Attribution, Execution, Event, Finding)
+    kinds = (Task, Attribution, Execution, Event, Finding, Use)
     fields = sum(len(kind.__struct_fields__) for kind in (JobRecord, *kinds))
     assert len(changed) > fields
     for where in (("x", 7, 8), ("file:///jobs.ndjson", 8, 8), ("file:///jobs.ndjson", 7, 9)):
@@ -173,7 +177,22 @@ def test_attributions_are_a_set_as_in_the_store() -> None:
 
 
 def test_the_entry_has_a_field_for_each_field_of_a_record() -> None:
-    assert set(JobRecord.__struct_fields__) < set(AcceptedEntry.__struct_fields__)
+    assert set(JobRecord.__struct_fields__) < set(UsingEntry.__struct_fields__)
+    assert UsingEntry.__struct_fields__ == (*AcceptedEntry.__struct_fields__, "uses")
+
+
+def test_an_entry_without_uses_keeps_the_older_form() -> None:
+    """A document that was taken in before uses were told gives the leaf that it has."""
+    older, newer = decode_entry(ENTRY), decode_entry(accepted_entry(DIGEST, USING, "u", 7, 8))
+    assert isinstance(older, AcceptedEntry)
+    assert isinstance(newer, UsingEntry)
+    assert entry_like(older, USING) == ENTRY
+    assert entry_like(newer, USING) == accepted_entry(DIGEST, USING, "u", 7, 8)
+    assert entry_like(newer, FULL) == accepted_entry(DIGEST, FULL, "u", 7, 8)
+    values = msgpack.decode(ENTRY)
+    assert not is_canonical(msgpack.encode(["meta-audit/accepted/2", *values[1:]]))
+    empty = structs.replace(newer, uses=())
+    assert not is_canonical(msgpack.encode(empty))
 
 
 def test_rejections_read_back() -> None:

@@ -24,6 +24,7 @@ from meta_audit.search.expression import (
 from meta_audit.store.session import Session
 from tests.query.random_store import FINGERPRINT, KEY
 
+USE_FIELDS = {"module": "image", "result": "output"}
 SMALL = str.maketrans({chr(c): chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
 
 
@@ -83,6 +84,8 @@ def everything(session: Session) -> dict[int, Facts]:
         job.told.add(("node", node))
     for job, (code, severity) in rows("code, severity", "v_findings"):
         job.told |= {("finding", code), ("finding", severity), ("finding", code.split(".")[0])}
+    for job, (kind, value) in rows("kind, value", "v_uses"):
+        job.told.add((USE_FIELDS.get(kind, kind), value))
     began = dict(session.query("SELECT import_id, started_at FROM imports"))
     for job, (number,) in rows("import_id", "v_observations"):
         job.told |= {("import", str(number)), ("seen", began[number])}
@@ -134,6 +137,9 @@ def _at(job: Facts, place: str) -> list[tuple[str, str]]:
 def _is(job: Facts, name: str, value: str) -> bool:
     if name in ("namespace", "name", "type", "state", "origin"):
         return bool(getattr(job, name) == value)
+    if name in ("image", "input", "output"):
+        like = _regex(value if {"*", "?"} & set(value) else re.sub(r"\\", r"\\\\", value))
+        return any(like.fullmatch(str(one)) for kind, one in job.told if kind == name)
     if name in ("node", "execution", "finding", "import"):
         return (name, value) in job.told
     for role, who, trust, verdict in job.attributions:

@@ -18,6 +18,8 @@ KEYS = ("a", "b", "version", "environment", "project", "owner", "ticket", "team"
 VALUES = ("1", "1.2.3", "x.2", "prod", "staging", "frontend", "team-a", "x", "Acme Corp", "", "50%")
 NODES = ("n-1", "n-2")
 CLIENTS = ("c-1", "c-2")
+IMAGES = ("alpine", "alpine:3.18", "ubuntu?", "")
+RESULTS = ("QmResult", "QmOther")
 _PROTOBUF = encode_public_key(PublicKey(KeyType.ED25519, bytes(range(32))))
 PEER = encode(multihash(_PROTOBUF))
 KEY = b64encode(_PROTOBUF).decode()
@@ -34,6 +36,17 @@ def documents(make: Make, seed: int, number: int) -> Iterator[dict[str, Any]]:
 
 def _pairs(choice: random.Random) -> dict[str, str]:
     return {choice.choice(KEYS): choice.choice(VALUES) for _ in range(choice.randrange(4))}
+
+
+def _uses(choice: random.Random) -> dict[str, Any]:
+    image = choice.choice(IMAGES)
+    source = {"Type": "s3", "Params": {"Bucket": "data", "Key": choice.choice(("in/*", "in/1"))}}
+    paths = [{"Name": "out", "Path": "/out"}] if choice.random() < 0.3 else []
+    return {
+        "Engine": {"Type": "docker", "Params": {"Image": image} if image else {}},
+        "InputSources": [{"Source": source, "Target": "/in"}] if choice.random() < 0.5 else [],
+        "ResultPaths": paths,
+    }
 
 
 def _of_job(make: Make, choice: random.Random, job_id: str) -> Iterator[dict[str, Any]]:
@@ -56,7 +69,7 @@ def _of_job(make: Make, choice: random.Random, job_id: str) -> Iterator[dict[str
         yield {**make(job_id, meta=_pairs(choice), **common), "State": None, "Revision": 0}
         return
     for version in range(choice.choice((1, 1, 2))):
-        yield make(
+        job = make(
             job_id,
             meta={**who, **_pairs(choice)},
             task_meta={**forged, **_pairs(choice)},
@@ -66,6 +79,8 @@ def _of_job(make: Make, choice: random.Random, job_id: str) -> Iterator[dict[str
             ModifyTime=created + choice.randrange(90) * 86_400 * SECOND,
             **common,
         )
+        job["Tasks"][0] |= _uses(random.Random(f"{job_id} {version}"))
+        yield job
     if choice.random() < 0.6:
         of_job = choice.choice((job_id, job_id, f"other-{job_id}"))
         yield {
@@ -73,5 +88,6 @@ def _of_job(make: Make, choice: random.Random, job_id: str) -> Iterator[dict[str
             "JobID": of_job,
             "NodeID": choice.choice(NODES),
             "ComputeState": {"StateType": 3},
+            "PublishedResult": {"Type": "ipfs", "Params": {"CID": RESULTS[len(of_job) % 2]}},
             **({"Namespace": common["Namespace"]} if choice.random() < 0.5 else {}),
         }

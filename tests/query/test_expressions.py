@@ -27,6 +27,7 @@ from tests.query.conftest import Filled
 from tests.query.random_store import (
     CLIENTS,
     FINGERPRINT,
+    IMAGES,
     KEY,
     KEYS,
     NODES,
@@ -46,6 +47,9 @@ FIELD_VALUES = {
     "verdict": CLOSED["verdict"],
     "node": (*NODES, "c-1"),
     "execution": ("e-001", "e-002", "e-x"),
+    "image": (*IMAGES[:3], "al*", "?lpine", "\\alpine"),
+    "input": ("s3://data/in/*", "s3://data/in/1", "s3://*", "in"),
+    "output": ("QmResult", "Qm*", "/out", "out"),
     "namespace": ("default", "ns-2", ""),
     "name": ("nightly", "hello", "", "x"),
     "type": ("batch", "service"),

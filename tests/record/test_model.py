@@ -32,6 +32,7 @@ from meta_audit.schema.text_digest import digest, pair_digest
 from tests.conftest import Audit
 from tests.faults.documents import BROKEN
 
+QM: Final = {"CID": "Q"}
 COUNTED: Final = ("documents", "new", "changed", "unchanged", "rejected", "known_rejected")
 Table = set[tuple[Any, ...]]
 
@@ -81,12 +82,16 @@ class Documents:
             "Meta": self._meta(),
             "Labels": {f"label-{n}": chance.choice("ab") for n in range(chance.randrange(3))},
             "Tasks": [
-                {"Name": f"task-{n}", "Engine": {"Type": "docker"}, "Meta": self._meta()}
+                {"Name": f"task-{n}", "Engine": self._engine(), "Meta": self._meta()}
                 for n in range(chance.randrange(1, 4))
             ],
             "Version": chance.randrange(2),
             "CreateTime": chance.choice([0, 1_700_000_000_000_000_001, 1_700_009_000_000_000_000]),
         }
+
+    def _engine(self) -> dict[str, Any]:
+        image = self._chance.choice(["a:1", "b:2", ""])
+        return {"Type": "docker"} | ({"Params": {"Image": image}} if image else {})
 
     def _meta(self) -> dict[str, Any]:
         chance = self._chance
@@ -123,6 +128,9 @@ class Documents:
             "JobID": job_id,
             "NodeID": f"n-{number % 2}",
             "ComputeState": {"StateType": self._chance.randrange(1, 8)},
+            "PublishedResult": self._chance.choice(
+                [None, {"Type": "ipfs", "Params": {"CID": "Q"}}]
+            ),
             "CreateTime": self._chance.choice([0, 1_700_000_000_500_000_000]),
         }
 
@@ -280,6 +288,13 @@ class Model:
             severity = FINDINGS[f.code].severity
             rows["findings"].add((*at, position, f.code, severity, f.detail))
 
+        for position, u in enumerate(record.uses, 1):
+            self._add_terms(u.type, u.value, u.target)
+            told = u.task_no, u.kind, u.type, u.value, u.target
+            rows["uses"].add((*at, position, *told))
+        if record.uses:
+            rows["lists of uses"].add((record.uses,))
+
     def _add_terms(self, *terms: str) -> None:
         self.rows["terms"] |= {(digest(term).hex(), term) for term in terms}
 
@@ -295,10 +310,13 @@ def must_agree(audit: Audit, model: Model) -> None:
     """The store has the rows of the model, each once, and no others."""
     expected = {name: sorted(rows, key=repr) for name, rows in model.tables().items()}
     sets = expected.pop("sets", [])
+    uses = expected.pop("lists of uses", [])
     found = audit.tables()
     members = sum(len(attributions) for (attributions,) in sets)
     assert found.pop("attribution_sets") == [(len(sets),)]
     assert found.pop("attribution_members") == [(members,)]
+    assert found.pop("use_sets") == [(len(uses),)]
+    assert found.pop("use_members") == [(sum(len(listed) for (listed,) in uses),)]
     for name, rows in found.items():
         assert rows == expected.get(name, []), name
     columns = ", ".join(COUNTED)

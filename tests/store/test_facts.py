@@ -36,7 +36,10 @@ def filled(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> s
     with closing(open_to_read(db)) as store:
         sql = "SELECT max(rejection_id) FROM v_rejections WHERE resolved_by IS NULL"
         last = store.read(lambda session: session.value(sql))
+        sql = "SELECT max(value) FROM identities"
+        somebody = str(store.read(lambda session: session.value(sql)))
     dismiss(db, last)
+    assert cli.run(["alias", "add", "--db", db, somebody, "Team"]) == 0
     return db
 
 

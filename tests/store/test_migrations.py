@@ -15,7 +15,7 @@ from meta_audit.schema.tables import metadata
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
-from tests.faults.documents import write_folder
+from tests.faults.documents import without_uses, write_folder
 from tests.store_factory import StoreFactory
 
 ALLOWED_IMPORTS = {"sqlalchemy", "alembic", "__future__"}
@@ -161,7 +161,7 @@ def sources(tmp_path: Path) -> list[Path]:
     folder = write_folder(tmp_path / "documents", 250, 3)
     (folder / "number.json").write_bytes(b'{"ID": "j-9", "Meta": {"a": 1}, "Tasks": []}')
     names = ("number.json", "small", "broken.ndjson", "jobs.yaml", "page.json")
-    return [folder / name for name in names]
+    return [without_uses(folder) / name for name in names]
 
 
 def fill(own: Audit, sources: list[Path]) -> None:
@@ -207,6 +207,18 @@ def test_a_store_is_not_taken_down_where_facts_would_be_lost(
         connection.rollback()
     store.close()
     assert own.raw() == before
+
+
+def test_uses_stay(own: Audit, tmp_path: Path) -> None:
+    own.ingest(write_folder(tmp_path / "documents", 250, 3) / "page.json")
+    store = open_to_write(str(own.db))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        with pytest.raises(RuntimeError, match="schema 0004 cannot hold the uses"):
+            migrate.downgrade(connection, "0004")
+        connection.rollback()
+    store.close()
+    assert own.run("verify").status == 0
 
 
 def test_what_was_signed_before_an_upgrade_is_still_signed(own: Audit, sources: list[Path]) -> None:

@@ -225,15 +225,16 @@ def alarms_of(
 def alarms_of_upgrades(factory: StoreFactory, grown: Grown) -> list[str]:
     """Bring a store to each older revision and back; revision 0001 cannot hold the newest facts."""
     found = []
+    older = grow(factory, grown.log.parent / "older", oldest=True)
     for revision in OLDER:
         is_first = revision == OLDER[0]
-        target = factory.copy(grown.older[0] if is_first else grown.db)
+        target = factory.copy(older.older[0] if is_first else older.db)
         engine = sa.create_engine(locate(target))
         with engine.begin() as connection:
             migrate.downgrade(connection, revision)
         engine.dispose()
         assert run("db", "upgrade", "--db", target) == 0
-        found += _alarm(f"upgrade from {revision}", target, *([] if is_first else [grown.log]))
+        found += _alarm(f"upgrade from {revision}", target, *([] if is_first else [older.log]))
         factory.drop(target)
     return found
 

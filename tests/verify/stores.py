@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -22,7 +23,7 @@ from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
 from meta_audit.store.session import Session
 from meta_audit.verify.outcome import Report
 from meta_audit.verify.run import Verification
-from tests.faults.documents import write_folder
+from tests.faults.documents import without_uses, write_folder
 from tests.ingest.again import another_parser, dismiss, renamed, reread
 from tests.store_factory import StoreFactory
 
@@ -64,10 +65,20 @@ def run(*arguments: str | Path) -> int:
     return cli.run([str(a) for a in arguments])
 
 
-def grow(factory: StoreFactory, folder: Path, *, seed: int = 1) -> Grown:
-    """Make a store of five imports, one of them killed before its end."""
+def grow(factory: StoreFactory, folder: Path, *, seed: int = 1, oldest: bool = False) -> Grown:
+    """Make a store of five imports, one of them killed before its end.
+
+    `oldest`: schema 0004 can hold it.
+    """
     source = write_folder(folder / "source", DOCUMENTS, seed)
     _write_large(source / "large.ndjson", seed)
+    if oldest:
+        for packed in source.glob("*.zst"):
+            packed.unlink()
+        for packed in source.glob("later.*"):
+            packed.unlink()
+        (source / "cut.ndjson.gz").write_bytes(gzip.compress(b"{}" * 900)[:20])
+        without_uses(source)
     lines = [_numbered(number) for number in range(5)]
     (source / "worse.ndjson").write_text("\n".join(lines) + "\n")
     db, log = factory.new(), folder / "outside.checkpoints"
@@ -86,6 +97,11 @@ def grow(factory: StoreFactory, folder: Path, *, seed: int = 1) -> Grown:
         assert reread(db).counts.changed == 2
         with closing(open_to_read(db)) as store:
             dismiss(db, *store.read(_open_rejections)[:3])
+            somebody = str(store.read(lambda one: one.value("SELECT max(value) FROM identities")))
+        if not oldest:
+            for name in ("Team", "Nobody"):
+                run("alias", "add", somebody, name, "--from", "2024", "--db", db)
+            run("alias", "remove", "2", "--reason", "a typo", "--db", db)
     return Grown(db, log, older, source)
 
 

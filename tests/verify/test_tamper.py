@@ -17,7 +17,7 @@ def test_random_mutations_are_all_caught(
 ) -> None:
     # A database is slower to copy than a file.
     number = 56 if isinstance(factory, SqliteFiles) else 20
-    done, missed = tamper(factory, grown, number, 7, tmp_path)
+    done, missed = tamper(factory, grown, number, 8, tmp_path)
     assert not missed
     assert set(done) == {*ROW_KINDS, *WHOLE_CLASSES}
     assert sum(done.values()) == number

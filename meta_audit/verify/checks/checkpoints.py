@@ -35,9 +35,11 @@ _NUMBERED: Final = {
     "identities": "identity_id",
     "attribution_rules": "rule_id",
     "attribution_sets": "set_id",
+    "use_sets": "set_id",
     "jobs": "job_key",
     "ledger_keys": "key_no",
     "rejection_dismissals": "dismissal_no",
+    "identity_aliases": "alias_no",
 }
 _ENDED: Final = "IN (SELECT import_id FROM import_results)"
 _UNSIGNED: Final = (
@@ -65,6 +67,12 @@ _UNSIGNED: Final = (
         f"SELECT dismissal_no FROM rejection_dismissals WHERE dismissal_no > ? AND (import_id {_ENDED}"  # noqa: S608, E501
         " OR import_id NOT IN (SELECT import_id FROM imports))",
         "dismissals",
+    ),
+    (
+        "aliases",
+        f"SELECT alias_no FROM identity_aliases WHERE alias_no > ? AND (import_id {_ENDED}"  # noqa: S608
+        " OR import_id NOT IN (SELECT import_id FROM imports))",
+        "aliases",
     ),
     (
         "entries",

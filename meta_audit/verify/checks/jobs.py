@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import msgpack
 
 from meta_audit.catalogue import FINDINGS
-from meta_audit.ledger.entry import HASH, AcceptedEntry
+from meta_audit.ledger.entry import HASH, entry_of
 from meta_audit.verify.guard import UNREADABLE, go_on_after, guarded, octets, said
 from meta_audit.verify.outcome import Check
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Self
 
+    from meta_audit.model import Use
     from meta_audit.verify.work import Work
 
 Key = tuple[int, int]
@@ -56,6 +57,9 @@ _EVENTS: Final = f"""
 _FINDINGS: Final = f"""
     SELECT job_key, document_id, position, code, severity, detail
     FROM findings WHERE {_WHICH} ORDER BY job_key, document_id, position"""  # noqa: S608
+
+_USES: Final = f"""
+    SELECT job_key, document_id, set_id FROM document_uses WHERE {_WHICH}"""  # noqa: S608
 
 _encode = msgpack.Encoder().encode
 
@@ -113,6 +117,8 @@ class JobRange:
         self._executions = _by_document(executions)
         self._events = _by_document(events)
         self._findings = _by_document(query(_FINDINGS))
+        self._uses = {(key, document): set_id for key, document, set_id in query(_USES)}
+        values.need_uses(self._uses.values())
 
     @classmethod
     def between(cls, work: Work, low: int, high: int) -> Self:
@@ -197,7 +203,7 @@ class JobRange:
         at = (key, index)
         spec, *head = version.head
         return _encode(
-            AcceptedEntry(  # type: ignore[call-arg]
+            entry_of(
                 HASH,
                 octets(document),
                 self._values.uri(source_id),
@@ -205,7 +211,7 @@ class JobRange:
                 line,
                 job_id,
                 terms[namespace],
-                version.origin,  # type: ignore[arg-type]
+                version.origin,
                 version.layout,
                 spec,
                 *head,
@@ -216,6 +222,7 @@ class JobRange:
                 self._entry_executions(at) if at in self._executions else (),
                 self._entry_events(at) if at in self._events else (),
                 self._entry_findings(at) if at in self._findings else (),
+                uses=self._entry_uses(at) if at in self._uses else (),
             )
         )
 
@@ -266,6 +273,12 @@ class JobRange:
                 raise _WrongRowError(f"finding {code} has severity {severity}")
         return [(code, detail) for code, _, detail in rows]
 
+    def _entry_uses(self, at: Key) -> tuple[Use, ...]:
+        set_id = self._uses.pop(at)
+        if set_id not in self._values.uses:
+            raise _WrongRowError(f"list of uses {set_id} is not there, or has gaps")
+        return self._values.uses[set_id]
+
     def _check_versions(self, first_seen: dict[Key, int]) -> None:
         """Check that versions are numbered from 1 in the order in which documents showed them."""
         before: Key = (0, 0)
@@ -289,6 +302,7 @@ class JobRange:
             ("execution of document", self._executions),
             ("event of document", self._events),
             ("finding of document", self._findings),
+            ("uses of document", self._uses),
         ):
             for key, *rest in rows:
                 job_id = self._jobs.get(key, (f"job {key}",))[0]

@@ -24,6 +24,7 @@ UNIQUE: Final = {
     "meta_pairs": "digest",
     "identities": "digest",
     "attribution_sets": "digest",
+    "use_sets": "digest",
     "attribution_rules": "role, basis, trust, verdict",
     "jobs": "job_id, namespace_id",
     "rejection_dismissals": "rejection_id",
@@ -55,6 +56,7 @@ def check_lookup_tables(work: Work) -> None:
     with guarded(work.session, work.damages, Check.LOOKUPS, "keys of meta_pairs"):
         work.values.used["meta_keys"].mark(used_keys)
     _check_sets(work)
+    _check_uses(work)
 
 
 def _check_digests(work: Work, table: str, sql: str, expected: Callable[..., bytes]) -> None:
@@ -94,6 +96,28 @@ def _check_sets(work: Work) -> None:
         del members[set_id]
     for set_id in members:
         detail = f"members of attribution set {set_id}, which is not there"
+        work.damages.add(Check.LOOKUPS, "added", detail)
+
+
+def _check_uses(work: Work) -> None:
+    members: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    terms: set[int] = set()
+    sql = (
+        "SELECT set_id, task_no, kind, type_id, value_id, target_id FROM use_members"
+        " ORDER BY set_id, position"
+    )
+    for set_id, *row in work.session.query(sql):
+        members[set_id].append(tuple(row))
+        terms.update(row[2:])
+    work.values.used["terms"].mark(terms)
+    for set_id, known in work.session.query("SELECT set_id, digest FROM use_sets"):
+        text = ",".join([":".join(map(str, row)) for row in members[set_id]])
+        if digest(text) != octets(known):
+            detail = f"list of uses {set_id} has other members than its digest"
+            work.damages.add(Check.DERIVED, "edited", detail)
+        del members[set_id]
+    for set_id in members:
+        detail = f"members of list of uses {set_id}, which is not there"
         work.damages.add(Check.LOOKUPS, "added", detail)
 
 
