@@ -34,7 +34,7 @@ _FORMS = {
     "attribution_rules": "itttt",
     "attribution_sets": "ib",
     "attribution_members": "iii",
-    "observations": "iiiiiiiiii",
+    "observations": "iiiiiiiiiii",
     "current_jobs": "iiiiiiiittttiiiiiii",
 }
 

@@ -4,7 +4,7 @@
 
 orjson per line, the dictionaries of terms, pairs and identities in memory, one `executemany` of
 the same rows per table, all indexes live, 10,000 documents per commit, WAL and
-`synchronous=NORMAL`. It keeps no document, no ledger, no findings, checks nothing (no duplicate
+`synchronous=NORMAL`. It keeps no document, no ledger, no findings, none of what jobs use, checks nothing (no duplicate
 keys, no UTF-8, no known job) and stops at the first bad line. Prints one JSON object.
 """
 
@@ -26,6 +26,8 @@ import orjson
 from bench.requesters import peer_id
 
 PER_COMMIT = 10_000
+NO_USES = 0
+"""The loop leaves out what jobs use: images, inputs, outputs, resources."""
 
 _ROLES = {
     "bacalhau.org/orchestrator.id": ("requester", "server"),
@@ -52,7 +54,7 @@ _COLUMNS = {
     "attribution_rules": 5,
     "attribution_sets": 2,
     "attribution_members": 3,
-    "observations": 10,
+    "observations": 11,
     "current_jobs": 19,
 }
 """Tables in the order they are written, and how many columns each has."""
@@ -212,6 +214,7 @@ class Loop:
                 self._source,
                 ordinal,
                 ordinal,
+                NO_USES,
             )
         )
         client, requester = self._best(who, "client"), self._best(who, "requester")

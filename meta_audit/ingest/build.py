@@ -255,11 +255,12 @@ class _BatchBuilder:
     def finish(self) -> Batch:
         batch = self._batch
         batch.accepted = Accepted(*zip(*self._accepted, strict=True))
-        term = self._terms.__getitem__
+        uses, term = Numbering(), self._terms.__getitem__
         batch.use_sets = [
-            [(u.task_no, u.kind, term(u.type), term(u.value), term(u.target)) for u in uses]
-            for uses in self._use_sets
+            [(use.task_no, uses[use.kind, use.type, use.value, use.target]) for use in members]
+            for members in self._use_sets
         ]
+        batch.uses = [(kind, *map(term, texts)) for kind, *texts in uses]
         batch.terms, batch.pairs = list(self._terms), list(self._pairs)
         batch.identities, batch.rules = list(self._identities), list(self._rules)
         batch.attribution_sets = [list(members) for members in self._sets]

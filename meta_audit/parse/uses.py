@@ -16,13 +16,14 @@ from meta_audit.nul import shorten_name
 from meta_audit.parse.fields import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from meta_audit.model import JobRecord, UseKind
     from meta_audit.parse.fields import Fields
 
 _RESOURCES: Final = ("CPU", "Memory", "Disk", "GPU")
 _PLACES: Final = {
+    "s3": ("Bucket",),
     "ipfs": ("CID",),
     "urldownload": ("URL",),
     "inline": ("URL",),
@@ -31,39 +32,35 @@ _PLACES: Final = {
     "repoclonelfs": ("Repo",),
 }
 """Parameters that name the place, by the type of storage in small letters."""
-_ANY_PLACE: Final = ("CID", "URL", "SourcePath", "Repo")
-_NO_FIELDS: Final[dict[str, Any]] = {}
+_ANY_PLACE: Final = ("Bucket", "CID", "URL", "SourcePath", "Repo")
 
 
 def of_tasks(tasks: Iterable[Fields] | None) -> tuple[Use, ...]:
     """Return the uses of tasks of v1.0.4 and later, whose fields have canonical names."""
     uses: list[Use] = []
     for task_no, task in enumerate(tasks or (), 1):
-        uses += _engine(task_no, _params(task.get("Engine")))
+        engine = task.get("Engine")
+        if engine.__class__ is dict:
+            _add_engine(uses, task_no, engine.get("Params"))
         for source in _fields_of(task.get("InputSources")):
             storage = source.get("Source")
             if storage.__class__ is dict:
-                target = _text(source, "Target") or _text(source, "Alias")
-                uses += _storage(task_no, "input", storage, target)
-        for path in _fields_of(task.get("ResultPaths")):
-            uses += _path(task_no, path)
-        uses += _published(task_no, task.get("Publisher"))
-        uses += _asked(task_no, task.get("Resources"))
+                target = _written(source, "Target") or _written(source, "Alias")
+                type_, params = _written(storage, "Type"), storage.get("Params")
+                _add_storage(uses, task_no, "input", type_, params, target)
+        _add_rest(uses, task_no, task, "ResultPaths", "Publisher")
     return tuple(uses)
 
 
 def of_legacy_spec(spec: Fields) -> tuple[Use, ...]:
     """Return the uses of a `Spec` of v0.2.9 - v1.0.3, whose fields have canonical names."""
     uses: list[Use] = []
-    for params in (spec.get("Docker"), spec.get("Wasm"), _params(spec.get("EngineSpec"))):
-        uses += _engine(1, params)
+    for params in (spec.get("Docker"), spec.get("Wasm"), spec.get("EngineSpec", {}).get("Params")):
+        _add_engine(uses, 1, params)
     for name in ("Inputs", "Contexts"):
         for storage in _fields_of(spec.get(name)):
-            uses += _storage(1, "input", _old_storage(storage), _text(storage, "Path"))
-    for storage in _fields_of(spec.get("Outputs")):
-        uses += _path(1, storage)
-    uses += _published(1, spec.get("PublisherSpec"))
-    uses += _asked(1, spec.get("Resources"))
+            _add_storage(uses, 1, "input", *_old_storage(storage), _written(storage, "Path"))
+    _add_rest(uses, 1, spec, "Outputs", "PublisherSpec")
     return tuple(uses)
 
 
@@ -71,8 +68,11 @@ def result(value: Any, execution_id: str) -> Use | None:
     """Return what an execution published: a `SpecConfig`, or a `StorageSpec` before v1.0.4."""
     if value.__class__ is not dict:
         return None
-    storage = value if "Params" in value or "params" in value else _old_storage(value)
-    return next(_storage(0, "result", storage, execution_id, needs_place=True), None)
+    is_config = _field(value, "Params") is not None
+    storage = _config(value) if is_config else _old_storage(value)
+    uses: list[Use] = []
+    _add_storage(uses, 0, "result", *storage, execution_id, needs_place=True)
+    return uses[0] if uses else None
 
 
 def results(record: JobRecord) -> tuple[Use, ...]:
@@ -81,80 +81,83 @@ def results(record: JobRecord) -> tuple[Use, ...]:
     return tuple(use for use in found if use is not None)
 
 
-def _engine(task_no: int, params: Any) -> Iterator[Use]:
+def _add_engine(uses: list[Use], task_no: int, params: Any) -> None:
     if params.__class__ is not dict or not params:
         return
     image = _text(params, "Image")
     if image:
-        yield Use(task_no, "image", "", shorten_name(image), "")
+        uses.append(Use(task_no, "image", "", shorten_name(image), ""))
         return
     modules = _field(params, "ImportModules")
     entry = _field(params, "EntryModule")
     for module in (entry, *(modules if modules.__class__ is list else ())):
         if module.__class__ is str and module:  # v1.7: the alias of an input
-            yield Use(task_no, "module", "", shorten_name(module), "")
+            uses.append(Use(task_no, "module", "", shorten_name(module), ""))
         elif module.__class__ is dict:
             source = _field(module, "Source")
-            storage = source if source.__class__ is dict else _old_storage(module)
-            yield from _storage(task_no, "module", storage, _text(module, "Target"))
+            storage = _config(source) if source.__class__ is dict else _old_storage(module)
+            _add_storage(uses, task_no, "module", *storage, _text(module, "Target"))
 
 
-def _storage(
-    task_no: int, kind: UseKind, storage: Fields, target: str, *, needs_place: bool = False
-) -> Iterator[Use]:
-    type_ = _text(storage, "Type")
-    place = shorten_name(_place(type_, _params(storage)))
+def _add_rest(uses: list[Use], task_no: int, fields: Fields, paths: str, publisher: str) -> None:
+    """Add the outputs of a task, and what it asks for."""
+    for path in _fields_of(fields.get(paths)):
+        where = _written(path, "Path")
+        if where:
+            uses.append(Use(task_no, "output", "", shorten_name(where), _written(path, "Name")))
+    published = fields.get(publisher)
+    if published.__class__ is dict and (params := published.get("Params")):
+        type_ = _written(published, "Type")
+        _add_storage(uses, task_no, "output", type_, params, "", needs_place=True)
+    resources = fields.get("Resources")
+    if resources.__class__ is dict and resources:
+        uses += [
+            Use(task_no, "resource", name, shorten_name(amount), "")
+            for name in _RESOURCES
+            if (amount := _written(resources, name))
+        ]
+
+
+def _add_storage(  # noqa: PLR0917 - the columns of a use
+    uses: list[Use],
+    task_no: int,
+    kind: UseKind,
+    type_: str,
+    params: Any,
+    target: str,
+    *,
+    needs_place: bool = False,
+) -> None:
+    place = _place(type_, params) if params.__class__ is dict else ""
     if place or (type_ and not needs_place):
-        yield Use(task_no, kind, type_, place, target)
+        uses.append(Use(task_no, kind, type_, shorten_name(place), target))
 
 
 def _place(type_: str, params: Fields) -> str:
     """Return where storage of a type lies, empty where that is not told."""
-    bucket = _text(params, "Bucket")
-    if bucket:
-        return f"s3://{bucket}/{_text(params, 'Key')}"
     for name in _PLACES.get(type_.lower(), _ANY_PLACE):
         place = _text(params, name)
         if place:
-            return place
+            return place if name != "Bucket" else f"s3://{place}/{_text(params, 'Key')}"
     return ""
 
 
-def _old_storage(storage: Fields) -> Fields:
-    """Return a `StorageSpec` in the form of a `SpecConfig`; `Engine` was its type's name once."""
+def _config(config: Fields) -> tuple[str, Any]:
+    """Return type and parameters of a `SpecConfig`."""
+    return _text(config, "Type"), _field(config, "Params")
+
+
+def _old_storage(storage: Fields) -> tuple[str, Any]:
+    """Return type and parameters of a `StorageSpec`; `Engine` was the name of its type once."""
     type_ = _text(storage, "StorageSource") or _text(storage, "Engine")
     s3 = _field(storage, "S3")
-    return {"Type": type_, "Params": s3 if s3.__class__ is dict and s3 else storage}
+    return type_, s3 if s3.__class__ is dict and s3 else storage
 
 
-def _path(task_no: int, path: Fields) -> Iterator[Use]:
-    where, name = _text(path, "Path"), _text(path, "Name")
-    if where:
-        yield Use(task_no, "output", "", shorten_name(where), name)
-
-
-def _published(task_no: int, publisher: Any) -> Iterator[Use]:
-    if publisher.__class__ is dict and _params(publisher):
-        yield from _storage(task_no, "output", publisher, "", needs_place=True)
-
-
-def _asked(task_no: int, resources: Any) -> Iterator[Use]:
-    if resources.__class__ is not dict:
-        return
-    for name in _RESOURCES:
-        amount = _text(resources, name)
-        if amount:
-            yield Use(task_no, "resource", name, shorten_name(amount), "")
-
-
-def _fields_of(values: Any) -> Iterator[Fields]:
-    if values.__class__ is list:
-        yield from (value for value in values if value.__class__ is dict)
-
-
-def _params(config: Any) -> Fields:
-    params = _field(config, "Params") if config.__class__ is dict else None
-    return params if params.__class__ is dict else _NO_FIELDS
+def _fields_of(values: Any) -> list[Fields]:
+    if values.__class__ is not list or not values:
+        return []
+    return [value for value in values if value.__class__ is dict]
 
 
 def _field(fields: Fields, name: str) -> Any:
@@ -162,11 +165,23 @@ def _field(fields: Fields, name: str) -> Any:
     if name in fields:
         return fields[name]
     small = name.lower()
-    return next((value for key, value in fields.items() if key.lower() == small), None)
+    for key in fields:
+        if key.lower() == small:
+            return fields[key]
+    return None
 
 
 def _text(fields: Fields, name: str) -> str:
-    value = _field(fields, name)
+    return _as_text(_field(fields, name))
+
+
+def _written(fields: Fields, name: str) -> str:
+    """Return the text of a field under its canonical name."""
+    value = fields.get(name)
+    return value if value.__class__ is str else _as_text(value)
+
+
+def _as_text(value: Any) -> str:
     if value.__class__ is str:
         return value
     if isinstance(value, Scalar):

@@ -341,8 +341,8 @@ class Compiler:
             return [("executions", where), ("job_events", where)]
         if field in KINDS_OF_FIELD:
             sets = self._sets_of_uses(KINDS_OF_FIELD[field], value)
-            where = Sql(f"d.set_id IN ({sets.text})", sets.parameters)
-            return [("document_uses", where)]
+            where = Sql(f"d.use_set IN ({sets.text})", sets.parameters)
+            return [("observations", where)]
         where = Sql(
             "(d.code = ? OR d.severity = ? OR (d.code >= ? AND d.code < ?))",
             (value, value, f"{value}.", f"{value}.{LAST}"),
@@ -351,15 +351,16 @@ class Compiler:
 
     def _sets_of_uses(self, kinds: Sequence[str], value: str) -> Sql:
         """Return the lists that hold a use of these kinds; the value may be a pattern."""
-        of_kind = f"SELECT m.set_id FROM use_members m WHERE m.kind IN ({_marks(kinds)})"
+        of_kind = (
+            "SELECT m.set_id FROM uses u JOIN use_members m ON m.use_id = u.use_id"
+            f" WHERE u.kind IN ({_marks(kinds)}) AND u.value_id"
+        )
         if ANY not in value and ONE not in value:
             number = self._numbers.term(shorten_name(value))
-            return Sql(f"{of_kind} AND m.value_id = ?", (*kinds, -1 if number is None else number))
+            return Sql(f"{of_kind} = ?", (*kinds, -1 if number is None else number))
         fits = self._fits("t.term", value)
-        terms = "SELECT u.value_id FROM use_members u JOIN terms t ON t.term_id = u.value_id"
-        return Sql(
-            f"{of_kind} AND m.value_id IN ({terms} WHERE {fits.text})", (*kinds, *fits.parameters)
-        )
+        terms = "SELECT o.value_id FROM uses o JOIN terms t ON t.term_id = o.value_id"
+        return Sql(f"{of_kind} IN ({terms} WHERE {fits.text})", (*kinds, *fits.parameters))
 
     @staticmethod
     def _of_import(number: str) -> Sql:

@@ -55,8 +55,8 @@ KINDS_OF_FIELD: Final = {
 """Fields of the find language that name what a job uses, with the kinds of uses."""
 _OF_KINDS: Final = f"""
     SELECT DISTINCT t.term
-    FROM (SELECT value_id, kind FROM use_members ORDER BY set_id DESC LIMIT {LOOKED_AT}) m
-    JOIN terms t ON t.term_id = m.value_id WHERE m.kind IN ({{}})"""  # noqa: S608
+    FROM (SELECT value_id, kind FROM uses ORDER BY use_id DESC LIMIT {LOOKED_AT}) u
+    JOIN terms t ON t.term_id = u.value_id WHERE u.kind IN ({{}})"""  # noqa: S608
 _IDS_IN_ROLES: Final = f"""
     SELECT DISTINCT value FROM (
         SELECT i.value FROM attribution_members m

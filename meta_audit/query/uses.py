@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 _USES: Final = f"""
-    SELECT m.task_no, m.kind, y.term, v.term, g.term
+    SELECT m.task_no, u.kind, y.term, v.term, g.term
     FROM use_members m
-    JOIN terms y ON y.term_id = m.type_id
-    JOIN terms v ON v.term_id = m.value_id
-    JOIN terms g ON g.term_id = m.target_id
+    JOIN uses u ON u.use_id = m.use_id
+    JOIN terms y ON y.term_id = u.type_id
+    JOIN terms v ON v.term_id = u.value_id
+    JOIN terms g ON g.term_id = u.target_id
     WHERE m.set_id IN (
-        SELECT d.set_id FROM document_uses d
-        JOIN observations o ON o.job_key = d.job_key AND o.document_id = d.document_id
-        WHERE d.job_key IN (?, ?) AND o.version_no IN (0, ?) AND {known_entry("d")})
+        SELECT d.use_set FROM observations d
+        WHERE d.job_key IN (?, ?) AND d.version_no IN (0, ?) AND {known_entry("d")})
     ORDER BY m.set_id, m.position"""  # noqa: S608
 
 

@@ -17,8 +17,8 @@ NO_ENTRY: Final = -1
 """In place of a ledger index."""
 KeyValue = tuple[str, str]
 RuleColumns = tuple[str, str, str, str]
-UseColumns = tuple[int, str, int, int, int]
-"""Task number and kind of a use, and the terms of its type, value and target."""
+UseColumns = tuple[str, int, int, int]
+"""Kind of a use, and the terms of its type, value and target."""
 
 
 class Accepted(Struct, array_like=True):
@@ -93,7 +93,9 @@ class Batch(Struct, array_like=True):
     rules: list[RuleColumns] = []
     attribution_sets: list[list[tuple[int, int]]] = []
     """Rules and identities."""
-    use_sets: list[list[UseColumns]] = []
+    uses: list[UseColumns] = []
+    use_sets: list[list[tuple[int, int]]] = []
+    """Task numbers and uses."""
 
     def __len__(self) -> int:
         return len(self.accepted) + len(self.rejected)

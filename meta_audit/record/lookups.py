@@ -11,13 +11,12 @@ from meta_audit.store.session import rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from meta_audit.record.batch import KeyValue, RuleColumns
+    from meta_audit.record.batch import KeyValue, RuleColumns, UseColumns
     from meta_audit.store.session import Session
 
 Members = tuple[tuple[int, int], ...]
-"""Rule and identity of each attribution of a set, ascending."""
-Uses = tuple[tuple[int, str, int, int, int], ...]
-"""Task number, kind, and the terms of type, value and target of each use, in their order."""
+"""Rule and identity of each attribution of a set, ascending; task number and use of each use of a
+list, in their order."""
 _TERMS: Final = "SELECT term_id, term FROM terms WHERE term_id AMONG KEYS"
 _REQUESTERS: Final = """
     SELECT m.set_id, m.identity_id
@@ -39,13 +38,21 @@ class Lookups:
         self._terms: dict[Any, int] = {}
         self._rules: dict[Any, int] = {}
         self._sets: dict[Any, int] = {(): 0}
+        self._uses: dict[Any, int] = {}
         self._use_sets: dict[Any, int] = {(): 0}
         self._last: dict[str, int] = {}
         """The last ID given, by table."""
 
     def forget(self) -> None:
         """Forget all IDs: after a rollback they may not be true."""
-        for known in (self._pairs, self._keys, self._identities, self._terms, self._rules):
+        for known in (
+            self._pairs,
+            self._keys,
+            self._identities,
+            self._terms,
+            self._rules,
+            self._uses,
+        ):
             known.clear()
         self._last.clear()
         self._sets = {(): 0}
@@ -81,41 +88,50 @@ class Lookups:
     def attribution_sets(self, sets: Sequence[Members]) -> list[int]:
         """Return the IDs of sets of (rule_id, identity_id), in their order; 0 for the empty set."""
         known = self._sets
-        missing = self._missing(known, sets)
-        known[()] = 0
-        if missing:
-            by_digest = {
-                digest(",".join([f"{rule}:{identity}" for rule, identity in members])): members
-                for members in missing
-                if members
-            }
-            new = self._add(
-                known, by_digest, "attribution_sets", ("set_id", "digest"), lambda _: ()
-            )
-            values = [(known[members], *pair) for members in new for pair in members]
-            table = "attribution_members"
-            self._session.insert(table, columns(table), rows(values))
+        new = self._add_sets(known, sets, "attribution_sets")
+        values = [(known[members], *pair) for members in new for pair in members]
+        self._insert("attribution_members", values)
         return [known[members] for members in sets]
 
-    def use_sets(self, sets: Sequence[Uses]) -> list[int]:
-        """Return the IDs of lists of uses, in their order; 0 for the empty list."""
+    def uses(self, uses: Sequence[UseColumns]) -> list[int]:
+        """Return the IDs of uses, in their order."""
+        known = self._uses
+        missing = self._missing(known, uses)
+        if missing:
+            by_digest = {digest(":".join(map(str, use))): use for use in missing}
+            self._add(known, by_digest, "uses", columns("uses"), lambda use: use)
+        return [known[use] for use in uses]
+
+    def use_sets(self, sets: Sequence[Members]) -> list[int]:
+        """Return the IDs of lists of (task_no, use_id), in their order; 0 for the empty list."""
         known = self._use_sets
+        new = self._add_sets(known, sets, "use_sets")
+        values = [
+            (known[members], position, *use)
+            for members in new
+            for position, use in enumerate(members, 1)
+        ]
+        self._insert("use_members", values)
+        return [known[members] for members in sets]
+
+    def _add_sets(
+        self, known: dict[Any, int], sets: Sequence[Members], table: str
+    ) -> list[Members]:
+        """Number the sets that are not known, and return those that are new to the store."""
         missing = self._missing(known, sets)
         known[()] = 0
-        if missing:
-            by_digest = {
-                digest(",".join([":".join(map(str, use)) for use in uses])): uses
-                for uses in missing
-                if uses
-            }
-            new = self._add(known, by_digest, "use_sets", ("set_id", "digest"), lambda _: ())
-            values = [
-                (known[uses], position, *use)
-                for uses in new
-                for position, use in enumerate(uses, 1)
-            ]
-            self._session.insert("use_members", columns("use_members"), rows(values))
-        return [known[uses] for uses in sets]
+        by_digest = {
+            digest(",".join([f"{first}:{second}" for first, second in members])): members
+            for members in missing
+            if members
+        }
+        if not by_digest:
+            return []
+        return self._add(known, by_digest, table, ("set_id", "digest"), lambda _: ())
+
+    def _insert(self, table: str, values: Sequence[tuple[int, ...]]) -> None:
+        if values:
+            self._session.insert(table, columns(table), rows(values))
 
     def requesters(self, set_ids: Sequence[int]) -> dict[int, frozenset[int]]:
         """Return the identities, by ID, that sets of attributions name as requesters."""

@@ -47,10 +47,11 @@ class StoreIds:
         )
 
         terms = self.terms
+        uses = lookups.uses([(kind, terms[t], terms[v], terms[g]) for kind, t, v, g in batch.uses])
         self.use_sets = lookups.use_sets(
             [
-                tuple([(no, kind, terms[t], terms[v], terms[g]) for no, kind, t, v, g in uses])
-                for uses in batch.use_sets
+                tuple([(task_no, uses[use]) for task_no, use in members])
+                for members in batch.use_sets
             ]
         )
 

@@ -283,15 +283,9 @@ class Writer:
             [new.source_ids[a.source[n]] for n in by_job],
             [a.ordinal[n] for n in by_job],
             [a.line[n] for n in by_job],
+            [ids.use_sets[a.use_set[n]] for n in by_job],
         ]
         self._insert("observations", values)
-        used = [n for n in by_job if a.use_set[n]]
-        of_documents: Values = [
-            [keys[n] for n in used],
-            [new.ledger_index[a.place[n]] for n in used],
-            [ids.use_sets[a.use_set[n]] for n in used],
-        ]
-        self._insert("document_uses", of_documents)
 
     def _insert_activity(
         self, batch: Batch, matcher: Matcher, new: _New, identities: list[int], written: Written

@@ -309,40 +309,40 @@ observations = _table(
     _int("source_id", "where it was first seen (sources.source_id)"),
     _int("ordinal", "number of the document in the source, from 1"),
     _int("line", "line of the source, from 1"),
+    _int("use_set", "uses that the document tells of (use_members.set_id), 0 for none"),
+    sa.Index(None, "use_set", "job_key"),
     clustered=True,
+)
+uses = _table(
+    "uses",
+    "Each distinct thing that a job runs, reads, writes or asks for, or that an execution "
+    "published, once.",
+    _key("use_id", "number of the use, from 1"),
+    _blob("digest", _DIGEST + "kind:type_id:value_id:target_id"),
+    _text("kind", "image, module, input, output, result or resource"),
+    _int("type_id", "type of storage, or CPU, Memory, Disk, GPU" + _TERM),
+    _int("value_id", "image, CID, URL, s3://bucket/key, path, amount" + _TERM),
+    _int("target_id", "path in the task, or name; of a result its execution" + _TERM),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "value_id"),
+    clustered=False,
 )
 use_sets = _table(
     "use_sets",
     "Each distinct list of uses that a document has, once.",
     _key("set_id", "number of the list, from 1"),
-    _blob(
-        "digest",
-        _DIGEST + "its members, as task_no:kind:type_id:value_id:target_id, in their order, "
-        "joined by commas",
-    ),
+    _blob("digest", _DIGEST + "its members, as task_no:use_id, in their order, joined by commas"),
     sa.UniqueConstraint("digest"),
     clustered=False,
 )
 use_members = _table(
     "use_members",
-    "What a task runs, reads, writes or asks for, or an execution published.",
+    "The uses of each list.",
     _key("set_id", "the list (use_sets.set_id)"),
     _key("position", "place in the list, from 1"),
     _int("task_no", "the task (tasks.task_no), 0 for a result"),
-    _text("kind", "image, module, input, output, result or resource"),
-    _int("type_id", "type of storage, or CPU, Memory, Disk, GPU" + _TERM),
-    _int("value_id", "image, CID, URL, s3://bucket/key, path, amount" + _TERM),
-    _int("target_id", "path in the task, or name; of a result its execution" + _TERM),
-    sa.Index(None, "value_id"),
-    clustered=True,
-)
-document_uses = _table(
-    "document_uses",
-    "The uses that a document tells of.",
-    _key("job_key", _JOB_KEY),
-    _key("document_id", _DOCUMENT),
-    _int("set_id", "the list (use_sets.set_id)"),
-    sa.Index(None, "set_id", "job_key"),
+    _int("use_id", "the use (uses.use_id)"),
+    sa.Index(None, "use_id"),
     clustered=True,
 )
 executions = _table(

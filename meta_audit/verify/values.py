@@ -22,6 +22,7 @@ COUNTS: Final = {
     "identities": "identity_id",
     "attribution_rules": "rule_id",
     "attribution_sets": "set_id",
+    "uses": "use_id",
     "use_sets": "set_id",
 }
 """Dictionaries: table, and the column that numbers it from 1."""
@@ -56,7 +57,7 @@ class RememberedValues:
         """By the number as text, which is how groups of them are read."""
         self.identities: dict[int, str] = {}
         self.sets: dict[int, Attributions] = {0: []}
-        self.uses: dict[int, tuple[Use, ...]] = {}
+        self.uses: dict[int, tuple[Use, ...]] = {0: ()}
         self._uris: dict[int, str] = {}
 
     def need_terms(self, numbers: Iterable[int]) -> None:
@@ -118,10 +119,10 @@ class RememberedValues:
     def need_uses(self, numbers: Iterable[int]) -> None:
         """Look up lists of uses."""
         sql = (
-            "SELECT m.set_id, m.position, m.task_no, m.kind, y.term, v.term, g.term"
-            " FROM use_members m JOIN terms y ON y.term_id = m.type_id"
-            " JOIN terms v ON v.term_id = m.value_id JOIN terms g ON g.term_id = m.target_id"
-            " WHERE m.set_id AMONG KEYS"
+            "SELECT m.set_id, m.position, m.task_no, u.kind, y.term, v.term, g.term"
+            " FROM use_members m JOIN uses u ON u.use_id = m.use_id"
+            " JOIN terms y ON y.term_id = u.type_id JOIN terms v ON v.term_id = u.value_id"
+            " JOIN terms g ON g.term_id = u.target_id WHERE m.set_id AMONG KEYS"
         )
 
         def found(keys: list[int]) -> Iterable[tuple[int, Any]]:
@@ -133,6 +134,7 @@ class RememberedValues:
                     yield number, tuple(Use(*row[1:]) for row in listed)
 
         self._need("use_sets", self.uses, set(numbers), found)
+        self.uses[0] = ()
 
     def _need(
         self,

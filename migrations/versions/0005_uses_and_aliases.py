@@ -19,27 +19,17 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 # name: (comment, clustered, ((column, type, comment), ...), columns of the primary key)
 TABLES = {
-    "use_sets": (
-        "Each distinct list of uses that a document has, once.",
+    "uses": (
+        "Each distinct thing that a job runs, reads, writes or asks for, or that an execution "
+        "published, once.",
         False,
         (
-            ("set_id", INT, "number of the list, from 1"),
+            ("use_id", INT, "number of the use, from 1"),
             (
                 "digest",
                 sa.LargeBinary(),
-                "first 16 bytes of the SHA-256 of its members, as "
-                "task_no:kind:type_id:value_id:target_id, in their order, joined by commas",
+                "first 16 bytes of the SHA-256 of kind:type_id:value_id:target_id",
             ),
-        ),
-        1,
-    ),
-    "use_members": (
-        "What a task runs, reads, writes or asks for, or an execution published.",
-        True,
-        (
-            ("set_id", INT, "the list (use_sets.set_id)"),
-            ("position", INT, "place in the list, from 1"),
-            ("task_no", INT, "the task (tasks.task_no), 0 for a result"),
             ("kind", TEXT, "image, module, input, output, result or resource"),
             (
                 "type_id",
@@ -53,15 +43,30 @@ TABLES = {
                 "path in the task, or name; of a result its execution (terms.term_id)",
             ),
         ),
-        2,
+        1,
     ),
-    "document_uses": (
-        "The uses that a document tells of.",
+    "use_sets": (
+        "Each distinct list of uses that a document has, once.",
+        False,
+        (
+            ("set_id", INT, "number of the list, from 1"),
+            (
+                "digest",
+                sa.LargeBinary(),
+                "first 16 bytes of the SHA-256 of its members, as task_no:use_id, in their order, "
+                "joined by commas",
+            ),
+        ),
+        1,
+    ),
+    "use_members": (
+        "The uses of each list.",
         True,
         (
-            ("job_key", INT, "the job (jobs.job_key)"),
-            ("document_id", INT, "the document it was read from (documents.document_id)"),
             ("set_id", INT, "the list (use_sets.set_id)"),
+            ("position", INT, "place in the list, from 1"),
+            ("task_no", INT, "the task (tasks.task_no), 0 for a result"),
+            ("use_id", INT, "the use (uses.use_id)"),
         ),
         2,
     ),
@@ -83,11 +88,13 @@ TABLES = {
 }
 NULLABLE = ("valid_from", "valid_until")
 INDEXES = {
-    "use_members": ("value_id",),
-    "document_uses": ("set_id", "job_key"),
+    "observations": ("use_set", "job_key"),
+    "uses": ("value_id",),
+    "use_members": ("use_id",),
     "identity_aliases": ("identity",),
 }
-UNIQUE = {"use_sets": "digest"}
+UNIQUE = {"uses": "digest", "use_sets": "digest"}
+USE_SET = "uses that the document tells of (use_members.set_id), 0 for none"
 
 SECONDS = "({0} / 1000000000 - CASE WHEN {0} % 1000000000 < 0 THEN 1 ELSE 0 END)"
 NANOSECONDS = "(({0} % 1000000000 + 1000000000) % 1000000000)"
@@ -97,11 +104,8 @@ TIME = {
     ),
     "postgresql": "to_timestamp(({0} / 1000)::double precision / 1000000)",
 }
-TASK = """(SELECT x.term FROM observations o
-        JOIN tasks t ON t.job_key = o.job_key AND t.version_no = o.version_no
-            AND t.task_no = m.task_no
-        JOIN terms x ON x.term_id = t.name_id
-        WHERE o.job_key = e.job_key AND o.document_id = e.document_id)"""
+TASK = """(SELECT x.term FROM tasks t JOIN terms x ON x.term_id = t.name_id
+        WHERE t.job_key = e.job_key AND t.version_no = e.version_no AND t.task_no = m.task_no)"""
 # name: (meaning, ((column, expression, meaning, type, unit, example, fast by), ...), FROM ...)
 VIEWS = {
     "v_uses": (
@@ -130,7 +134,7 @@ VIEWS = {
             ("task", TASK, "name of the task, or NULL", "text", "", "main", ""),
             (
                 "kind",
-                "m.kind",
+                "u.kind",
                 "image, module, input, output, result or resource",
                 "text",
                 "",
@@ -184,14 +188,15 @@ VIEWS = {
             ),
         ),
         """
-    FROM document_uses e
+    FROM observations e
     JOIN jobs a ON a.job_key = e.job_key
     JOIN jobs j ON j.job_id = a.job_id AND (j.job_key = a.job_key) = EXISTS (
         SELECT 1 FROM current_jobs c WHERE c.job_key = a.job_key)
-    JOIN use_members m ON m.set_id = e.set_id
-    JOIN terms v ON v.term_id = m.value_id
-    JOIN terms y ON y.term_id = m.type_id
-    JOIN terms g ON g.term_id = m.target_id
+    JOIN use_members m ON m.set_id = e.use_set
+    JOIN uses u ON u.use_id = m.use_id
+    JOIN terms v ON v.term_id = u.value_id
+    JOIN terms y ON y.term_id = u.type_id
+    JOIN terms g ON g.term_id = u.target_id
     WHERE NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = e.document_id)""",
     ),
     "v_aliases": (
@@ -290,13 +295,29 @@ p."column") AS "meaning",
 NEWEST = "CAST((SELECT max(since) FROM contract) AS INTEGER)"
 """The version of the contract: no migration needs to write it again."""
 STATISTICS = {
-    "use_sets": {"": "1000"},
-    "use_members": {"use_members": "6000 6 1", "value_id": "6000 20"},
-    "document_uses": {"document_uses": "1500000 2 1", "set_id_job_key": "1500000 1500 2 1"},
+    "uses": {"": "2000", "value_id": "2000 2"},
+    "use_sets": {"": "200000"},
+    "use_members": {"use_members": "800000 4 1", "use_id": "800000 400"},
+    "observations": {"observations": "1500000 2 1", "use_set_job_key": "1500000 7 2 1"},
     "identity_aliases": {"": "100", "identity": "100 2"},
 }
 """As in 0004: what ANALYZE would find in a store of a million jobs."""
-LOST = {"document_uses": "uses", "identity_aliases": "aliases"}
+LOST = {"uses": "uses", "identity_aliases": "aliases"}
+OBSERVATIONS = "Each document's sight of a job: its version, its state, and where that stood."
+TERM = " (terms.term_id)"
+OLD_COLUMNS = (
+    ("job_key", "the job (jobs.job_key)"),
+    ("document_id", "the document (documents.document_id)"),
+    ("version_no", "version seen; 0 for executions or events without the job"),
+    ("state_id", "StateType" + TERM),
+    ("message_id", "message of the state" + TERM),
+    ("revision", "Revision"),
+    ("modified_at", "ModifyTime, ns"),
+    ("source_id", "where it was first seen (sources.source_id)"),
+    ("ordinal", "number of the document in the source, from 1"),
+    ("line", "line of the source, from 1"),
+)
+
 
 OWNERS = """
     SELECT pg_get_userbyid(c.relowner) FROM pg_class c
@@ -352,8 +373,36 @@ def _make_tables() -> None:
         op.create_index("_".join(("ix", table, *columns)), table, list(columns))
 
 
-def _make_triggers(dialect: str) -> None:
-    for table in TABLES:
+def _observations(*, old: bool) -> list[sa.schema.SchemaItem]:
+    """Return columns and constraints of observations."""
+    columns = OLD_COLUMNS if old else (*OLD_COLUMNS, ("use_set", USE_SET))
+    items: list[sa.schema.SchemaItem] = [
+        sa.Column(name, INT, nullable=name == "modified_at", autoincrement=False, comment=text)
+        for name, text in columns
+    ]
+    return [*items, sa.PrimaryKeyConstraint("job_key", "document_id", name="pk_observations")]
+
+
+def _rebuild_observations(*, old: bool) -> None:
+    """Make the table of SQLite anew: its rows wait beside it. Views keep their text."""
+    names = ", ".join(name for name, _ in OLD_COLUMNS)
+    added = "" if old else ", 0 AS use_set"
+    op.execute(f"CREATE TEMPORARY TABLE kept AS SELECT {names}{added} FROM observations")
+    op.drop_table("observations")
+    op.create_table(
+        "observations",
+        *_observations(old=old),
+        comment=OBSERVATIONS,
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.execute("INSERT INTO observations SELECT * FROM kept ORDER BY 1, 2")
+    op.execute("DROP TABLE kept")
+    _make_triggers("sqlite", ("observations",))
+
+
+def _make_triggers(dialect: str, tables: tuple[str, ...]) -> None:
+    for table in tables:
         if dialect == "postgresql":
             op.execute(
                 f"CREATE TRIGGER tr_{table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE"
@@ -381,7 +430,7 @@ def _make_views(dialect: str) -> None:
 
 def _tell(dialect: str) -> None:
     """Write what tables, views and columns mean, and what the views promise."""
-    comments, promises = [], []
+    comments, promises = [("observations", "use_set", USE_SET)], []
     for name, (comment, _, columns, _) in TABLES.items():
         comments.append((name, "", comment))
         comments += [(name, column, text) for column, _, text in columns]
@@ -407,8 +456,8 @@ def _insert(table: str, names: tuple[str, ...], rows: list[tuple]) -> None:
     op.bulk_insert(target, [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _tell_statistics() -> None:
-    for table, indexes in STATISTICS.items():
+def _tell_statistics(statistics: dict[str, dict[str, str]]) -> None:
+    for table, indexes in statistics.items():
         for index, numbers in indexes.items():
             name = index if index in ("", table) else f"ix_{table}_{index}"
             op.execute(
@@ -425,19 +474,29 @@ def _make_contract_view(dialect: str, version: str) -> None:
     op.execute(f"{verb} {CONTRACT_VIEW.format(version)}")
 
 
+def _add_use_set(dialect: str) -> None:
+    if dialect == "sqlite":
+        _rebuild_observations(old=False)
+        return
+    column = sa.Column("use_set", INT, nullable=False, comment=USE_SET, server_default="0")
+    op.add_column("observations", column)
+    op.alter_column("observations", "use_set", server_default=None)
+
+
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
     new = dict.fromkeys(TABLES, "executions") | dict.fromkeys(VIEWS, "v_executions")
     rights = _rights(dialect, new)
+    _add_use_set(dialect)
     _make_tables()
-    _make_triggers(dialect)
+    _make_triggers(dialect, tuple(TABLES))
     _make_views(dialect)
     _make_contract_view(dialect, NEWEST)
     _tell(dialect)
     for statement in rights:
         op.execute(statement)
     if dialect == "sqlite":
-        _tell_statistics()
+        _tell_statistics(STATISTICS)
 
 
 def downgrade() -> None:
@@ -453,7 +512,13 @@ def downgrade() -> None:
     for table in ("schema_comments", "contract"):
         rows = sa.table(table, sa.column("relation"))
         op.execute(rows.delete().where(rows.c.relation.in_(names)))
+    op.execute(
+        "DELETE FROM schema_comments WHERE relation = 'observations' AND \"column\" = 'use_set'"
+    )
     _make_contract_view(dialect, "1")
     if dialect == "sqlite":
-        statistics = sa.table("sqlite_stat1", sa.column("tbl"))
-        op.execute(statistics.delete().where(statistics.c.tbl.in_(list(TABLES))))
+        _rebuild_observations(old=True)
+        _tell_statistics({"observations": {"observations": "1500000 2 1"}})
+    else:
+        op.drop_index("ix_observations_use_set_job_key", "observations")
+        op.drop_column("observations", "use_set")

@@ -32,7 +32,7 @@ GROUPS: Final = {
         "executions",
         "job_events",
         "findings",
-        "document_uses",
+        "uses",
         "use_sets",
         "use_members",
         "current_jobs",

@@ -79,9 +79,10 @@ TABLES: Final[dict[str, str]] = {
     " JOIN identities i ON i.identity_id = e.node_id",
     "findings": f"SELECT {_JOB}, d.sha256, e.position, e.code, e.severity, e.detail"
     f" FROM findings e {_OF_JOB} {_OF_DOCUMENT}",
-    "uses": f"SELECT {_JOB}, d.sha256, m.position, m.task_no, m.kind,"
-    f" {_TERM.format('m.type_id')}, {_TERM.format('m.value_id')}, {_TERM.format('m.target_id')}"
-    f" FROM document_uses e {_OF_JOB} {_OF_DOCUMENT} JOIN use_members m ON m.set_id = e.set_id",
+    "uses": f"SELECT {_JOB}, d.sha256, m.position, m.task_no, u.kind,"
+    f" {_TERM.format('u.type_id')}, {_TERM.format('u.value_id')}, {_TERM.format('u.target_id')}"
+    f" FROM observations e {_OF_JOB} {_OF_DOCUMENT} JOIN use_members m ON m.set_id = e.use_set"
+    " JOIN uses u ON u.use_id = m.use_id",
     "rejections": "SELECT e.rejection_id, s.uri, e.ordinal, e.line, e.reason, e.message,"
     " e.format, e.sha256, e.size FROM rejections e JOIN sources s ON s.source_id = e.source_id",
     "rejection_resolutions": "SELECT rejection_id FROM rejection_resolutions",
@@ -346,8 +347,9 @@ class Recomputation:
     def _uses(self) -> defaultdict[tuple[int, int], list[Use]]:
         uses = defaultdict(list)
         for key, number, task_no, kind, *ids in self._all(
-            "SELECT d.job_key, d.document_id, m.task_no, m.kind, m.type_id, m.value_id, m.target_id"
-            " FROM document_uses d JOIN use_members m ON m.set_id = d.set_id"
+            "SELECT d.job_key, d.document_id, m.task_no, u.kind, u.type_id, u.value_id, u.target_id"
+            " FROM observations d JOIN use_members m ON m.set_id = d.use_set"
+            " JOIN uses u ON u.use_id = m.use_id"
             " ORDER BY d.job_key, d.document_id, m.position"
         ):
             use = Use(task_no, kind, *[self._terms[term] for term in ids])
@@ -408,7 +410,7 @@ _UNREFERENCED: Final[dict[str, str]] = {
     **{
         name: f"SELECT 1 FROM {name} e LEFT JOIN observations o ON o.job_key = e.job_key"
         " AND o.document_id = e.document_id WHERE o.job_key IS NULL"
-        for name in ("executions", "job_events", "findings", "document_uses")
+        for name in ("executions", "job_events", "findings")
     },
     "observations": "SELECT 1 FROM observations"
     " WHERE document_id NOT IN (SELECT document_id FROM documents)",
@@ -417,7 +419,8 @@ _UNREFERENCED: Final[dict[str, str]] = {
     "meta_keys": "SELECT 1 FROM meta_keys WHERE key_id NOT IN (SELECT key_id FROM meta_pairs)",
     "attribution_sets": "SELECT 1 FROM attribution_sets WHERE set_id NOT IN"
     " (SELECT attribution_set FROM job_versions)",
-    "use_sets": "SELECT 1 FROM use_sets WHERE set_id NOT IN (SELECT set_id FROM document_uses)",
+    "uses": "SELECT 1 FROM uses WHERE use_id NOT IN (SELECT use_id FROM use_members)",
+    "use_sets": "SELECT 1 FROM use_sets WHERE set_id NOT IN (SELECT use_set FROM observations)",
     "use_members": "SELECT 1 FROM use_members WHERE set_id NOT IN (SELECT set_id FROM use_sets)",
     "attribution_members": "SELECT 1 FROM attribution_members WHERE set_id NOT IN"
     " (SELECT set_id FROM attribution_sets)",

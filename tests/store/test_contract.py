@@ -29,7 +29,7 @@ GROWS: Final = {
     "executions",
     "job_events",
     "findings",
-    "document_uses",
+    "uses",
     "use_members",
 }
 """Tables that grow with jobs. PostgreSQL plans to hash `observations`, in case there are readings,

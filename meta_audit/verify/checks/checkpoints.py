@@ -35,6 +35,7 @@ _NUMBERED: Final = {
     "identities": "identity_id",
     "attribution_rules": "rule_id",
     "attribution_sets": "set_id",
+    "uses": "use_id",
     "use_sets": "set_id",
     "jobs": "job_key",
     "ledger_keys": "key_no",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Self
 
-    from meta_audit.model import Use
     from meta_audit.verify.work import Work
 
 Key = tuple[int, int]
@@ -41,7 +40,7 @@ _LABELS: Final = f"""
     GROUP BY job_key, version_no"""  # noqa: S608
 _OBSERVATIONS: Final = f"""
     SELECT o.job_key, o.document_id, o.version_no, o.state_id, o.message_id, o.revision,
-        o.modified_at, o.source_id, o.ordinal, o.line, d.sha256, e.leaf_hash, e.source_id
+        o.modified_at, o.source_id, o.ordinal, o.line, d.sha256, e.leaf_hash, e.source_id, o.use_set
     FROM observations o
     LEFT JOIN documents d ON d.document_id = o.document_id
     LEFT JOIN ledger_entries e ON e.entry_index = o.document_id
@@ -57,9 +56,6 @@ _EVENTS: Final = f"""
 _FINDINGS: Final = f"""
     SELECT job_key, document_id, position, code, severity, detail
     FROM findings WHERE {_WHICH} ORDER BY job_key, document_id, position"""  # noqa: S608
-
-_USES: Final = f"""
-    SELECT job_key, document_id, set_id FROM document_uses WHERE {_WHICH}"""  # noqa: S608
 
 _encode = msgpack.Encoder().encode
 
@@ -117,8 +113,7 @@ class JobRange:
         self._executions = _by_document(executions)
         self._events = _by_document(events)
         self._findings = _by_document(query(_FINDINGS))
-        self._uses = {(key, document): set_id for key, document, set_id in query(_USES)}
-        values.need_uses(self._uses.values())
+        values.need_uses([row[13] for row in self._observations])
 
     @classmethod
     def between(cls, work: Work, low: int, high: int) -> Self:
@@ -190,11 +185,13 @@ class JobRange:
 
     def _entry(self, row: tuple[Any, ...]) -> bytes:
         key, index, version_no, state, message, revision, modified_at = row[:7]
-        source_id, ordinal, line, document, leaf, leaf_source = row[7:]
+        source_id, ordinal, line, document, leaf, leaf_source, use_set = row[7:]
         if document is None or leaf is None:
             raise _WrongRowError(f"observation of document {index}, which is not there")
         if source_id != leaf_source:
             raise _WrongRowError(f"the ledger says source {leaf_source}, the row {source_id}")
+        if use_set not in self._values.uses:
+            raise _WrongRowError(f"list of uses {use_set} is not there, or has gaps")
         if key not in self._jobs:
             raise _WrongRowError(f"observation of job {key}, which is not there")
         job_id, namespace = self._jobs[key]
@@ -222,7 +219,7 @@ class JobRange:
                 self._entry_executions(at) if at in self._executions else (),
                 self._entry_events(at) if at in self._events else (),
                 self._entry_findings(at) if at in self._findings else (),
-                uses=self._entry_uses(at) if at in self._uses else (),
+                uses=self._values.uses[use_set],
             )
         )
 
@@ -273,12 +270,6 @@ class JobRange:
                 raise _WrongRowError(f"finding {code} has severity {severity}")
         return [(code, detail) for code, _, detail in rows]
 
-    def _entry_uses(self, at: Key) -> tuple[Use, ...]:
-        set_id = self._uses.pop(at)
-        if set_id not in self._values.uses:
-            raise _WrongRowError(f"list of uses {set_id} is not there, or has gaps")
-        return self._values.uses[set_id]
-
     def _check_versions(self, first_seen: dict[Key, int]) -> None:
         """Check that versions are numbered from 1 in the order in which documents showed them."""
         before: Key = (0, 0)
@@ -302,7 +293,6 @@ class JobRange:
             ("execution of document", self._executions),
             ("event of document", self._events),
             ("finding of document", self._findings),
-            ("uses of document", self._uses),
         ):
             for key, *rest in rows:
                 job_id = self._jobs.get(key, (f"job {key}",))[0]

@@ -24,6 +24,7 @@ UNIQUE: Final = {
     "meta_pairs": "digest",
     "identities": "digest",
     "attribution_sets": "digest",
+    "uses": "digest",
     "use_sets": "digest",
     "attribution_rules": "role, basis, trust, verdict",
     "jobs": "job_id, namespace_id",
@@ -82,42 +83,47 @@ def _all(session: Session, sql: str, number: str) -> Iterator[tuple[int, ...]]:
 
 def _check_sets(work: Work) -> None:
     members: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    sql = "SELECT set_id, rule_id, identity_id FROM attribution_members"
+    sql = "SELECT set_id, rule_id, identity_id FROM attribution_members ORDER BY 1, 2, 3"
     for set_id, rule, identity in work.session.query(sql):
         members[set_id].append((rule, identity))
     for rows in members.values():
         work.values.used["attribution_rules"].mark([rule for rule, _ in rows])
         work.values.used["identities"].mark([identity for _, identity in rows])
-    for set_id, known in work.session.query("SELECT set_id, digest FROM attribution_sets"):
-        text = ",".join([f"{rule}:{identity}" for rule, identity in sorted(members[set_id])])
-        if digest(text) != octets(known):
-            detail = f"attribution set {set_id} has other members than its digest"
-            work.damages.add(Check.DERIVED, "edited", detail)
-        del members[set_id]
-    for set_id in members:
-        detail = f"members of attribution set {set_id}, which is not there"
-        work.damages.add(Check.LOOKUPS, "added", detail)
+    _check_members(work, "attribution_sets", members)
 
 
 def _check_uses(work: Work) -> None:
-    members: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
     terms: set[int] = set()
-    sql = (
-        "SELECT set_id, task_no, kind, type_id, value_id, target_id FROM use_members"
-        " ORDER BY set_id, position"
-    )
-    for set_id, *row in work.session.query(sql):
-        members[set_id].append(tuple(row))
-        terms.update(row[2:])
+    for use_id, known, *row in work.session.query(
+        "SELECT use_id, digest, kind, type_id, value_id, target_id FROM uses"
+    ):
+        terms.update(row[1:])
+        if digest(":".join(map(str, row))) != octets(known):
+            detail = f"use {use_id} has another digest than its columns"
+            work.damages.add(Check.DERIVED, "edited", detail)
     work.values.used["terms"].mark(terms)
-    for set_id, known in work.session.query("SELECT set_id, digest FROM use_sets"):
-        text = ",".join([":".join(map(str, row)) for row in members[set_id]])
+    members: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for set_id, *member in work.session.query(
+        "SELECT set_id, task_no, use_id FROM use_members ORDER BY set_id, position"
+    ):
+        members[set_id].append((member[0], member[1]))
+    for uses in members.values():
+        work.values.used["uses"].mark([use for _, use in uses])
+    _check_members(work, "use_sets", members)
+
+
+def _check_members(
+    work: Work, table: str, members: defaultdict[int, list[tuple[int, int]]]
+) -> None:
+    """Compare sets with the digests of their members, and find members of no set."""
+    for set_id, known in work.session.query(f"SELECT set_id, digest FROM {table}"):  # noqa: S608
+        text = ",".join([f"{first}:{second}" for first, second in members[set_id]])
         if digest(text) != octets(known):
-            detail = f"list of uses {set_id} has other members than its digest"
+            detail = f"{table} {set_id} has other members than its digest"
             work.damages.add(Check.DERIVED, "edited", detail)
         del members[set_id]
     for set_id in members:
-        detail = f"members of list of uses {set_id}, which is not there"
+        detail = f"members of {table} {set_id}, which is not there"
         work.damages.add(Check.LOOKUPS, "added", detail)
 
 
