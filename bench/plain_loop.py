@@ -4,8 +4,9 @@
 
 orjson per line, the dictionaries of terms, pairs and identities in memory, one `executemany` of
 the same rows per table, all indexes live, 10,000 documents per commit, WAL and
-`synchronous=NORMAL`. It keeps no document, no ledger, no findings, none of what jobs use, checks nothing (no duplicate
-keys, no UTF-8, no known job) and stops at the first bad line. Prints one JSON object.
+`synchronous=NORMAL`. It keeps no document, no ledger, no findings, none of what jobs use, checks
+nothing (no duplicate keys, no UTF-8, no known job) and stops at the first bad line. Prints one JSON
+object.
 """
 
 from __future__ import annotations
