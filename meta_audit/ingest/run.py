@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from meta_audit.record.aliases import Alias
     from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
+
+
+FEW_JOBS: Final = 1_000
+"""So many are found as fast without statistics."""
 
 
 class Import:
@@ -126,6 +130,14 @@ class Import:
         finally:
             self._session.close()
 
+    def _gather_statistics(self) -> None:
+        """Gather statistics after an import that doubled the store: the server may do it late."""
+        new = self._intake.counts.new
+        with suppress(StoreError):
+            jobs = self._session.value("SELECT max(job_key) FROM jobs") if new > FEW_JOBS else None
+            if jobs is not None and new * 2 >= jobs:
+                self._session.gather_statistics()
+
     def _end(
         self, import_id: int, status: ImportStatus, began: float, seconds: float | None = None
     ) -> ImportResult:
@@ -134,6 +146,7 @@ class Import:
         sealed = end_import(
             self._session, import_id, status, counts.kept(), self._sealer, seconds=seconds
         )
+        self._gather_statistics()
         log_error = None
         if self._checkpoint_log:
             try:

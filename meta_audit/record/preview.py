@@ -91,6 +91,9 @@ class Unwritten(Session):
     def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
         """Delete nothing."""
 
+    def gather_statistics(self) -> None:
+        """Gather nothing: nothing was written."""
+
 
 class _Known(Known):
     """Evidence that the store has, and what earlier batches would have added."""

@@ -188,6 +188,10 @@ class Session(ABC):
     def delete(self, table: str, column: str, keys: Sequence[int]) -> None:
         """Delete the rows with these keys from a derived table."""
 
+    @abstractmethod
+    def gather_statistics(self) -> None:
+        """Tell the planner of the engine what the tables hold, where it does not know."""
+
     def transaction(
         self,
         work: Callable[[], _Result],

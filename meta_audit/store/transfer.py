@@ -43,6 +43,7 @@ def copy(source: Store, target: Store, copied: Callable[[str, int], None]) -> di
                     counts[name] += len(some)
                     copied(name, len(some))
         into.commit()
+        into.gather_statistics()
     finally:
         into.close()
     return counts

@@ -23,7 +23,7 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format, TransactionStatus
 
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
-from meta_audit.schema.tables import DERIVED_TABLES, metadata
+from meta_audit.schema.tables import DATA_TABLES, DERIVED_TABLES, metadata
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 
@@ -260,6 +260,10 @@ class PostgresqlSession(Session):
         """Delete the rows with these keys from a derived table."""
         sql = f"DELETE FROM {table} WHERE {column} AMONG KEYS"  # noqa: S608 - own names
         deque(self.among(sql, keys), maxlen=0)
+
+    def gather_statistics(self) -> None:
+        """Analyze the tables that this role may analyze; the server skips others."""
+        self._read(f"ANALYZE {', '.join(DATA_TABLES)}", ())
 
     def _copy(self, table: str, columns: tuple[str, ...], values: Values) -> None:
         try:

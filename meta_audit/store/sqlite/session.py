@@ -157,6 +157,9 @@ class SqliteSession(Session):
         sql = f"DELETE FROM {table} WHERE {column} AMONG KEYS"  # noqa: S608 - own names
         deque(self.among(sql, keys), maxlen=0)
 
+    def gather_statistics(self) -> None:
+        """Do nothing: the migrations wrote statistics that keep plans steady."""
+
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         try:
             return self._driver.execute(sql, parameters).fetchall()  # a step may fail as well
