@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.importing import report
 from meta_audit.cli.output import note, write
 from meta_audit.cli.progress import Quiet, progress, total_bytes
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from meta_audit.ingest.options import Options
+    from meta_audit.ingest.result import Counts
     from meta_audit.sources import Discovered
+    from meta_audit.store.opening import Store
 
 
 @click.command()
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 @options.COERCE_SCALARS
 @options.JOBS
 @options.CHECKPOINT_LOG
+@metrics_file.OPTION
 @options.ALLOW_UNSAFE_SERVER
 @options.TEXT_OR_JSON
 @options.common
@@ -71,6 +75,7 @@ def command(
     coerce_scalars: bool,
     jobs: int | None,
     checkpoint_log: str | None,
+    metrics: str | None,
     allow_unsafe_server: bool,
     format_: str,
 ) -> int:
@@ -122,6 +127,7 @@ def command(
     )
     if dry_run:
         return _dry_run(found, chosen, format_)
+    written = metrics_file.MetricsFile(metrics)
     if not has_store(options.db()):
         found = with_first_source(found, Quiet())
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
@@ -129,13 +135,26 @@ def command(
             note(f"New store: {escape(store.name)}")
         with progress("reading") as line:
             total = total_bytes(sources) if line.is_live else None
-            reporter = Quiet(line, verbose=options.is_verbose(), total=total)
+            reporter = _Metered(line, verbose=options.is_verbose(), total=total)
+            reporter.meter = written, store
             result = Import(store, reporter, chosen).run(
                 found, ["ingest", *sources, *_given(context)]
             )
         if skipped := reporter.skipped_files():
             note(skipped)
-    return report(result, store, format_)
+        return written.write(store, report(result, store, format_))
+
+
+class _Metered(Quiet):
+    """Report an import, and write metrics meanwhile."""
+
+    meter: tuple[metrics_file.MetricsFile, Store]
+
+    def wrote(self, counts: Counts) -> None:
+        """Show the counts, and write metrics now and then."""
+        super().wrote(counts)
+        metrics, store = self.meter
+        metrics.write_sometimes(store)
 
 
 def _dry_run(found: Iterable[Discovered], chosen: Options, format_: str) -> Exit:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.importing import report
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import Quiet, progress
@@ -52,6 +54,7 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 @options.of_server
 @options.JOBS
 @options.CHECKPOINT_LOG
+@metrics_file.OPTION
 @options.ALLOW_UNSAFE_SERVER
 @options.TEXT_OR_JSON
 @options.common
@@ -66,6 +69,7 @@ def command(
     ca_file: str | None,
     jobs: int | None,
     checkpoint_log: str | None,
+    metrics: str | None,
     allow_unsafe_server: bool,
     format_: str,
 ) -> int:
@@ -80,9 +84,11 @@ def command(
     """
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.pulling import Puller
+    from meta_audit.render.exposition import ServerMetrics
     from meta_audit.sources.orchestrator import Pull
     from meta_audit.store.opening import has_store, open_to_write
 
+    written = metrics_file.MetricsFile(metrics)
     context = click.get_current_context()
     chosen = Options(
         jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
@@ -100,28 +106,55 @@ def command(
                 note(f"New store: {escape(store.name)}")
             puller = Puller(store, address, transport, chosen)
             if watch is not None:
-                return _follow(puller, store, watch, format_, is_full=full)
+                return _Watch(puller, store, written, format_).follow(watch, is_full=full)
             with progress("reading") as line:
                 reporter = Quiet(line, verbose=options.is_verbose())
                 result = puller.pull(pull, reporter, is_full=full)
-    return report(result, store, format_)
+            is_up = not result.counts.refused
+            written.server = ServerMetrics(address.uri, is_up, time.time_ns() if is_up else None)
+            return written.write(store, report(result, store, format_))
 
 
-def _follow(puller: Puller, store: Store, seconds: float, format_: str, *, is_full: bool) -> int:
-    """Report each import that brings something, and what keeps us from reading, once."""
-    said = ""
+class _Watch:
+    """Pull again and again: report what is new, and what keeps us from reading, once."""
 
-    def trouble(error: SourceError | None) -> None:
-        nonlocal said
+    def __init__(
+        self, puller: Puller, store: Store, metrics: metrics_file.MetricsFile, format_: str
+    ) -> None:
+        self._puller = puller
+        self._store = store
+        self._metrics = metrics
+        self._format = format_
+        self._said = ""
+        self._read_at: int | None = None
+
+    def trouble(self, error: SourceError | None) -> None:
+        """Say why the server cannot be read, or that it can again."""
         words = f"Waiting: {error} ({error.code})" if error else "The server answers again."
-        if words != said:
+        if words != self._said:
             click.echo(escape(words), err=True)
-        said = words if error else ""
+        self._said = words if error else ""
+        if error:
+            self._write(is_up=False)
 
-    for result in puller.follow(seconds, Quiet(), trouble, is_full=is_full):
-        if result.signal:
-            note("Stopped. What was read is saved; the next pull goes on from there.")
-        code = report(result, store, format_) if not result.signal else Exit.DONE
-        if code == Exit.STORE:
-            return code
-    return Exit.DONE
+    def looked(self) -> None:
+        """Note that the store has all that the server has."""
+        self._read_at = time.time_ns()
+        self._write(is_up=True)
+
+    def follow(self, seconds: float, *, is_full: bool) -> int:
+        """Pull every so many seconds until a signal, and return the exit code."""
+        for result in self._puller.follow(seconds, Quiet(), self, is_full=is_full):
+            if result.signal:
+                note("Stopped. What was read is saved; the next pull goes on from there.")
+                return self._metrics.write(self._store, Exit.DONE)
+            code = report(result, self._store, self._format)
+            if code == Exit.STORE:
+                return code
+        return Exit.DONE
+
+    def _write(self, *, is_up: bool) -> None:
+        from meta_audit.render.exposition import ServerMetrics
+
+        self._metrics.server = ServerMetrics(self._puller.url, is_up, self._read_at)
+        self._metrics.write(self._store)

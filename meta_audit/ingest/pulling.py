@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
 from meta_audit.errors import SourceError
 from meta_audit.ingest.run import Import
@@ -29,6 +29,16 @@ LONGEST_PAUSE: Final = 600.0
 _LOOK_SECONDS: Final = 0.2
 
 
+class Watcher(Protocol):
+    """Hear how following a server goes on."""
+
+    def trouble(self, error: SourceError | None) -> None:
+        """Hear why the server cannot be read, and `None` when it can again."""
+
+    def looked(self) -> None:
+        """Hear that the store has all that the server has, for now."""
+
+
 class Puller:
     """Pull the jobs of one server into one store."""
 
@@ -41,6 +51,11 @@ class Puller:
         self._options = options
         self._settling = Settling(OVERLAP_SECONDS)
 
+    @property
+    def url(self) -> str:
+        """Return the URL of the list that is pulled."""
+        return self._address.uri
+
     def pull(self, pull: Pull, progress: ImportProgress, *, is_full: bool) -> ImportResult:
         """Take in what a source that was opened brings. Raises as `Import.run` does."""
         scope = self._scope(is_full=is_full)
@@ -52,14 +67,11 @@ class Puller:
         self,
         seconds: float,
         progress: ImportProgress,
-        trouble: Callable[[SourceError | None], None],
+        watcher: Watcher,
         *,
         is_full: bool,
     ) -> Iterator[ImportResult]:
-        """Pull every so many seconds, until a signal. Yield an import where there is news.
-
-        `trouble` hears why the server cannot be read, and `None` when it can again.
-        """
+        """Pull every so many seconds, until a signal. Yield an import where there is news."""
         stopper = Stopper(self._store.retry.stopped.set)
         stopper.hold()
         self._transport.is_stopping = stopper.is_stopping
@@ -74,10 +86,10 @@ class Puller:
                     has_news = scope.is_sweep or pull.has_news()
                 except SourceError as error:
                     failures += 1
-                    trouble(error)
+                    watcher.trouble(error)
                 else:
                     if failures:
-                        trouble(None)
+                        watcher.trouble(None)
                     failures = 0
                     if has_news and not stopper.is_stopping():
                         importing = Import(self._store, progress, self._options)
@@ -87,7 +99,10 @@ class Puller:
                             return
                         is_full = is_full and bool(result.counts.refused)
                         failures = int(bool(result.counts.refused))
+                        has_news = bool(failures)
                         self._transport.is_stopping = stopper.is_stopping
+                    if not has_news:
+                        watcher.looked()
                 _sleep(_pause(seconds, failures), stopper)
 
     def _scope(self, *, is_full: bool) -> Scope:

@@ -313,7 +313,7 @@ def test_addresses_of_one_server_are_one_source() -> None:
     assert Address.parse("http://h").job_path("..", "history") is None
 
 
-def test_watch_follows_waits_and_stops(program: Program, file: Audit) -> None:
+def test_watch_follows_waits_and_stops(program: Program, file: Audit, tmp_path: Path) -> None:
     served = Orchestrator("v1.9")
     changes = Changes(served, 4)
     for _ in range(20):
@@ -321,6 +321,7 @@ def test_watch_follows_waits_and_stops(program: Program, file: Audit) -> None:
     with serving(served) as url:
         watching = program(
             "pull", url, "--watch", "1s", "--db", file.db, "--format", "json",
+            "--metrics", tmp_path / "meta.prom",
             env={"META_AUDIT_WAIT": "0.1"},
         )  # fmt: skip
         assert watching.stdout is not None
@@ -340,6 +341,10 @@ def test_watch_follows_waits_and_stops(program: Program, file: Audit) -> None:
     assert b"Waiting: " in err
     assert b"503" in err
     assert b"The server answers again." in err
+    metrics = (tmp_path / "meta.prom").read_text()
+    assert f'meta_audit_server_up{{url="{url}/api/v1/orchestrator/jobs"}} 1' in metrics
+    assert "meta_audit_server_read_timestamp_seconds" in metrics
+    assert 'meta_audit_imports_total{status="complete"} 2' in metrics
     assert _check_whole(changes, file) == len(served.jobs)
 
 
