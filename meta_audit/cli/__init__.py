@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from meta_audit.cli import options
+from meta_audit.cli import log, options
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.errors import (
     ExpressionError,
@@ -113,8 +113,21 @@ COMMANDS: Final = {name: where for section in SECTIONS.values() for name, where 
 
 @click.group(cls=LazyGroup, lazy=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
 @options.common
+@click.option(
+    "--config",
+    metavar="FILE",
+    envvar="META_AUDIT_CONFIG",
+    help="Read options from this TOML file (docs/deploy.md).  [default: $META_AUDIT_CONFIG]",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(log.FORMATS),
+    envvar="META_AUDIT_LOG_FORMAT",
+    help="Write messages on stderr as text, or each as a JSON object in a line.  [default: text]",
+)
 @click.version_option(__version__, "-V", "--version", prog_name="meta-audit")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context, config: str | None, log_format: str | None) -> None:
     """Keep Bacalhau jobs for audit: who sent a job, with what metadata, and how do we know?
 
     Begin with `meta-audit ingest FILE`, then `meta-audit trace JOB`. --db, --quiet and
@@ -123,6 +136,10 @@ def cli() -> None:
     Exit codes: 0 done; 1 done, with something to report; 2 wrong usage; 3 a source could not
     be read; 4 the store could not be used.
     """
+    command = context.invoked_subcommand or ""
+    log.choose(log_format or "text", command)
+    if config:
+        options.read_file(context, config, log_format)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -164,12 +181,13 @@ class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from meta_audit.render.escape import escape
 
-        click.echo(escape(record.getMessage()), err=True)
+        log.say(escape(record.getMessage()), "warning")
 
 
 def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     from meta_audit.render.escape import escape
 
+    log.choose("text", "")
     logger = logging.getLogger("meta_audit")
     if not logger.handlers:
         logger.addHandler(_Warnings())
@@ -180,21 +198,20 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="meta-audit", standalone_mode=False, obj=limits)
     except click.exceptions.Abort:
-        click.echo("Interrupted.", err=True)
+        log.say("Interrupted.", "warning")
         return 130
     except click.ClickException as error:
-        click.echo(f"Error: {escape(error.format_message())}", err=True)
-        if isinstance(error, click.UsageError) and error.ctx:
-            click.echo(error.ctx.get_usage(), err=True)
+        is_usage = isinstance(error, click.UsageError) and error.ctx
+        usage = error.ctx.get_usage() if is_usage else ""  # type: ignore[attr-defined]
+        log.say(escape(error.format_message()), "error", advice=usage)
         return Exit.USAGE
     except MetaAuditError as error:
-        click.echo(f"Error: {escape(str(error))}", err=True)
+        advice = [escape(error.advice)] if error.advice else []
         if isinstance(error, ExpressionError):
             from meta_audit.render.caret import pointed
 
-            click.echo("\n".join(pointed(error.text, error.position)), err=True)
-        if error.advice:
-            click.echo(escape(error.advice), err=True)
+            advice = [*pointed(error.text, error.position), *advice]
+        log.say(escape(str(error)), "error", advice="\n".join(advice))
         return next((c for kind, c in EXIT_OF if isinstance(error, kind)), Exit.INTERNAL)
     except BrokenPipeError:
         _discard(sys.stdout)
@@ -204,9 +221,10 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
             raise
         if os.environ.get("META_AUDIT_DEBUG"):
             raise
-        click.echo(f"Internal error: {escape(f'{type(error).__name__}: {error}')}", err=True)
-        click.echo(
-            "This is a bug. Run again with META_AUDIT_DEBUG=1 and report what it says.", err=True
+        log.say(
+            f"Internal error: {escape(f'{type(error).__name__}: {error}')}",
+            "critical",
+            advice="This is a bug. Run again with META_AUDIT_DEBUG=1 and report what it says.",
         )
         return Exit.INTERNAL
     return int(result or 0)
@@ -216,9 +234,10 @@ def _could_not_print(error: OSError) -> Exit:
     """Report it on stderr, which may be what failed."""
     _discard(sys.stdout)
     try:
-        click.echo(f"Error: cannot write the output: {error.strerror}", err=True)
-        click.echo(
-            "Completed work is saved. Fix the problem, then run the command again.", err=True
+        log.say(
+            f"cannot write the output: {error.strerror}",
+            "error",
+            advice="Completed work is saved. Fix the problem, then run the command again.",
         )
     except OSError:
         _discard(sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, complete, options
+from meta_audit.cli import Exit, complete, log, options
 from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape, escape_lines
 
@@ -48,7 +48,7 @@ def write_document(document: KeptDocument, *, output: str | None = None, raw: bo
     content = document.content
     if len(content) < document.size:
         kept = f"Only the first {len(content):,} bytes of {document.size:,} are kept"
-        click.echo(f"{kept} ({document.rejected}).", err=True)
+        log.say(f"{kept} ({document.rejected}).")
     if output is not None:
         write_file(output, content)
         note(f"{document.sha256}: {len(content):,} bytes written to {escape(output)}")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from meta_audit.cli import Exit
+from meta_audit.cli import Exit, log
 from meta_audit.cli.output import write_report
 from meta_audit.render.escape import escape
 
@@ -24,7 +22,7 @@ def report(result: ImportResult, store: Store, format_: str) -> int:
     if report_log(result):
         return code
     if result.signal:
-        click.echo(_interrupted(result), err=True)
+        log.say(_interrupted(result), "warning")
         return 128 + result.signal
     return code
 
@@ -42,8 +40,7 @@ def report_log(result: ImportResult) -> Exit:
     """Print why the checkpoint is not in the file outside the store, and return the exit code."""
     if not result.log_error:
         return Exit.DONE
-    click.echo(f"Error: {escape(str(result.log_error))}", err=True)
-    click.echo(escape(result.log_error.advice), err=True)
+    log.say(escape(str(result.log_error)), "error", advice=escape(result.log_error.advice))
     return Exit.STORE
 
 

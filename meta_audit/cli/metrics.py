@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from meta_audit.cli import Exit
+from meta_audit.cli import Exit, log
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
 
@@ -59,9 +59,9 @@ class MetricsFile:
         try:
             _replace(self._path, content)
         except OSError as error:
-            fault = f"Error: cannot write metrics to {self._path}: {error.strerror}"
+            fault = f"cannot write metrics to {self._path}: {error.strerror}"
             if fault != self._fault:
-                click.echo(escape(fault), err=True)
+                log.say(escape(fault), "error")
             self._fault = fault
             return code or Exit.OUTPUT
         self._fault = ""

@@ -6,12 +6,14 @@ context of the whole run, and read back by `db`, `is_quiet` and `is_verbose`.
 
 from __future__ import annotations
 
+import os
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from meta_audit.cli import complete
+from meta_audit.cli import complete, log
+from meta_audit.cli.groups import LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,7 @@ _Command = TypeVar("_Command", bound="Callable[..., Any]")
 _DB: Final = complete.DB
 _QUIET: Final = "meta_audit.quiet"
 _VERBOSE: Final = "meta_audit.verbose"
+_FILE: Final = "meta_audit.file"
 
 
 _SERVER: Final = (
@@ -45,18 +48,44 @@ _SERVER: Final = (
 
 
 def db() -> str | None:
-    """Return what `--db` was given, before the command or after it."""
-    return click.get_current_context().meta.get(_DB)
+    """Return what `--db` was given, before the command or after it, or in a file."""
+    meta = click.get_current_context().meta
+    return meta.get(_DB) or (None if os.environ.get("META_AUDIT_DB") else _general().get("db"))
 
 
 def is_quiet() -> bool:
     """Tell whether `--quiet` was given."""
-    return _QUIET in click.get_current_context().meta
+    meta = click.get_current_context().meta
+    return _QUIET in meta or (_VERBOSE not in meta and bool(_general().get("quiet")))
 
 
 def is_verbose() -> bool:
     """Tell whether `--verbose` was given."""
-    return _VERBOSE in click.get_current_context().meta
+    meta = click.get_current_context().meta
+    return _VERBOSE in meta or (_QUIET not in meta and bool(_general().get("verbose")))
+
+
+def read_file(context: click.Context, path: str, log_format: str | None) -> None:
+    """Take options from a file, where neither command line nor environment have them."""
+    from meta_audit.cli.config import read_config
+
+    config = read_config(path)
+    group, name = context.command, context.invoked_subcommand
+    if not isinstance(group, LazyGroup) or name is None:
+        return
+    config.check(group, context)
+    context.meta[_FILE] = config.general
+    if log_format is None:
+        log.choose(config.general.get("log-format", "text"), name)
+    command = group.get_command(context, name)
+    if command is not None:
+        context.default_map = {name: config.defaults(command, context, name)}
+
+
+def _general() -> dict[str, Any]:
+    """Return what a file says for the whole program."""
+    general: dict[str, Any] = click.get_current_context().meta.get(_FILE, {})
+    return general
 
 
 def _keep_db(context: click.Context, _: click.Parameter, value: str | None) -> None:

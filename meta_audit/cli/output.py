@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meta_audit.cli import options, pager
+from meta_audit.cli import log, options, pager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
     for line in page.notes():
         note(line)
     if to_stderr:
-        click.echo(content, err=True, nl=False)
+        log.say(content.decode().rstrip("\n"))
     elif format_ != "text" or pager.fits(content):
         write_bytes(content)
     else:
@@ -74,7 +74,7 @@ def done(line: str) -> None:
 def note(line: str) -> None:
     """Print a line on stderr, unless --quiet is given. The caller escapes it."""
     if not options.is_quiet():
-        click.echo(line, err=True)
+        log.say(line)
 
 
 def screen() -> Screen:

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from meta_audit.cli import options
+from meta_audit.cli import log, options
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class Line:
 
     def say(self, message: str) -> None:
         """Print a message, escaped by the caller."""
-        click.echo(message, err=True)
+        log.say(message)
 
 
 class LiveLine(Line):
@@ -57,7 +55,7 @@ class LiveLine(Line):
 @contextmanager
 def progress(text: str) -> Iterator[Line]:
     """Open a live line where stderr is a terminal and --quiet is not given."""
-    if options.is_quiet() or not sys.stderr.isatty():
+    if options.is_quiet() or log.is_json() or not sys.stderr.isatty():
         yield Line()
         return
     from rich.console import Console

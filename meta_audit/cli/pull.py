@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import Exit, log, options
 from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.importing import report
 from meta_audit.cli.output import note
@@ -132,7 +132,7 @@ class _Watch:
         """Say why the server cannot be read, or that it can again."""
         words = f"Waiting: {error} ({error.code})" if error else "The server answers again."
         if words != self._said:
-            click.echo(escape(words), err=True)
+            log.say(escape(words), "warning" if error else "info")
         self._said = words if error else ""
         if error:
             self._write(is_up=False)
