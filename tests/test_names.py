@@ -36,6 +36,7 @@ SHARED: Final = {
     "jobs": "jobs shown, jobs verified",
     "json": "cut, decoded and written",
     "lookups": "lookup tables: filled, verified",
+    "metrics": "the file of them, and what they count",
     "ndjson": "cut and written",
     "options": "of the command line, of an import",
     "presence": "its query and its page",

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 import click
 
-Level = Literal["info", "warning", "error", "critical"]
+LogLevel = Literal["info", "warning", "error", "critical"]
 FORMATS: Final = ("text", "json")
-_TITLE: Final[dict[Level, str]] = {"error": "Error: "}
+_TITLE: Final[dict[LogLevel, str]] = {"error": "Error: "}
 _chosen: Final = {"format": "text", "command": ""}
-"""How to write, and the command that runs; of the whole process."""
+"""Form of the messages of this process, and the command that runs."""
 
 
 def choose(format_: str, command: str) -> None:
@@ -24,7 +24,7 @@ def is_json() -> bool:
     return _chosen["format"] == "json"
 
 
-def say(message: str, level: Level = "info", *, advice: str = "") -> None:
+def say(message: str, level: LogLevel = "info", *, advice: str = "") -> None:
     """Print a message, and in a line of its own what to do. The caller escapes both."""
     if is_json():
         from meta_audit.render.json import to_json

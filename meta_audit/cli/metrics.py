@@ -35,7 +35,7 @@ class MetricsFile:
         self._written = time.monotonic()
         self._fault = ""
         self.server: ServerMetrics | None = None
-        """What a pull knows of its server."""
+        """Set by a pull."""
         folder = self._path and self._path.parent
         if folder and not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(

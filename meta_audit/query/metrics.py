@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 OUTCOMES: Final = ("new", "changed", "unchanged", "rejected", "known_rejected")
-"""What became of a document: columns of import_results."""
+"""Outcomes for a document: columns of import_results."""
 _DOCUMENTS: Final = (
     'SELECT coalesce(sum("new"), 0), coalesce(sum(changed), 0), coalesce(sum(unchanged), 0),'
     " coalesce(sum(rejected), 0), coalesce(sum(known_rejected), 0) FROM import_results"

@@ -27,7 +27,7 @@ class ServerMetrics(Struct, frozen=True):
 
     url: str
     is_up: bool
-    """Whether it answered the last time."""
+    """True if it answered the last time."""
     read_at: int | None = None
     """When its list was last read to the end, ns; everything before that is in the store."""
 
