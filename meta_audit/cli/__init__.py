@@ -103,6 +103,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "checkpoint": ("meta_audit.cli.checkpoint", "Show the ledger's checkpoints and keys."),
     },
     "Manage": {
+        "lake": ("meta_audit.cli.lake", "Keep stores as Iceberg tables, for Spark, DuckDB ..."),
         "completion": ("meta_audit.cli.completion", "Complete with the Tab key: bash, zsh, fish."),
         "db": ("meta_audit.cli.db", "Manage the store: path, schema, copies, roles."),
     },

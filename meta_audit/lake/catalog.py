@@ -1,0 +1,155 @@
+"""Open the catalog of a lake, its tables, and the positions that its syncs have reached."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from warnings import catch_warnings, simplefilter
+
+from meta_audit.errors import NotFoundError, StoreError, UsageError
+from meta_audit.lake.tables import STORE, TABLES, arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from pyiceberg.table import Table
+
+NAMESPACE: Final = "meta_audit"
+CATALOG_FILE: Final = "catalog.db"
+ROWS_PER_GROUP: Final = 20_000
+"""Rows of a row group: what is read to find one job, per file."""
+_PROPERTIES: Final = {
+    "write.parquet.compression-codec": "zstd",
+    "write.parquet.compression-level": "6",
+    "write.parquet.row-group-limit": f"{ROWS_PER_GROUP}",
+    "write.metadata.delete-after-commit.enabled": "true",
+}
+_POSITION: Final = "meta-audit.position."
+"""Property of a table: entries of a store, named behind it, whose rows are all in the table."""
+_CONTRACT: Final = "meta-audit.contract"
+
+
+class Lake:
+    """Read and write the tables of one lake."""
+
+    def __init__(self, location: str, catalog: str | None, *, make: bool) -> None:
+        try:
+            from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError(
+                f"a lake needs pyiceberg: {error}",
+                advice="Install it: pip install 'meta-audit[lake]'.",
+            ) from error
+        self.location = location
+        uri, warehouse = _places(location, catalog, make=make)
+        self._catalog = SqlCatalog("lake", uri=uri, warehouse=warehouse)
+        if make:
+            self._catalog.create_namespace_if_not_exists(NAMESPACE)
+
+    def table(self, name: str) -> Table:
+        """Return a table. Raises `NotFoundError` if the lake has none of that name."""
+        from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
+
+        try:
+            return self._catalog.load_table((NAMESPACE, name))
+        except NoSuchTableError as error:
+            raise NotFoundError(
+                f"there is no lake at {self.location}: it has no table {name}",
+                advice="`meta-audit lake sync` makes one.",
+            ) from error
+
+    def made(self, name: str, contract: int) -> Table:
+        """Return a table; make it, or add the columns that it lacks."""
+        table = self._catalog.create_table_if_not_exists(
+            (NAMESPACE, name), arrow_schema(name), properties=_PROPERTIES
+        )
+        if table.properties.get(_CONTRACT) != f"{contract}":
+            with table.transaction() as change:
+                with change.update_schema() as update:
+                    update.union_by_name(arrow_schema(name))
+                change.set_properties({_CONTRACT: f"{contract}"})
+        return table
+
+    def drop_old(self, keep: int) -> int:
+        """Forget all but the newest snapshots of each table, and return how many."""
+        dropped = 0
+        for name in TABLES:
+            table = self.table(name)
+            old = sorted(table.snapshots(), key=lambda one: one.timestamp_ms)[:-keep]
+            if old:
+                table.maintenance.expire_snapshots().by_ids([o.snapshot_id for o in old]).commit()
+            dropped += len(old)
+        return dropped
+
+
+def position(table: Table, store: str) -> int:
+    """Return the number of entries of a store whose rows are all in the table."""
+    return int(table.properties.get(_POSITION + store, "0"))
+
+
+def stores(table: Table) -> dict[str, int]:
+    """Return the stores that a table has rows of, and the number of their entries."""
+    return {
+        name.removeprefix(_POSITION): int(value)
+        for name, value in table.properties.items()
+        if name.startswith(_POSITION)
+    }
+
+
+def put(
+    table: Table,
+    rows: pa.Table | None,
+    store: str,
+    reached: int,
+    *,
+    replacing: Sequence[int] | None = None,
+    replace_all: bool = False,
+) -> None:
+    """Add rows and the position that they reach in one commit: both, or neither.
+
+    `replacing` are keys of jobs whose older rows are deleted in the same commit; with
+    `replace_all` all rows of the store are. Raises `StoreError` if another sync was faster.
+    """
+    from pyiceberg import expressions  # noqa: PLC0415
+    from pyiceberg.exceptions import CommitFailedException  # noqa: PLC0415
+
+    build: Any = expressions
+    of_store = build.EqualTo(STORE, store)
+    try:
+        with catch_warnings(), table.transaction() as change:
+            simplefilter("ignore")  # that there was nothing to delete
+            if replace_all:
+                change.delete(of_store)
+            elif replacing:
+                change.delete(build.And(of_store, build.In("job_key", replacing)))
+            if rows is not None and rows.num_rows:
+                change.append(rows)
+            change.set_properties({_POSITION + store: f"{reached}"})
+    except CommitFailedException as error:
+        raise StoreError(
+            f"another sync changed {table.name()[-1]} of the lake meanwhile",
+            advice="Run the same command again: it goes on from where the lake is.",
+        ) from error
+
+
+def _places(location: str, catalog: str | None, *, make: bool) -> tuple[str, str]:
+    """Return the URI of the catalog, and that of the folder."""
+    if "://" in location:
+        if catalog is None:
+            raise UsageError(
+                f"{location} needs a catalog: a database that names the newest files",
+                advice="Give --catalog, as sqlite:////srv/lake.db or postgresql+psycopg://…",
+            )
+        return catalog, location
+    folder = Path(location).resolve()
+    if make:
+        if not folder.parent.is_dir():
+            raise UsageError(f"there is no directory {folder.parent}", advice="Make it first.")
+        folder.mkdir(exist_ok=True)
+    elif not os.path.exists(folder / CATALOG_FILE) and catalog is None:
+        raise NotFoundError(
+            f"there is no lake at {location}", advice="`meta-audit lake sync` makes one."
+        )
+    return catalog or f"sqlite:///{folder / CATALOG_FILE}", folder.as_uri()

@@ -1,0 +1,70 @@
+"""Define the tables of a lake: the views of the contract, and what proves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from meta_audit.schema.contract import CONTRACT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STORE: Final = "store"
+"""Column with the store that a row is from: the origin of its checkpoints."""
+OF_JOBS: Final = tuple(
+    view
+    for view, (_, promises) in CONTRACT.items()
+    if view != "v_job_meta" and any(promise.column == "job_key" for promise in promises)
+)
+"""Views whose rows belong to jobs: those of a job are replaced whenever a document tells of it."""
+WHOLE: Final = ("v_imports", "v_sources", "v_rejections", "v_readings", "v_aliases")
+"""Small views, of which each sync replaces all rows of the store."""
+LEDGER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "entries": (
+        ("entry_index", "integer"),
+        ("kind", "text"),
+        ("leaf_hash", "binary"),
+        ("entry", "binary"),
+    ),
+    "documents": (
+        ("entry_index", "integer"),
+        ("sha256", "binary"),
+        ("size", "integer"),
+        ("content", "binary"),
+    ),
+}
+"""Tables of the ledger (docs/ledger.md), to which rows are only added."""
+CHECKPOINTS: Final = (
+    ("checkpoint_id", "integer"),
+    ("tree_size", "integer"),
+    ("note", "text"),
+    ("verifier", "text"),
+)
+"""Columns of the table `checkpoints`, of which each sync replaces all rows of the store."""
+TABLES: Final = (*LEDGER, *OF_JOBS, "checkpoints", *WHOLE)
+SORTED_BY: Final = {"entries": "entry_index", "documents": "entry_index"}
+"""Order of the rows in a file; those of jobs are in the order of the jobs' IDs."""
+
+
+def columns(table: str) -> tuple[tuple[str, str], ...]:
+    """Return the columns of a table and their types in the contract, without `store`."""
+    if table in LEDGER:
+        return LEDGER[table]
+    if table == "checkpoints":
+        return CHECKPOINTS
+    return tuple((promise.column, promise.type) for promise in CONTRACT[table][1])
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return the columns of a table as Arrow has them."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    types = {
+        "text": pa.string(),
+        "json": pa.string(),
+        "integer": pa.int64(),
+        "time": pa.timestamp("us", "UTC"),
+        "binary": pa.binary(),
+    }
+    fields = [pa.field(name, types[type_]) for name, type_ in columns(table)]
+    return pa.schema([pa.field(STORE, pa.string()), *fields])
