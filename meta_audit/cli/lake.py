@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.output import done, note
+from meta_audit.cli.output import done, note, write
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+    from meta_audit.ledger.note import VerifierKey
 
 _CATALOG = click.option(
     "--catalog",
@@ -59,4 +60,74 @@ def sync(store: AuditStore, lake: str, catalog: str | None) -> Exit:
     done(f"{synced.store}: {count(new, 'entry')} added, {there}")
     if not new:
         note("The lake was up to date.")
+    return Exit.DONE
+
+
+@command.command()
+@click.argument("lake")
+@_CATALOG
+@options.KEYS
+@options.TEXT_OR_JSON
+@options.verbosity
+def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str) -> Exit:
+    """Check a lake against the signed checkpoints that it holds.
+
+    Entries, leaves and roots are computed again from the rows of the Parquet files alone, and the
+    rows of every table are compared with the entries. A difference is named with its file. Without
+    --key the keys are those that the lake names, and so show only that it agrees with itself.
+    """
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.pages import LakeReportPage
+    from meta_audit.lake.verify import verify_lake
+
+    opened = Lake(lake, catalog, make=False)
+    with progress("verifying") as line:
+        report = verify_lake(opened, keys, lambda now, total: line.show("verifying", now, total))
+    write(LakeReportPage(report), format_)
+    return Exit.ATTENTION if report.damage_count else Exit.DONE
+
+
+@command.command()
+@click.argument("lake")
+@click.argument("job")
+@_CATALOG
+@options.TEXT_OR_JSON
+@options.verbosity
+def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
+    """Show what a lake has of one job, without an engine.
+
+    JOB is the whole ID. Only the parts of files that may hold it are read.
+    """
+    from meta_audit.errors import NotFoundError
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.pages import LakeJobPage
+    from meta_audit.lake.verify import job_rows
+
+    found = dict(job_rows(Lake(lake, catalog, make=False), job))
+    if not any(found.values()):
+        raise NotFoundError(
+            f"the lake has no job {job}", advice="Give the whole ID; a lake finds no beginnings."
+        )
+    write(LakeJobPage(found), format_)
+    return Exit.DONE
+
+
+@command.command()
+@click.argument("lake")
+@_CATALOG
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Newest snapshots of each table that stay.",
+)
+@options.verbosity
+def expire(lake: str, catalog: str | None, keep: int) -> Exit:
+    """Forget old snapshots of the tables. The newest rows are not touched."""
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.render.layout import count
+
+    done(f"{count(Lake(lake, catalog, make=False).drop_old(keep), 'snapshot')} forgotten")
     return Exit.DONE

@@ -1,0 +1,327 @@
+"""Check a lake against the signed checkpoints that it holds, from its Parquet rows alone.
+
+1. Each entry has its leaf hash, and the leaves give the root of every checkpoint.
+2. The checkpoints are signed, under the keys that are given or else those that the lake names.
+3. The kept bytes have the hashes of their entries.
+4. The rows of every table are those that the entries stand for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meta_audit.errors import LedgerError
+from meta_audit.lake import expected
+from meta_audit.lake.catalog import stores
+from meta_audit.lake.tables import OF_JOBS, STORE
+from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
+from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry
+from meta_audit.ledger.merkle import Tree, leaf_hash
+from meta_audit.ledger.note import Note, VerifierKey
+from meta_audit.model import ORIGIN_RANK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.expected import Rows
+    from meta_audit.ledger.entry import Entry
+
+ENTRIES_AT_ONCE: Final = 50_000
+KEPT: Final = 100
+"""Most damages that are told."""
+_NAMES_OF_ACTIVITY: Final = ("job_id", "state", "state_message", "revision")
+_NAMES: Final = (
+    *(*_NAMES_OF_ACTIVITY, "namespace", "name", "type", "origin", "layout"),
+    *("priority", "count", "version"),
+)
+"""Columns of `v_jobs` that are fields of an entry."""
+Groups = dict[tuple[int, int], list[tuple[object, ...]]]
+
+
+class LakeDamage(NamedTuple):
+    """Name a difference: where it is, and what differs."""
+
+    store: str
+    table: str
+    file: str
+    """The Parquet file that has the row, or empty where a row is missing."""
+    detail: str
+
+
+class LakeReport(NamedTuple):
+    """Tell what was checked, and what differs."""
+
+    stores: dict[str, int]
+    """Entries of each store that were checked."""
+    checkpoints: int
+    damages: tuple[LakeDamage, ...]
+    damage_count: int
+
+
+def verify_lake(
+    lake: Lake, pins: Sequence[VerifierKey], checked: Callable[[int, int], None]
+) -> LakeReport:
+    """Check all stores of a lake; `pins` are the keys that are trusted, if any are given."""
+    found = stores(lake.table("entries"))
+    damages: list[LakeDamage] = []
+    checkpoints = 0
+    total, before = sum(found.values()), 0
+    for store, entries in sorted(found.items()):
+        one = _OneStore(lake, store, entries)
+        for now in one.check(pins):
+            checked(before + now, total)
+        checkpoints += one.checkpoints
+        damages += one.damages
+        before += entries
+    return LakeReport(found, checkpoints, tuple(damages[:KEPT]), len(damages))
+
+
+class _OneStore:
+    """Check what a lake has of one store."""
+
+    def __init__(self, lake: Lake, store: str, entries: int) -> None:
+        self._lake = lake
+        self._store = store
+        self._entries = entries
+        self.damages: list[LakeDamage] = []
+        self.checkpoints = 0
+
+    def check(self, pins: Sequence[VerifierKey]) -> Iterator[int]:
+        """Check everything; yield the number of entries that are done."""
+        roots = self._checkpoints(pins)
+        self.checkpoints = len(roots)
+        superseded = {row["supersedes"] for row in self._rows("v_readings", ())}
+        tree = Tree()
+        for low in range(0, self._entries, ENTRIES_AT_ONCE):
+            high = min(low + ENTRIES_AT_ONCE, self._entries)
+            entries = self._ledger(low, high, tree, roots)
+            self._documents(low, high, entries)
+            self._derived(low, high, entries, superseded)
+            yield high
+        for size in roots:
+            self._say("checkpoints", "tree_size", size, f"a tree of {size:,} entries is not there")
+
+    def _checkpoints(self, pins: Sequence[VerifierKey]) -> dict[int, bytes]:
+        roots: dict[int, bytes] = {}
+        for row in self._rows("checkpoints", ()):
+            number = row["checkpoint_id"]
+            try:
+                keys = tuple(pins) or (VerifierKey.parse(row["verifier"]),)
+                open_checkpoint(row["note"], keys)
+                checkpoint = Checkpoint.parse(Note.parse(row["note"]).text)
+                if (checkpoint.size, checkpoint.origin) != (row["tree_size"], self._store):
+                    raise LedgerError("its row has another size or store than its note")
+            except LedgerError as error:
+                self._say("checkpoints", "checkpoint_id", number, f"checkpoint {number}: {error}")
+                continue
+            if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+                detail = f"checkpoint {number}: another checkpoint of this size has another root"
+                self._say("checkpoints", "checkpoint_id", number, detail)
+        return roots
+
+    def _ledger(self, low: int, high: int, tree: Tree, roots: dict[int, bytes]) -> dict[int, Entry]:
+        """Check leaves, and the root at every checkpoint; return the entries that are sound."""
+        rows = self._rows("entries", (("entry_index", low, high),))
+        rows.sort(key=lambda row: row["entry_index"])
+        if [row["entry_index"] for row in rows] != list(range(low, high)):
+            self._say("entries", "entry_index", low, f"entries {low:,} to {high:,} have gaps")
+            return {}
+        entries: dict[int, Entry] = {}
+        for row in rows:
+            index, leaf = row["entry_index"], leaf_hash(row["entry"])
+            try:
+                entries[index] = decode_entry(row["entry"])
+            except LedgerError as error:
+                self._say("entries", "entry_index", index, f"entry {index}: {error}")
+            kind = "accepted" if isinstance(entries.get(index), AcceptedEntry) else "rejected"
+            if leaf != row["leaf_hash"] or kind != row["kind"]:
+                self._say("entries", "entry_index", index, f"entry {index} is not that of its leaf")
+            tree.extend([leaf])
+            root = roots.pop(tree.size, None)
+            if root is not None and root != tree.root():
+                detail = f"the entries up to {index} do not give the root of their checkpoint"
+                self._say("entries", "entry_index", index, detail)
+        return entries
+
+    def _documents(self, low: int, high: int, entries: dict[int, Entry]) -> None:
+        seen = set()
+        for row in self._rows("documents", (("entry_index", low, high),)):
+            index, digest = row["entry_index"], sha256(row["content"]).digest()
+            entry = entries.get(index)
+            if entry is None:
+                continue
+            kept = entry.kept if isinstance(entry, RejectedEntry) else None
+            is_whole = kept is None
+            sound = (
+                digest == (kept or entry.document)
+                and row["sha256"] == entry.document
+                and (not is_whole or row["size"] == len(row["content"]))
+            )
+            if not sound or index in seen:
+                detail = f"the bytes of entry {index} are not those of the entry"
+                self._say("documents", "entry_index", index, detail)
+            seen.add(index)
+        for index in sorted(entries.keys() - seen):
+            detail = f"the bytes of entry {index} are not there"
+            self.damages.append(LakeDamage(self._store, "documents", "", detail))
+
+    def _derived(
+        self, low: int, high: int, entries: dict[int, Entry], superseded: set[int]
+    ) -> None:
+        """Compare the rows of all tables with the entries of a range."""
+        accepted = {i: e for i, e in entries.items() if isinstance(e, AcceptedEntry)}
+        in_range = (("entry_index", low, high),)
+        observed: dict[int, tuple[int, int]] = {}
+        for row in self._rows("v_observations", in_range):
+            entry = accepted.get(row["entry_index"])
+            job = row["job_id"], row["namespace"]
+            if entry is None or job != (entry.job_id, entry.namespace):
+                index = row["entry_index"]
+                self._say("v_observations", "entry_index", index, f"entry {index} says otherwise")
+            observed[row["entry_index"]] = row["job_key"], row["version_no"]
+        for index in sorted(accepted.keys() - observed.keys() - superseded):
+            detail = f"the observation of entry {index} is not there"
+            self.damages.append(LakeDamage(self._store, "v_observations", "", detail))
+        for table, columns in expected.OF_DOCUMENTS.items():
+            found = self._grouped(table, columns, ("entry_index",), in_range)
+            for index, entry in accepted.items():
+                rows = found.pop((index, 0), [])
+                if index in superseded and not rows:
+                    continue
+                wanted = expected.of_document(table, entry)
+                if expected.has_number(entry):
+                    wanted = expected.without_named_states(table, wanted)
+                    rows = expected.without_named_states(table, rows)
+                if not _same(wanted, rows):
+                    detail = f"entry {index}: {_difference(wanted, rows)}"
+                    self._say(table, "entry_index", index, detail)
+            for index, _ in found:
+                self._say(table, "entry_index", index, f"rows of entry {index}, which has none")
+        self._versions(accepted, observed)
+        self._newest(accepted, observed, in_range)
+
+    def _versions(
+        self, accepted: dict[int, AcceptedEntry], observed: dict[int, tuple[int, int]]
+    ) -> None:
+        shown = {}
+        for index, place in observed.items():
+            if place[1] and index in accepted:
+                shown[place] = accepted[index]
+        if not shown:
+            return
+        keys = [key for key, _ in shown]
+        in_range = (("job_key", min(keys), max(keys) + 1),)
+        for table, columns in expected.OF_VERSIONS.items():
+            found = self._grouped(table, columns, ("job_key", "version_no"), in_range)
+            for (key, number), entry in shown.items():
+                rows = found.get((key, number), [])
+                wanted = expected.of_version(table, entry)
+                if not _same(wanted, rows):
+                    what = f"job {entry.job_id}, version {number}"
+                    self._say(table, "job_key", key, f"{what}: {_difference(wanted, rows)}")
+
+    def _newest(
+        self,
+        accepted: dict[int, AcceptedEntry],
+        observed: dict[int, tuple[int, int]],
+        in_range: tuple[tuple[str, int, int], ...],
+    ) -> None:
+        """Check that `v_jobs` says what its entries say, and that none of them is newer."""
+        for row in self._rows("v_jobs", in_range):
+            entry = accepted.get(row["entry_index"])
+            if entry is None or not _says(entry, row):
+                detail = f"job {row['job_id']}: entry {row['entry_index']} says otherwise"
+                self._say("v_jobs", "job_key", row["job_key"], detail)
+        keys = [key for key, _ in observed.values()]
+        if not keys:
+            return
+        of_jobs = (("job_key", min(keys), max(keys) + 1),)
+        ranks = {row["job_key"]: _rank(row) for row in self._rows("v_jobs", of_jobs)}
+        for index, (key, number) in observed.items():
+            entry = accepted.get(index)
+            if entry is not None and number and key in ranks:
+                rank = ORIGIN_RANK[entry.origin], entry.version, entry.modified_at or 0
+                if (*rank, entry.revision) > ranks[key]:
+                    detail = f"job {entry.job_id}: entry {index} is newer"
+                    self._say("v_jobs", "job_key", key, detail)
+
+    # Reading
+
+    def _rows(self, table: str, ranges: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._scan(table, ranges).to_arrow().to_pylist()
+        return rows
+
+    def _scan(self, table: str, ranges: Sequence[tuple[str, int, int]]) -> Any:
+        from pyiceberg import expressions  # noqa: PLC0415 - an extra
+
+        build: Any = expressions
+        wanted = build.EqualTo(STORE, self._store)
+        for column, low, high in ranges:
+            within = build.GreaterThanOrEqual(column, low), build.LessThan(column, high)
+            wanted = build.And(wanted, *within)
+        return self._lake.table(table).scan(row_filter=wanted)
+
+    def _grouped(
+        self,
+        table: str,
+        columns: Sequence[str],
+        keys: Sequence[str],
+        ranges: Sequence[tuple[str, int, int]],
+    ) -> Groups:
+        found: Groups = defaultdict(list)
+        for row in self._rows(table, ranges):
+            key = (row[keys[0]], row[keys[1]] if len(keys) > 1 else 0)
+            found[key].append(tuple([row[name] for name in columns]))
+        return found
+
+    # Telling
+
+    def _say(self, table: str, column: str, value: int, detail: str) -> None:
+        """Name the file that has the rows, where only few are told."""
+        file = ""
+        if len(self.damages) < KEPT:
+            scan = self._scan(table, ((column, value, value + 1),))
+            file = next((task.file.file_path for task in scan.plan_files()), "")
+        self.damages.append(LakeDamage(self._store, table, file, detail))
+
+
+def _says(entry: AcceptedEntry, row: dict[str, Any]) -> bool:
+    """Tell whether a row of `v_jobs` is what an entry says."""
+    names = _NAMES if entry.spec_sha256 else _NAMES_OF_ACTIVITY
+    who = {(role, value, trust, verdict) for role, value, _, trust, verdict in entry.attributions}
+    named = {
+        (role, row[role], row[f"{role}_trust"], row[f"{role}_verdict"])
+        for role in ("client", "requester")
+        if row[role] is not None
+    }
+    times = row["created_ns"] == entry.created_at, row["modified_ns"] == entry.modified_at
+    same = [(row[n] or type(getattr(entry, n))()) == getattr(entry, n) for n in names]
+    return all(same) and all(times) and named <= who
+
+
+def _rank(row: dict[str, Any]) -> tuple[int, int, int, int]:
+    rank = ORIGIN_RANK.get(row["origin"], 0)
+    return rank, row["version"] or 0, row["modified_ns"] or 0, row["revision"] or 0
+
+
+def _difference(wanted: Rows, rows: Rows) -> str:
+    missing = [row for row in wanted if row not in rows]
+    added = [row for row in rows if row not in wanted]
+    return f"{missing[0]} is missing" if missing else f"{(added or rows)[0]} was not signed"
+
+
+def _same(wanted: Rows, rows: Rows) -> bool:
+    return wanted == rows or sorted(wanted, key=repr) == sorted(rows, key=repr)
+
+
+def job_rows(lake: Lake, job_id: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the rows of one job by table: files and row groups without it are not read."""
+    from pyiceberg import expressions  # noqa: PLC0415 - an extra
+
+    build: Any = expressions
+    for table in OF_JOBS:
+        scan = lake.table(table).scan(row_filter=build.EqualTo("job_id", job_id))
+        yield table, scan.to_arrow().to_pylist()
