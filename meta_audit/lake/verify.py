@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -47,7 +47,7 @@ class LakeDamage(NamedTuple):
     store: str
     table: str
     file: str
-    """The Parquet file that has the row, or empty where a row is missing."""
+    """The Parquet file that has the row, and its number; empty where a row is missing."""
     detail: str
 
 
@@ -92,7 +92,6 @@ class _OneStore:
     def check(self, pins: Sequence[VerifierKey]) -> Iterator[int]:
         """Check everything; yield the number of entries that are done."""
         roots = self._checkpoints(pins)
-        self.checkpoints = len(roots)
         superseded = {row["supersedes"] for row in self._rows("v_readings", ())}
         tree = Tree()
         for low in range(0, self._entries, ENTRIES_AT_ONCE):
@@ -106,7 +105,12 @@ class _OneStore:
 
     def _checkpoints(self, pins: Sequence[VerifierKey]) -> dict[int, bytes]:
         roots: dict[int, bytes] = {}
-        for row in self._rows("checkpoints", ()):
+        rows = sorted(self._rows("checkpoints", ()), key=lambda row: row["checkpoint_id"])
+        numbers = [row["checkpoint_id"] for row in rows]
+        newest = rows[-1]["tree_size"] if rows else 0
+        if numbers != list(range(1, len(rows) + 1)) or newest != self._entries:
+            self._say("checkpoints", "tree_size", self._entries, "one is missing, or there twice")
+        for row in rows:
             number = row["checkpoint_id"]
             try:
                 keys = tuple(pins) or (VerifierKey.parse(row["verifier"]),)
@@ -117,6 +121,7 @@ class _OneStore:
             except LedgerError as error:
                 self._say("checkpoints", "checkpoint_id", number, f"checkpoint {number}: {error}")
                 continue
+            self.checkpoints += 1
             if roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
                 detail = f"checkpoint {number}: another checkpoint of this size has another root"
                 self._say("checkpoints", "checkpoint_id", number, detail)
@@ -126,8 +131,13 @@ class _OneStore:
         """Check leaves, and the root at every checkpoint; return the entries that are sound."""
         rows = self._rows("entries", (("entry_index", low, high),))
         rows.sort(key=lambda row: row["entry_index"])
-        if [row["entry_index"] for row in rows] != list(range(low, high)):
-            self._say("entries", "entry_index", low, f"entries {low:,} to {high:,} have gaps")
+        indexes = [row["entry_index"] for row in rows]
+        if indexes != list(range(low, high)):
+            there = Counter(indexes)
+            for index in range(low, high):
+                if there[index] != 1:
+                    what = "is not there" if not there[index] else "is there twice"
+                    self._say("entries", "entry_index", index, f"entry {index} {what}")
             return {}
         entries: dict[int, Entry] = {}
         for row in rows:
@@ -175,12 +185,17 @@ class _OneStore:
         accepted = {i: e for i, e in entries.items() if isinstance(e, AcceptedEntry)}
         in_range = (("entry_index", low, high),)
         observed: dict[int, tuple[int, int]] = {}
+        names: dict[int, tuple[str, str]] = {}
         for row in self._rows("v_observations", in_range):
             entry = accepted.get(row["entry_index"])
             job = row["job_id"], row["namespace"]
             if entry is None or job != (entry.job_id, entry.namespace):
                 index = row["entry_index"]
                 self._say("v_observations", "entry_index", index, f"entry {index} says otherwise")
+            named = names.setdefault(row["job_key"], job)
+            if named != job:
+                detail = f"entry {row['entry_index']}: jobs {job[0]} and {named[0]} have one number"
+                self._say("v_observations", "entry_index", row["entry_index"], detail)
             observed[row["entry_index"]] = row["job_key"], row["version_no"]
         for index in sorted(accepted.keys() - observed.keys() - superseded):
             detail = f"the observation of entry {index} is not there"
@@ -219,6 +234,9 @@ class _OneStore:
             for (key, number), entry in shown.items():
                 rows = found.get((key, number), [])
                 wanted = expected.of_version(table, entry)
+                if not rows and table == "v_versions":
+                    detail = f"job {entry.job_id}: version {number} is not there"
+                    self._say("v_observations", "job_key", key, detail)
                 if not _same(wanted, rows):
                     what = f"job {entry.job_id}, version {number}"
                     self._say(table, "job_key", key, f"{what}: {_difference(wanted, rows)}")
@@ -230,7 +248,8 @@ class _OneStore:
         in_range: tuple[tuple[str, int, int], ...],
     ) -> None:
         """Check that `v_jobs` says what its entries say, and that none of them is newer."""
-        for row in self._rows("v_jobs", in_range):
+        of_range = self._rows("v_jobs", in_range)
+        for row in of_range:
             entry = accepted.get(row["entry_index"])
             if entry is None or not _says(entry, row):
                 detail = f"job {row['job_id']}: entry {row['entry_index']} says otherwise"
@@ -239,10 +258,17 @@ class _OneStore:
         if not keys:
             return
         of_jobs = (("job_key", min(keys), max(keys) + 1),)
-        ranks = {row["job_key"]: _rank(row) for row in self._rows("v_jobs", of_jobs)}
+        rows = self._rows("v_jobs", of_jobs)
+        ranks = {row["job_key"]: _rank(row) for row in rows}
+        if len(ranks) < len(rows):
+            key = Counter(row["job_key"] for row in rows).most_common(1)[0][0]
+            self._say("v_jobs", "job_key", key, "a job has two rows")
         for index, (key, number) in observed.items():
             entry = accepted.get(index)
-            if entry is not None and number and key in ranks:
+            if entry is not None and number and entry.namespace and key not in ranks:
+                detail = f"job {entry.job_id} has no row"
+                self.damages.append(LakeDamage(self._store, "v_jobs", "", detail))
+            elif entry is not None and number and key in ranks:
                 rank = ORIGIN_RANK[entry.origin], entry.version, entry.modified_at or 0
                 if (*rank, entry.revision) > ranks[key]:
                     detail = f"job {entry.job_id}: entry {index} is newer"
@@ -280,12 +306,25 @@ class _OneStore:
     # Telling
 
     def _say(self, table: str, column: str, value: int, detail: str) -> None:
-        """Name the file that has the rows, where only few are told."""
+        """Name the file and the first row in it, where only few damages are told."""
         file = ""
         if len(self.damages) < KEPT:
-            scan = self._scan(table, ((column, value, value + 1),))
-            file = next((task.file.file_path for task in scan.plan_files()), "")
+            file = self._place(table, column, value)
         self.damages.append(LakeDamage(self._store, table, file, detail))
+
+    def _place(self, table: str, column: str, value: int) -> str:
+        import pyarrow.compute as pc  # noqa: PLC0415 - an extra
+        from pyarrow import parquet  # noqa: PLC0415
+
+        files = self._lake.table(table).io
+        for task in self._scan(table, ((column, value, value + 1),)).plan_files():
+            path = task.file.file_path
+            with files.new_input(path).open() as opened:
+                values = parquet.read_table(opened, columns=[column]).column(column)
+            row = pc.index(values, value).as_py()
+            if row >= 0:
+                return f"{path}, row {row}"
+        return ""
 
 
 def _says(entry: AcceptedEntry, row: dict[str, Any]) -> bool:

@@ -1,0 +1,204 @@
+"""A lake has what the store has: exactly once, whatever happened on the way."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
+
+from meta_audit import cli
+from meta_audit.lake import sync as syncing
+from meta_audit.lake.catalog import Lake
+from meta_audit.lake.tables import TABLES
+from tests.conftest import Audit
+from tests.faults.documents import write_folder
+from tests.ingest.again import another_parser, renamed, reread
+from tests.ingest.documents import compact, job, ndjson
+from tests.lake import lakes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("lake") / "documents", 300, 5)
+
+
+def test_the_tables_are_the_views(audit: Audit, folder: Path, tmp_path: Path) -> None:
+    audit.ingest(folder)
+    audit.run("rejections", "retry", "--coerce-scalars")
+    somebody = audit.rows("SELECT max(value) FROM identities")[0][0]
+    assert audit.run("alias", "add", somebody, "Team").status == 0
+    synced = lakes.sync(audit.db, tmp_path / "lake")
+    ((entries,),) = audit.rows("SELECT count(*) FROM ledger_entries")
+    assert (synced.before, synced.now) == (0, entries)
+    found = lakes.all_rows(tmp_path / "lake")
+    for view, wanted in lakes.of_store(audit.db).items():
+        assert found[view] == wanted, view
+    report = lakes.verify(tmp_path / "lake")
+    assert report.damages == ()
+    assert report.checkpoints == 3
+    assert lakes.sync(audit.db, tmp_path / "lake").before == synced.now
+    assert lakes.all_rows(tmp_path / "lake") == found
+
+
+def test_what_changes_later_is_replaced(audit: Audit, folder: Path, tmp_path: Path) -> None:
+    """Syncs between imports give the lake that one sync at the end gives."""
+    with another_parser(renamed):
+        audit.ingest(folder / "small")
+    lakes.sync(audit.db, tmp_path / "lake")
+    for source in ("a.ndjson", "later.ndjson.gz", "jobs.yaml", "describe-1.json"):
+        audit.ingest(folder / source)
+        lakes.sync(audit.db, tmp_path / "lake")
+    execution = {"ID": "e-9", "JobID": job(1)["ID"], "ComputeState": {"StateType": 3}}
+    for number, content in enumerate(
+        ([execution], [job(1)], [job(1, state="Completed")], [job(1, image="alpine:2")])
+    ):
+        path = tmp_path / f"{number}.ndjson"
+        path.write_bytes(ndjson(*map(compact, content)))
+        audit.ingest(path)
+        lakes.sync(audit.db, tmp_path / "lake", step=7)
+    assert reread(str(audit.db)).counts.reread >= 0
+    lakes.sync(audit.db, tmp_path / "lake")
+    lakes.sync(audit.db, tmp_path / "whole", step=10_000)
+    assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
+    assert lakes.verify(tmp_path / "lake").damages == ()
+
+
+def test_a_sync_that_dies_anywhere_goes_on(
+    own: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.ingest(folder / "a.ndjson", folder / "later.ndjson.gz")
+    put, chance = syncing.put, random.Random(1)
+
+    def dying(*arguments: object, **options: object) -> None:
+        if chance.random() < 0.2:
+            raise KeyboardInterrupt
+        put(*arguments, **options)  # type: ignore[arg-type]
+        if chance.random() < 0.1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(syncing, "put", dying)
+    died = 0
+    while True:
+        try:
+            lakes.sync(own.db, tmp_path / "lake", step=60)
+            break
+        except KeyboardInterrupt:
+            died += 1
+    assert died > 10
+    monkeypatch.undo()
+    lakes.sync(own.db, tmp_path / "whole", step=10_000)
+    assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
+
+
+def test_several_stores_in_one_lake(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stores = []
+    for number, source in enumerate(("a.ndjson", "jobs.yaml")):
+        audit = Audit(tmp_path / f"{number}.db", capsys)
+        audit.ingest(folder / source)
+        stores.append(lakes.sync(audit.db, tmp_path / "lake"))
+        lakes.sync(audit.db, tmp_path / f"lake-{number}")
+    report = lakes.verify(tmp_path / "lake")
+    assert report.damages == ()
+    assert report.stores == {one.store: one.now for one in stores}
+    for number, one in enumerate(stores):
+        alone = lakes.all_rows(tmp_path / f"lake-{number}")
+        assert lakes.all_rows(tmp_path / "lake", store=one.store) == alone
+
+
+def test_every_change_of_a_file_is_named(own: Audit, folder: Path, tmp_path: Path) -> None:
+    own.ingest(folder)
+    lake = tmp_path / "lake"
+    lakes.sync(own.db, lake, step=200)
+    chance = random.Random(3)
+    files = lakes.data_files(lake)
+    assert len({file.parent.parent.name for file in files}) == len(TABLES) - len(lakes.DERIVED)
+    missed = []
+    for file in chance.choices(files, k=25):
+        with lakes.mutated(file, chance) as what:
+            report = lakes.verify(lake)
+            named = [damage for damage in report.damages if file.name in damage.file]
+            missing = [damage for damage in report.damages if not damage.file]
+            if not named and not missing:
+                missed.append(what)
+    assert missed == []
+    assert lakes.verify(lake).damages == ()
+
+
+def test_the_command_line(own: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "job.json"
+    path.write_bytes(compact(job(1)))
+    own.ingest(path)
+    lake = str(tmp_path / "lake")
+    done = own.run("lake", "sync", lake)
+    assert (done.status, "1 entry added" in done.out) == (0, True)
+    assert "up to date" in own.run("lake", "sync", lake).err
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        status = cli.run(["lake", *arguments])
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    assert run("verify", lake)[0] == 0
+    assert run("verify", lake)[1].endswith("Intact.\n")
+    status, out = run("trace", lake, job(1)["ID"])
+    assert (status, "alpine:1" in out) == (0, True)
+    assert run("trace", lake, "j-nobody")[0] == 1
+    own.run("alias", "add", "n-1", "Node")
+    own.run("lake", "sync", lake)
+    status, out = run("expire", lake, "--keep", "1")
+    assert (status, "forgotten" in out) == (0, True)
+    assert run("verify", lake)[0] == 0
+    (file,) = (f for f in lakes.data_files(Path(lake)) if "v_uses" in str(f))
+    with lakes.mutated(file, random.Random(1)):
+        status, out = run("verify", lake)
+        assert (status, out.endswith("NOT INTACT.\n"), file.name in out) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("verify", "nowhere"), 1, "there is no lake at nowhere"),
+        (("sync", "no/where"), 2, "there is no directory"),
+        (("sync", "s3://bucket/lake"), 2, "needs a catalog"),
+        (("verify", ".", "--key", "x"), 2, "--key"),
+    ],
+)
+def test_what_is_wrong_is_said(  # noqa: PLR0917 - fixtures and parameters
+    own: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...],
+    status: int, message: str, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "job.json"
+    path.write_bytes(compact(job(1)))
+    own.ingest(path)
+    before = {path.name for path in tmp_path.iterdir() if not path.name.startswith("audit")}
+    database = ("--db", str(own.db)) if arguments[0] == "sync" else ()
+    capsys.readouterr()
+    assert cli.run(["lake", *arguments, *database]) == status
+    assert message in capsys.readouterr().err
+    after = {path.name for path in tmp_path.iterdir() if not path.name.startswith("audit")}
+    assert after == before
+
+
+def test_files_are_read_by_duckdb(own: Audit, folder: Path, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra `bench`")
+    own.ingest(folder)
+    lakes.sync(own.db, tmp_path / "lake")
+    opened = Lake(str(tmp_path / "lake"), None, make=False)
+    files = {
+        table: [task.file.file_path for task in opened.table(table).scan().plan_files()]
+        for table in ("v_meta", "v_jobs")
+    }
+    for table, sql in (
+        ("v_meta", "SELECT key, count(*) FROM {} GROUP BY key ORDER BY key"),
+        ("v_jobs", "SELECT state, count(*), max(created_ns) FROM {} GROUP BY state ORDER BY state"),
+    ):
+        named = "read_parquet([" + ", ".join(f"'{file}'" for file in files[table]) + "])"
+        found = duckdb.sql(sql.format(named)).fetchall()
+        assert found == own.rows(sql.format(table))
