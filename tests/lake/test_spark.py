@@ -1,0 +1,96 @@
+"""The 40 questions, asked of a lake through Apache Spark: a master and two workers.
+
+`make test-lake` installs what this needs, and names it in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Audit
+from tests.docs.questions import read_questions
+
+PYTHON = os.environ.get("META_AUDIT_TEST_SPARK_PYTHON", "")
+JARS = os.environ.get("META_AUDIT_TEST_SPARK_JARS", "")
+SCRIPT = Path(__file__).with_name("spark_queries.py")
+pytestmark = pytest.mark.skipif(not (PYTHON and JARS), reason="run by `make test-lake`")
+
+
+@pytest.fixture
+def master() -> Iterator[str]:
+    """A standalone master and two workers on this machine."""
+    home = subprocess.check_output(
+        [PYTHON, "-c", "import pyspark, os; print(os.path.dirname(pyspark.__file__))"], text=True
+    ).strip()
+    start = [f"{home}/bin/spark-class", "org.apache.spark.deploy"]
+    port = 7177
+    url = f"spark://127.0.0.1:{port}"
+    commands = [
+        [f"{start[1]}.master.Master", "--host", "127.0.0.1", "--port", f"{port}"],
+        *[[f"{start[1]}.worker.Worker", url, "-c", "1", "-m", "1g"] for _ in range(2)],
+    ]
+    environment = os.environ | {"SPARK_HOME": home, "PYSPARK_PYTHON": PYTHON}
+    with ExitStack() as stack:
+        for command in commands:
+            process = subprocess.Popen(
+                [start[0], *command, "--webui-port", "0"],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            time.sleep(4)
+        yield url
+
+
+def same(value: Any) -> str | None:
+    """Write a time to the microsecond, as files have it."""
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    text = str(value)
+    is_time = len(text) == 30 and text[10] == "T" and text.endswith("Z")
+    return f"{text[:26]}+00:00" if is_time else text
+
+
+def test_the_questions_are_answered_alike(own: Audit, tmp_path: Path, master: str) -> None:
+    assert own.ingest(ROOT / "examples").status == 1
+    lake = tmp_path / "lake"
+    assert own.run("lake", "sync", str(lake)).status == 0
+    questions = read_questions()
+    ran = subprocess.run(
+        [PYTHON, str(SCRIPT), str(lake), JARS, master],
+        input=json.dumps([question.sql for question in questions]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=os.environ | {"PYSPARK_PYTHON": PYTHON},
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    answer = json.loads(ran.stdout)
+    assert answer["workers"] == 2
+    for question, found in zip(questions, answer["results"], strict=True):
+        assert isinstance(found, list), (question.number, found)
+        wanted = [[same(value) for value in row] for row in own.rows(question.sql)]
+        rows = [[same(_padded(value)) for value in row] for row in found]
+        assert sorted(rows, key=repr) == sorted(wanted, key=repr), question.number
+
+
+def _padded(value: str | None) -> str | None:
+    """Write a time of whole seconds as the others."""
+    if value and len(value) == 19 and value[10] == "T":
+        return f"{value}.000000+00:00"
+    return f"{value}+00:00" if value and len(value) == 26 and value[10] == "T" else value
