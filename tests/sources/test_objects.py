@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from meta_audit.sources import find
 from meta_audit.sources.object_stores import ObjectUrl
 from tests.clusters import free_port
-from tests.conftest import ROOT, Audit
+from tests.conftest import ROOT, Audit, Program
 from tests.ingest.documents import compact, job, ndjson
 from tests.sources.helpers import gz
 
@@ -249,7 +250,9 @@ class Web(ThreadingHTTPServer):
     content = b""
     etag = ""
     status = 200
+    is_cut = False
     asked: list[str]
+    ends: Event
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -260,7 +263,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer()
-        self.wfile.write(self.server.content)
+        end = 20 if self.server.is_cut else None
+        self.wfile.write(self.server.content[:end])
 
     def _answer(self) -> None:
         self.server.asked.append(self.command)
@@ -312,3 +316,47 @@ def test_a_server_that_refuses(file: Audit, web: Web, status: int, code: str) ->
     assert result.status == 3
     assert_short(result.err)
     assert code in result.err
+
+
+class _Stalling(_Handler):
+    """Answer a part, and no more."""
+
+    def do_GET(self) -> None:
+        self._answer()
+        self.wfile.write(self.server.content[:1000])
+        self.wfile.flush()
+        self.server.ends.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_at_once_though_the_server_says_nothing(
+    program: Program, file: Audit, web: Web, number: int
+) -> None:
+    web.content, web.ends = ndjson(*[compact(job(n)) for n in range(100)]), Event()
+    web.RequestHandlerClass = _Stalling
+    process = program("ingest", f"http://127.0.0.1:{web.server_port}/a%20b.json", "--db", file.db)
+    try:
+        deadline = time.monotonic() + 60
+        while "GET" not in web.asked:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=15)  # the library waits 30 s
+    finally:
+        web.ends.set()
+    assert process.returncode == 128 + number
+    assert b"Interrupted: run the same command again" in err
+    assert b"Traceback" not in err
+    assert file.rows("SELECT status FROM v_imports") == [("interrupted",)]
+
+
+def test_a_body_that_is_cut_short_is_refused(file: Audit, web: Web) -> None:
+    web.content, web.etag, web.is_cut = ndjson(compact(job(1)), compact(job(2))), '"1"', True
+    result = file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json")
+    assert result.status == 3
+    assert_short(result.err)
+    assert file.faults() == []
+    web.is_cut = False
+    assert file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json").status == 0
+    assert file.rows("SELECT count(*) FROM documents") == [(2,)]

@@ -19,6 +19,7 @@ from meta_audit.sources.likely import HEAD_BYTES, why_not
 from meta_audit.sources.object_stores.etags import Etags
 from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
 from meta_audit.sources.object_stores.remote import Reached, RemoteObject, refusal
+from meta_audit.sources.object_stores.waiting import wait_for
 from meta_audit.store.retry import Retry
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class _Search:
         if self._url.is_directory and self._url.is_listed:
             return None
         try:
-            return obstore.head(store, self._url.path)
+            return wait_for(lambda: obstore.head(store, self._url.path))
         except Exception as error:
             if isinstance(error, FileNotFoundError) and self._url.is_listed:
                 return None
@@ -98,7 +99,8 @@ class _Search:
         import obstore  # noqa: PLC0415 - optional
 
         try:
-            for found in obstore.list(store, prefix=self._url.path or None):
+            pages = iter(obstore.list(store, prefix=self._url.path or None))
+            while found := wait_for(lambda: next(pages, None)):
                 yield from found
         except Exception as error:
             raise refusal(error) from error

@@ -13,10 +13,11 @@ from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.object_stores.etags import Etags
+from meta_audit.sources.object_stores.waiting import wait_for
 from meta_audit.sources.stream import ByteStream
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetOptions, GetResult
     from obstore.store import ObjectStore
 
 _CREDENTIALS: Final = "Check the credentials in the environment, and what they may read."
@@ -52,7 +53,7 @@ class ObjectBody:
             block, self._head = self._head, None
             return block
         try:
-            return bytes(next(self._chunks, b""))
+            return wait_for(lambda: bytes(next(self._chunks, b"")))
         except Exception as error:
             raise refusal(error) from error
 
@@ -109,7 +110,8 @@ class RemoteObject(ByteStream):
 
         store, path, etag = self._reached.store, self._reached.path, self._reached.etag
         try:
-            answer = obstore.get(store, path, options={"if_match": etag} if etag else None)
+            options: GetOptions = {"if_match": etag} if etag else {}
+            answer = wait_for(lambda: obstore.get(store, path, options=options))
         except Exception as error:
             raise refusal(error) from error
         return ObjectBody(answer, self._block_bytes)
