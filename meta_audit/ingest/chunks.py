@@ -322,6 +322,8 @@ class Chunker:
 
     def _known_source(self, source: Source) -> KnownSource | None:
         """Return an earlier complete reading of the same bytes that rejected nothing."""
+        if source.remembered and source.size is not None:
+            return self._known.source(source.remembered, source.size)
         return self._known_bytes(source.stamp) if source.stamp else None
 
     def _known_bytes(self, stamp: Stamp) -> KnownSource | None:

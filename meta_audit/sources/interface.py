@@ -44,6 +44,8 @@ class Source(ABC):
     """Bytes consumed so far, compressed if they are."""
     sha256: bytes = b""
     """Hash of those bytes, set when the last batch was taken."""
+    remembered: bytes = b""
+    """Hash of its bytes, if something tells it without reading them, as an ETag does."""
     is_live: bool = False
     """Tell whether it comes little by little, from a sender that may let us wait."""
     is_stopping: Callable[[], bool] = staticmethod(lambda: False)

@@ -19,6 +19,7 @@ from meta_audit.sources.content import Look, look
 from meta_audit.sources.files import File, display, open_file
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
+from meta_audit.sources.object_stores import ObjectUrl, check_objects, find_objects, is_object_url
 from meta_audit.sources.standard_input import NamedPipe, StandardInput, is_pipe
 from meta_audit.sources.stream import unreadable
 
@@ -37,7 +38,8 @@ def find(
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
     An argument is a file or a pipe, always taken; a directory, searched with all below it in the
-    order of names; or `-` for `stdin` (by default the process's own). A file reached twice is
+    order of names; the URL of an object, or of all objects below it; or `-` for `stdin` (by
+    default the process's own). A file reached twice is
     taken once. In a directory, a file is taken when its beginning looks like a job document
     (`likely.why_not`). Skipped are hidden files, and links to directories and to files outside
     the directory unless `follow_links`. Members of an archive are chosen like files in a
@@ -46,8 +48,9 @@ def find(
     `include` and `exclude` are patterns as of a shell, for what is found in directories and
     archives: they match a file's or directory's name, or its path from the directory or archive
     named (`*` matches `/` as well). With `include`, only files that match one of them are looked
-    at.
+    at. Raises `UsageError` for a URL that cannot be one of a source.
     """
+    check_objects(arguments)  # before anything is written: a URL may bear a secret
     rules = _Rules(tuple(include), tuple(exclude), follow_links)
     budget = budget or Budget()
     live = StandardInput(stdin, uri=stdin_name, budget=budget, block_bytes=block_bytes)
@@ -105,6 +108,13 @@ class _Walk:
         for argument in arguments:
             if argument == "-":
                 yield self._standard_input()
+            elif is_object_url(argument):
+                yield from find_objects(
+                    ObjectUrl.parse(argument),
+                    self._rules.why_not_member,
+                    budget=self._budget,
+                    block_bytes=self._block_bytes,
+                )
             elif os.path.isdir(argument):
                 yield from self._directory(argument)
             elif is_pipe(argument):

@@ -140,6 +140,30 @@ def test_the_image_installs_what_there_is() -> None:
     assert "meta-audit" in known["scripts"]
 
 
+def test_the_commands_of_the_image_make_a_program_that_runs(tmp_path: Path, home: Path) -> None:
+    """With the Python at hand, and on a home directory alone."""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    (build,) = re.findall(r"^RUN (python -m venv .*)$", text, re.MULTILINE)
+    (settings,) = re.findall(r"^ENV (.*)$", text, re.MULTILINE)
+    source, program = tmp_path / "src", tmp_path / "opt"
+    kept = ("meta_audit", "migrations", "pyproject.toml", "README.md", "LICENSE")
+    source.mkdir()
+    for name in kept:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    build = build.replace("/opt/meta-audit", str(program)).replace("/src", str(source))
+    made = shell(build.replace("python -m", f"{shlex.quote(sys.executable)} -m", 1), home)
+    assert made.returncode == 0, made.stderr
+    environment = dict(pair.split("=", 1) for pair in shlex.split(here(settings, home)))
+    del environment["PATH"]
+    environment["PYTHONPATH"] = ""
+    ran = shell(f"{program}/bin/meta-audit ingest {shlex.quote(EXAMPLES)}", home, **environment)
+    assert ran.returncode == 1, ran.stderr  # the examples have broken documents
+    assert all(line.startswith("{") for line in ran.stderr.splitlines())
+    assert (home / "audit.db").exists()
+    assert "obstore" in {path.name for path in program.glob("lib/*/site-packages/*")}
+
+
 def test_the_commands_of_the_airflow_dag_run(home: Path) -> None:
     tree = ast.parse((DEPLOY / "airflow_dag.py").read_text())
     compile(tree, "airflow_dag.py", "exec")

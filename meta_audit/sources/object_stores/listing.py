@@ -1,0 +1,175 @@
+"""Find the objects that a URL means: one, or all below it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from platformdirs import user_cache_path
+
+from meta_audit.cut.blocks import BLOCK_BYTES
+from meta_audit.errors import SourceError, UsageError
+from meta_audit.sources.archives.names import is_package
+from meta_audit.sources.compression import Budget
+from meta_audit.sources.content import look
+from meta_audit.sources.interface import Discovered, Skipped, Unreadable
+from meta_audit.sources.likely import HEAD_BYTES, why_not
+from meta_audit.sources.object_stores.etags import Etags
+from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
+from meta_audit.sources.object_stores.remote import Reached, RemoteObject, refusal
+from meta_audit.sources.object_stores.waiting import wait_for
+from meta_audit.store.retry import Retry
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore
+
+_ALLOW_HTTP: Final = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP")
+"""Client options of ours take the place of what the library reads from the environment."""
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+
+
+def check_objects(arguments: Iterable[str]) -> None:
+    """Check those of the arguments that are URLs, without asking a server.
+
+    Raises `UsageError` for one that cannot be a source, and where obstore is not installed.
+    """
+    for argument in arguments:
+        if is_object_url(argument):
+            _reach(ObjectUrl.parse(argument))
+
+
+def find_objects(
+    url: ObjectUrl,
+    why_not_named: Callable[[str], str],
+    *,
+    budget: Budget | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Iterator[Discovered]:
+    """Yield the object, always taken; or those below the URL, chosen as files in a directory.
+
+    `why_not_named` tells from a path below the URL why an object is passed over.
+    """
+    yield from _Search(url, why_not_named, budget or Budget(), block_bytes).find()
+
+
+class _Search:
+    def __init__(
+        self, url: ObjectUrl, rule: Callable[[str], str], budget: Budget, block_bytes: int
+    ) -> None:
+        self._url = url
+        self._rule = rule
+        self._budget = budget
+        self._block_bytes = block_bytes
+        self._etags = Etags(user_cache_path("meta-audit") / "etags.db")
+        self._endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), "")
+
+    def find(self) -> Iterator[Discovered]:
+        store = _reach(self._url)
+        try:
+            if (found := self._named(store)) is not None:
+                yield self._object(store, found)
+                return
+            is_empty = True
+            for found in self._listed(store):
+                is_empty = False
+                yield self._chosen(store, found)
+            if is_empty:
+                message = "there is no such object, and none below it"
+                raise SourceError("source.missing", message, advice="Check the URL.")
+        except SourceError as error:
+            yield _refused(self._url.name, error)
+
+    def _named(self, store: ObjectStore) -> ObjectMeta | None:
+        """Return the one object that is meant, if it is one. Raises `SourceError`."""
+        import obstore  # noqa: PLC0415 - optional
+
+        if self._url.is_directory and self._url.is_listed:
+            return None
+        try:
+            return wait_for(lambda: obstore.head(store, self._url.path))
+        except Exception as error:
+            if isinstance(error, FileNotFoundError) and self._url.is_listed:
+                return None
+            raise refusal(error) from error
+
+    def _listed(self, store: ObjectStore) -> Iterator[ObjectMeta]:
+        import obstore  # noqa: PLC0415 - optional
+
+        try:
+            pages = iter(obstore.list(store, prefix=self._url.path or None))
+            while found := wait_for(lambda: next(pages, None)):
+                yield from found
+        except Exception as error:
+            raise refusal(error) from error
+
+    def _chosen(self, store: ObjectStore, found: ObjectMeta) -> Discovered:
+        """Look at an object that was not named itself."""
+        below = found["path"].removeprefix(f"{self._url.path}/")
+        source = self._object(store, found)
+        why = "hidden" if below.startswith(".") else self._rule(below)
+        if why:
+            return Skipped(source.uri, why)
+        if source.remembered:
+            return source
+        try:
+            seen = look(iter([source.head()]), self._budget, HEAD_BYTES)
+        except SourceError as error:
+            if error.code == "source.format":
+                return Skipped(source.uri, "archive or database")
+            return _refused(source.uri, error)
+        if seen.container in ("tar", "zip"):
+            if is_package(below):
+                return Skipped(source.uri, "archive or database")
+            message = f"a {seen.container} archive is read from a file only"
+            return Unreadable(source.uri, "source.format", message, "Download it first.")
+        why = "" if seen.container else why_not(below, seen.head)
+        return Skipped(source.uri, why) if why else source
+
+    def _object(self, store: ObjectStore, found: ObjectMeta) -> RemoteObject:
+        etag = found["e_tag"] or ""
+        reached = Reached(
+            store, found["path"], found["size"], "" if etag.startswith("W/") else etag
+        )
+        uri = self._url.uri_of(found["path"])
+        return RemoteObject(
+            uri,
+            reached,
+            self._etags,
+            f"{self._endpoint} {uri}",
+            budget=self._budget,
+            block_bytes=self._block_bytes,
+        )
+
+
+def _reach(url: ObjectUrl) -> ObjectStore:
+    """Return the store behind a URL; nothing is asked yet. Raises `UsageError`."""
+    try:
+        from obstore.store import HTTPStore, from_url  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise UsageError(
+            f"{url.name}: object stores and URLs need obstore: {error}",
+            advice="Install it: pip install 'meta-audit[objects]'.",
+        ) from error
+    patience = timedelta(seconds=max(Retry.from_environment().read_seconds, 1))
+    options: dict[str, Any] = {
+        "client_options": {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "1h"},
+        "retry_config": {"max_retries": 5, "retry_timeout": patience},
+    }
+    try:
+        if url.is_listed:
+            is_allowed = "true" in (os.environ.get(name, "").lower() for name in _ALLOW_HTTP)
+            options["client_options"]["allow_http"] = is_allowed
+            return from_url(url.store, **options)
+        options["client_options"]["allow_http"] = url.store.startswith("http:")
+        return HTTPStore.from_url(url.store, **options)
+    except Exception as error:
+        message = str(error).partition("\n")[0]
+        advice = "Check the URL, and the settings of the object store in the environment."
+        raise UsageError(f"{url.name}: {message}", advice=advice) from error
+
+
+def _refused(uri: str, error: SourceError) -> Unreadable:
+    return Unreadable(uri, error.code, str(error), error.advice)

@@ -1,0 +1,362 @@
+"""Objects of a real server that speaks S3 (moto), and files behind a URL."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from meta_audit.sources import find
+from meta_audit.sources.object_stores import ObjectUrl
+from tests.clusters import free_port
+from tests.conftest import ROOT, Audit, Program
+from tests.ingest.documents import compact, job, ndjson
+from tests.sources.helpers import gz
+
+obstore = pytest.importorskip("obstore")
+pytest.importorskip("moto")
+
+EXAMPLES = ROOT / "examples"
+BUCKET = "audit-jobs"
+
+
+class S3:
+    """A bucket of a server, and what was asked of it."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._seen = len(log.read_text().splitlines())
+        self._store = obstore.store.from_url(f"s3://{BUCKET}")
+
+    def put(self, path: str, content: bytes) -> None:
+        self._store.put(path, content)
+
+    def read(self) -> list[str]:
+        """The objects that were read since this was asked last."""
+        lines = self._log.read_text().splitlines()
+        new, self._seen = lines[self._seen :], len(lines)
+        found = [re.search(rf'"GET /{BUCKET}/(\S+) HTTP', line) for line in new]
+        return [match[1] for match in found if match]
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Start a server that speaks S3."""
+    log, port = tmp_path_factory.mktemp("s3") / "log", free_port()
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            with suppress(OSError), urllib.request.urlopen(f"{url}/moto-api/"):
+                break
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield url, log
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def s3(endpoint: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """An empty bucket, and an empty cache."""
+    url, log = endpoint
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "very-secret",
+        "AWS_REGION": "us-east-1",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "META_AUDIT_WAIT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    scope = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request"
+    headers = {"Authorization": f"{scope}, SignedHeaders=host, Signature=0"}
+    for path, method in (("moto-api/reset", "POST"), (BUCKET, "PUT")):
+        request = urllib.request.Request(f"{url}/{path}", method=method, headers=headers)
+        urllib.request.urlopen(request).close()
+    return S3(log)
+
+
+def test_a_bucket_gives_what_a_directory_gives(
+    audit: Audit, another: Audit, s3: S3, tmp_path: Path
+) -> None:
+    for path in sorted(EXAMPLES.rglob("*")):
+        if path.is_file() and path.suffix not in (".db", ".tar", ".zip"):
+            s3.put(f"in/{path.relative_to(EXAMPLES)}", path.read_bytes())
+    s3.put("inside.json", b"the name only begins so")
+    here = audit.ingest(f"s3://{BUCKET}/in/")
+    there = another.ingest(EXAMPLES)
+    counted = ("documents", "new", "changed", "rejected", "sources", "skipped", "jobs")
+    assert {n: here.summary[n] for n in counted} == {n: there.summary[n] for n in counted}
+    sql = "SELECT sha256 FROM documents ORDER BY 1"
+    assert audit.rows(sql) == another.rows(sql)
+    assert (audit.faults(), audit.run("verify").status) == ([], 0)
+    uris = audit.rows("SELECT uri FROM sources")
+    assert all(uri.startswith(f"s3://{BUCKET}/in/") for (uri,) in uris)
+    cells = audit.rows("SELECT arguments FROM imports")
+    assert "very-secret" not in str(cells) + here.err
+
+
+def test_an_etag_that_is_known_is_not_read_again(file: Audit, s3: S3, another: Audit) -> None:
+    names = [f"a/{n} 100%.ndjson" for n in range(5)]
+    for number, name in enumerate(names):
+        content = ndjson(compact(job(number)))
+        s3.put(name, gz(content) if number % 2 else content)
+    assert file.ingest(f"s3://{BUCKET}/a").summary["new"] == 5
+    assert len(s3.read()) == 5
+    again = file.ingest(f"s3://{BUCKET}/a").summary
+    assert (again["unchanged"], again["known_sources"], s3.read()) == (5, 5, [])
+    s3.put(names[2], ndjson(compact(job(2)), compact(job(7))))
+    s3.put("a/new.json", compact(job(8)))
+    assert file.ingest(f"s3://{BUCKET}").summary["new"] == 2
+    assert len(s3.read()) == 2
+    # The cache is no evidence: another store has not read these bytes.
+    assert another.ingest(f"s3://{BUCKET}/").summary["documents"] == 7
+    assert len(s3.read()) == 6
+
+
+@pytest.mark.parametrize("broken", ["lost", "garbage", "a file in the way"])
+def test_a_cache_that_cannot_be_used_costs_nothing_but_time(
+    file: Audit, s3: S3, tmp_path: Path, broken: str
+) -> None:
+    cache = tmp_path / "cache/meta-audit/etags.db"
+    s3.put("j.json", compact(job(1)))
+    if broken == "a file in the way":
+        (tmp_path / "cache").write_text("")
+    assert file.ingest(f"s3://{BUCKET}/j.json").status == 0
+    if broken == "lost":
+        cache.unlink()
+    elif broken == "garbage":
+        cache.write_bytes(b"garbage" * 1000)
+    result = file.ingest(f"s3://{BUCKET}/j.json")
+    assert (result.status, result.summary["unchanged"], result.err) == (0, 1, "")
+
+
+def test_what_is_in_a_bucket_is_chosen_as_in_a_directory(file: Audit, s3: S3) -> None:
+    s3.put("t/a.json", compact(job(1)))
+    s3.put("t/sub/b.json", compact(job(2)))
+    s3.put("t/sub/c.tmp.json", compact(job(3)))
+    s3.put("t/.hidden/d.json", compact(job(4)))
+    s3.put("t/notes.md", b"# notes")
+    s3.put("t/empty", b"")
+    result = file.ingest(f"s3://{BUCKET}/t", "--exclude", "*.tmp.json")
+    assert (result.summary["new"], result.summary["skipped"]) == (2, 4)
+    s3.put("t/all.zip", (b"PK\x03\x04" + b"\0" * 600))
+    result = file.ingest(f"s3://{BUCKET}/t", "--include", "*.zip")
+    assert result.status == 3
+    assert "a zip archive is read from a file only" in result.err
+
+
+def test_an_object_that_changed_since_it_was_found_is_refused(s3: S3) -> None:
+    s3.put("j.json", compact(job(1)))
+    (source,) = find([f"s3://{BUCKET}/j.json"])
+    s3.put("j.json", compact(job(2)))
+    with pytest.raises(Exception, match="it changed since it was found"):
+        list(source.documents())  # type: ignore[union-attr]
+
+
+def assert_short(err: str) -> None:
+    """What was refused and what to do; the first import also names the key, in two lines."""
+    said = [line for line in err.splitlines() if "key" not in line]
+    assert [line[:2] for line in said] == ["Re", "  "], err
+    assert len(said[0]) < 400, err
+
+
+def test_what_cannot_be_read_is_said_in_a_line(file: Audit, s3: S3, monkeypatch) -> None:
+    for name in (f"s3://{BUCKET}/nope.json", f"s3://{BUCKET}/", "s3://no-such-bucket/x"):
+        result = file.ingest(name)
+        assert result.status == 3
+        assert f"Refused {name}: " in result.err
+        assert "there is no such object" in result.err
+        assert_short(result.err)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    result = file.ingest(f"s3://{BUCKET}/x")
+    assert result.status == 3
+    assert "server.unreachable" in result.err
+    assert_short(result.err)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://user:pw@host/x.json", "user or password"),
+        ("s3://key:pw@bucket/x.json", "user or password"),
+        ("https://host/x.json?sig=pw", "query or fragment"),
+        ("https://host", "names no file"),
+        ("s3:///x", "no URL of a source"),
+        ("az://account", "no URL of a source"),
+    ],
+)
+def test_a_url_that_is_none_or_bears_a_secret_is_refused_unseen(
+    file: Audit, url: str, said: str
+) -> None:
+    result = file.ingest(url)
+    assert result.status == 2
+    assert said in result.err
+    assert "pw" not in result.err
+    assert file.rows("SELECT * FROM imports") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "store", "path", "is_directory"),
+    [
+        ("s3://b/k/x.json", "s3://b", "k/x.json", False),
+        ("S3://b/k/?#x/", "s3://b", "k/?#x", True),
+        ("gs://b", "gs://b", "", True),
+        ("az://a/c/k", "az://a/c", "k", False),
+        ("https://h:8/a%20b.json", "https://h:8", "a b.json", False),
+    ],
+)
+def test_parts_of_a_url(url: str, store: str, path: str, is_directory: bool) -> None:
+    parsed = ObjectUrl.parse(url)
+    assert (parsed.store, parsed.path, parsed.is_directory) == (store, path, is_directory)
+
+
+def test_the_library_is_named_where_it_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "obstore").mkdir()
+    (tmp_path / "obstore/__init__.py").write_text("raise ImportError('none here')")
+    code = "import sys; from meta_audit.cli import main; main(sys.argv[1:])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "ingest", "s3://b/k", "--db", tmp_path / "a.db"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert "pip install 'meta-audit[objects]'" in ran.stderr
+    assert not (tmp_path / "a.db").exists()
+
+
+class Web(ThreadingHTTPServer):
+    """A server of one file, with an ETag or without."""
+
+    content = b""
+    etag = ""
+    status = 200
+    is_cut = False
+    asked: list[str]
+    ends: Event
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Web
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+        end = 20 if self.server.is_cut else None
+        self.wfile.write(self.server.content[:end])
+
+    def _answer(self) -> None:
+        self.server.asked.append(self.command)
+        self.send_response(self.server.status if self.path == "/a%20b.json" else 404)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        if self.server.etag:
+            self.send_header("ETag", self.server.etag)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("META_AUDIT_WAIT", "1")
+    with Web(("127.0.0.1", 0), _Handler) as server:
+        server.asked = []
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("etag", "asked"), [('"1"', 0), ("", 1), ('W/"1"', 1)])
+def test_a_file_behind_a_url(file: Audit, web: Web, etag: str, asked: int) -> None:
+    web.content, web.etag = ndjson(compact(job(1)), compact(job(2))), etag
+    url = f"http://127.0.0.1:{web.server_port}/a%20b.json"
+    assert file.ingest(url).summary["new"] == 2
+    assert file.rows("SELECT uri FROM sources") == [(url,)]
+    web.asked.clear()
+    assert file.ingest(url).summary["unchanged"] == 2
+    assert web.asked.count("GET") == asked
+    web.content, web.etag = ndjson(compact(job(3))), etag.replace("1", "2")
+    assert file.ingest(url).summary["new"] == 1
+    assert file.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "server.denied"), (403, "server.denied"), (500, "server.unreachable")],
+)
+def test_a_server_that_refuses(file: Audit, web: Web, status: int, code: str) -> None:
+    web.status = status
+    result = file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json")
+    assert result.status == 3
+    assert_short(result.err)
+    assert code in result.err
+
+
+class _Stalling(_Handler):
+    """Answer a part, and no more."""
+
+    def do_GET(self) -> None:
+        self._answer()
+        self.wfile.write(self.server.content[:1000])
+        self.wfile.flush()
+        self.server.ends.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_at_once_though_the_server_says_nothing(
+    program: Program, file: Audit, web: Web, number: int
+) -> None:
+    web.content, web.ends = ndjson(*[compact(job(n)) for n in range(100)]), Event()
+    web.RequestHandlerClass = _Stalling
+    process = program("ingest", f"http://127.0.0.1:{web.server_port}/a%20b.json", "--db", file.db)
+    try:
+        deadline = time.monotonic() + 60
+        while "GET" not in web.asked:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=15)  # the library waits 30 s
+    finally:
+        web.ends.set()
+    assert process.returncode == 128 + number
+    assert b"Interrupted: run the same command again" in err
+    assert b"Traceback" not in err
+    assert file.rows("SELECT status FROM v_imports") == [("interrupted",)]
+
+
+def test_a_body_that_is_cut_short_is_refused(file: Audit, web: Web) -> None:
+    web.content, web.etag, web.is_cut = ndjson(compact(job(1)), compact(job(2))), '"1"', True
+    result = file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json")
+    assert result.status == 3
+    assert_short(result.err)
+    assert file.faults() == []
+    web.is_cut = False
+    assert file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json").status == 0
+    assert file.rows("SELECT count(*) FROM documents") == [(2,)]
