@@ -77,7 +77,7 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
     --key the keys are those that the lake names, and so show only that it agrees with itself.
     """
     from meta_audit.lake.catalog import Lake
-    from meta_audit.lake.pages import LakeReportPage
+    from meta_audit.lake.shown import LakeReportPage
     from meta_audit.lake.verify import verify_lake
 
     opened = Lake(lake, catalog, make=False)
@@ -100,7 +100,7 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
     """
     from meta_audit.errors import NotFoundError
     from meta_audit.lake.catalog import Lake
-    from meta_audit.lake.pages import LakeJobPage
+    from meta_audit.lake.shown import LakeJobPage
     from meta_audit.lake.verify import job_rows
 
     found = dict(job_rows(Lake(lake, catalog, make=False), job))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError
-from meta_audit.lake import rows
+from meta_audit.lake import readout
 from meta_audit.lake.catalog import position, put
 from meta_audit.lake.tables import LEDGER, OF_JOBS, TABLES, WHOLE
 from meta_audit.ledger.checkpoint import Checkpoint
@@ -54,7 +54,7 @@ class Sync:
         self._lake = lake
         self._reached = reached
         self._step = step
-        self._touched = lru_cache(maxsize=2)(lambda low, high: rows.Touched(session, low, high))
+        self._touched = lru_cache(maxsize=2)(lambda low, high: readout.Touched(session, low, high))
 
     def run(self) -> Synced:
         """Add what is missing. Raises `NotFoundError` for a store without a checkpoint."""
@@ -67,30 +67,36 @@ class Sync:
         store, end = checkpoint.origin, checkpoint.size
         tables = {name: self._lake.made(name, VERSION) for name in TABLES}
         before = min(position(table, store) for table in tables.values())
-        for low, high in rows.steps(before, end, self._step):
+        for low, high in readout.steps(before, end, self._step):
             for name in (*OF_JOBS, *LEDGER):
                 table = tables[name]
                 start = max(low, position(table, store))
                 if start < high:
                     self._add(name, store, start, high, end)
             self._reached(high, end)
-        self._replace("checkpoints", store, rows.checkpoints(self._session, end), end)
+        self._replace("checkpoints", store, readout.checkpoints(self._session, end), end)
         for name in WHOLE:
-            self._replace(name, store, rows.whole(self._session, name), end)
+            self._replace(name, store, readout.whole(self._session, name), end)
         return Synced(store, before, end)
 
     def _replace(self, name: str, store: str, found: list[list[Any]], end: int) -> None:
-        put(self._lake.table(name), rows.as_arrow(name, store, found), store, end, replace_all=True)
+        put(
+            self._lake.table(name),
+            readout.as_arrow(name, store, found),
+            store,
+            end,
+            replace_all=True,
+        )
 
     def _add(self, name: str, store: str, low: int, high: int, end: int) -> None:
         session, table = self._session, self._lake.table(name)
         if name == "documents":
-            found = rows.documents(session, low, high)
+            found = readout.documents(session, low, high)
         elif name == "entries":
-            found = rows.entries(session, self._touched(low, high), low, high)
+            found = readout.entries(session, self._touched(low, high), low, high)
         else:
             touched = self._touched(low, high)
-            replaced = rows.as_arrow(name, store, touched.rows(name, end))
+            replaced = readout.as_arrow(name, store, touched.rows(name, end))
             put(table, replaced, store, high, replacing=touched.known)
             return
-        put(table, rows.as_arrow(name, store, found), store, high)
+        put(table, readout.as_arrow(name, store, found), store, high)
