@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec import json
+
 from meta_audit.query.contradictions import CODE, find_two_jobs
 from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.report_result import LISTED, Concern
+from meta_audit.query.texts import rfc3339
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
@@ -15,6 +18,7 @@ CONCERNS: Final = {
     "key.mismatch": "a client or requester whose ID does not belong to its public key",
     "version.gap": "versions that were never seen, between those that were",
     "version.rewritten": "two specs under one Version of the orchestrator",
+    "created.backdated": "older, it says, than a reading of its whole server that did not show it",
     "revision.back": "a later state with a smaller Revision: the server went back",
     CODE: "two jobs under one ID: other times of creation, or other requesters",
     "critical": "a critical finding in one of its documents",
@@ -76,6 +80,18 @@ _NAMED: Final = """
     JOIN jobs j ON j.job_key = c.job_key
     JOIN imports m ON m.import_id = c.first_import
     WHERE c.job_key AMONG KEYS"""
+BACKDATED: Final = "created.backdated"
+CLOCKS_DIFFER: Final = 3_600
+"""Seconds by which the clock of a server may differ from ours without being a concern."""
+NS_PER_SECOND: Final = 1_000_000_000
+_PULLS: Final = """
+    SELECT m.import_id, m.started_at, m.arguments, r.status FROM imports m
+    JOIN import_results r ON r.import_id = m.import_id
+    WHERE m.arguments LIKE '["pull",%' ORDER BY m.import_id"""
+_FROM_PULLS: Final = """
+    SELECT j.job_id, c.namespace, c.first_import, c.created_at
+    FROM current_jobs c JOIN jobs j ON j.job_key = c.job_key
+    WHERE c.created_at IS NOT NULL AND c.origin = 'orchestrator' AND c.first_import AMONG KEYS"""
 _COUNT: Final = "SELECT count(*) FROM ({}) counted"
 _LISTED: Final = f"""
     SELECT j.job_id, n.term, found.detail FROM ({{}}) found
@@ -95,9 +111,37 @@ def concerns(
             counts[kind] = count
             found = session.query(_LISTED.format(sql), *bounds)
             listed += [Concern(kind, *row) for row in found]
-    if two := _two_jobs(session, bounds):
-        counts[CODE] = len(two)
-    return counts, (*two[:LISTED], *listed)
+    for kind, some in (
+        (BACKDATED, _backdated(session, bounds)),
+        (CODE, _two_jobs(session, bounds)),
+    ):
+        if some:
+            counts[kind] = len(some)
+            listed = [*some[:LISTED], *listed]
+    return counts, tuple(listed)
+
+
+def _backdated(session: Session, bounds: tuple[int, int]) -> list[Concern]:
+    """Find jobs that a whole reading of their server must have shown, and did not."""
+    shown: dict[str, int] = {}
+    whole: dict[int, int] = {}
+    for import_id, started_at, said, status in session.query(_PULLS):
+        arguments = json.decode(said, type=list[str])
+        url = arguments[1]
+        if url in shown:
+            whole[import_id] = shown[url]
+        if "--full" in arguments and status == "complete":
+            shown[url] = started_at
+    found = []
+    for job_id, namespace, import_id, created_at in session.among(_FROM_PULLS, sorted(whole)):
+        is_older = created_at < whole[import_id] - CLOCKS_DIFFER * NS_PER_SECOND
+        if is_older and bounds[0] <= created_at < bounds[1]:
+            detail = (
+                f"created {rfc3339(created_at)}; the whole server was read at"
+                f" {rfc3339(whole[import_id])}, and it came with import {import_id}"
+            )
+            found.append(Concern(BACKDATED, job_id, namespace, detail))
+    return found
 
 
 def _two_jobs(session: Session, bounds: tuple[int, int]) -> list[Concern]:
