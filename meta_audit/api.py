@@ -158,17 +158,23 @@ class AuditStore(Inventory):
         return work(self._session) if self._session else self._opened.read(work)
 
     def trace(
-        self, job: str, *, namespace: str | None = None, as_of: str | None = None
+        self,
+        job: str,
+        *,
+        namespace: str | None = None,
+        as_of: str | None = None,
+        at: str | None = None,
     ) -> Trace | Candidates:
         """Return all that is known of the job with this ID, beginning of an ID, or name.
 
-        With `as_of` (2024, 2024-03-31 or a time), imports that began after it do not count.
+        With `as_of` (2024, 2024-03-31 or a time), imports that began after it do not count: what
+        the store knew then. With `at`, what documents say of later times does not: what was so.
         Several jobs that fit are `Candidates`. Raises `NotFoundError` if none does.
         """
         from meta_audit.query.trace import trace
 
-        until = _end(as_of)
-        return self.read(lambda session: trace(session, job, namespace, until))
+        until, then = _end(as_of), _end(at)
+        return self.read(lambda session: trace(session, job, namespace, until, then))
 
     def find(self, *expressions: str, limit: int = NEWEST, **choice: Unpack[SearchChoice]) -> Found:
         """Return the jobs that match all of it, the newest first, at most `limit`.

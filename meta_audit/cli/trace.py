@@ -18,10 +18,22 @@ if TYPE_CHECKING:
 @click.argument("job", shell_complete=complete.job)
 @options.NAMESPACE
 @options.AS_OF
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The job as it was at the end of TIME, by all that is known now: 2024-03, 2024-03-01, "
+    "2024-03-01T10:00.",
+)
 @options.TEXT_OR_JSON
 @options.reads_store
 def command(
-    store: AuditStore, job: str, *, namespace: str | None, as_of: str | None, format_: str
+    store: AuditStore,
+    job: str,
+    *,
+    namespace: str | None,
+    as_of: str | None,
+    at: str | None,
+    format_: str,
 ) -> Exit:
     """Show who sent a job, and how we know.
 
@@ -33,5 +45,5 @@ def command(
     """
     from meta_audit.render.trace import TracePage
 
-    found = store.trace(job, namespace=namespace, as_of=as_of)
+    found = store.trace(job, namespace=namespace, as_of=as_of, at=at)
     return write_about_job(found, TracePage, format_)

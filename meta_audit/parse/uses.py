@@ -55,7 +55,9 @@ def of_tasks(tasks: Iterable[Fields] | None) -> tuple[Use, ...]:
 def of_legacy_spec(spec: Fields) -> tuple[Use, ...]:
     """Return the uses of a `Spec` of v0.2.9 - v1.0.3, whose fields have canonical names."""
     uses: list[Use] = []
-    for params in (spec.get("Docker"), spec.get("Wasm"), spec.get("EngineSpec", {}).get("Params")):
+    engine = spec.get("EngineSpec")
+    of_engine = engine.get("Params") if engine.__class__ is dict else None
+    for params in (spec.get("Docker"), spec.get("Wasm"), of_engine):
         _add_engine(uses, 1, params)
     for name in ("Inputs", "Contexts"):
         for storage in _fields_of(spec.get(name)):

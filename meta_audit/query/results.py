@@ -305,7 +305,9 @@ class Trace(Answer, frozen=True):
     """Of a specification the jobs made of it, of a job its specifications; not with `as_of`."""
     uses: tuple[TracedUse, ...] = ()
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names that people gave to those that it names, valid when it was created."""
+    """Names that people gave to those that it names, valid when it was created, or at `at`."""
+    at: str | None = None
+    """If given, what documents say of this time and later is left out."""
 
 
 class KeptDocument(Answer, frozen=True):

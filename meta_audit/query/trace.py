@@ -88,23 +88,30 @@ _READINGS: Final = """
 
 
 def trace(
-    session: Session, job: str, namespace: str | None = None, as_of: int | None = None
+    session: Session,
+    job: str,
+    namespace: str | None = None,
+    as_of: int | None = None,
+    at: int | None = None,
 ) -> Trace | Candidates:
     """Trace the job with this ID, beginning of an ID, or name.
 
     Meta, labels, tasks and attributions are those of the newest version: the one seen in the
     newest state (`schema.newest`). Executions and events without a namespace count as this job's.
-    With `as_of`, imports that began then or later do not count; it is in nanoseconds since 1970.
+    With `as_of`, imports that began then or later do not count. With `at`, what documents say of
+    that time and later does not: the job is shown as it was then. Both are nanoseconds since 1970.
     Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     meant = identify(session, job, namespace)
     if isinstance(meant, Candidates):
         return meant
-    return trace_of(session, meant, as_of)
+    return trace_of(session, meant, as_of, at)
 
 
-def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Trace:
-    """Trace a job that is identified. Raises `NotFoundError` if it was not known then."""
+def trace_of(
+    session: Session, job: Identified, as_of: int | None = None, at: int | None = None
+) -> Trace:
+    """Trace a job that is identified. Raises `NotFoundError` if it was not there then."""
     key, both = job.job_key, (job.job_key, job.activity_key)
     last = last_entry(session, as_of)
     known = *both, last, last
@@ -124,6 +131,11 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
             f"the store did not know the job {job.job_id} then",
             advice=f"`meta-audit history {job.job_id}` shows when it came in.",
         )
+    hashes = {s.document_id: s.sha256 for s in seen}
+    if at is not None:
+        seen = _seen_at(job, seen, versions, at)
+        executions = [row for row in executions if row[6] is None or row[6] < at]
+        events = [row for row in events if row[1] is None or row[1] < at]
     shown = {one.version_no for one in seen}
     versions = [row for row in versions if row[0] in shown]
     newest = next((one for one in seen if one.version_no), None)
@@ -132,7 +144,6 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
     who: dict[int, list[AttributionRow]] = {}
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(AttributionRow(*attribution))
-    hashes = {s.document_id: s.sha256 for s in seen}
     layout = next((row[4] for row in versions if row[0] == number), "")
     traced = _job(job, newest, versions)
     born = next((row[9] for row in versions if row[0] == number), None)
@@ -155,11 +166,32 @@ def trace_of(session: Session, job: Identified, as_of: int | None = None) -> Tra
             for entry, supersedes, import_id, version, read_at in read
         ),
         as_of=rfc3339(as_of),
-        same_spec=same_spec(session, key, traced) if as_of is None else (),
+        same_spec=same_spec(session, key, traced) if as_of is at is None else (),
         uses=uses_of(session, both, number, content.tasks, last),
-        aliases=names_of(session, (one.value for one in who.get(number, ())), born),
+        aliases=names_of(
+            session, (one.value for one in who.get(number, ())), born if at is None else at - 1
+        ),
+        at=rfc3339(at),
     )
     return exact(trace)
+
+
+def _seen_at(job: Identified, seen: list[_Seen], versions: Sequence[Any], at: int) -> list[_Seen]:
+    """Return what was seen of a job, without states that it had later.
+
+    Where all states are later, the oldest version was there already, in a state that nobody
+    knows. Raises `NotFoundError` if the job was created later.
+    """
+    created = [row[9] for row in versions if row[9] is not None]
+    if created and min(created) >= at:
+        raise NotFoundError(f"the job {job.job_id} was created later, at {rfc3339(min(created))}")
+    then = [one for one in seen if not one.version_no or (one.modified_at or 0) < at]
+    if not any(one.version_no for one in then):
+        first = min((one for one in seen if one.version_no), key=_Seen.age, default=None)
+        if first is not None:
+            first.forget_state()
+            then = [one for one in seen if one is first or not one.version_no]
+    return then
 
 
 def _named_executions(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:
@@ -213,6 +245,11 @@ class _Seen:
     def age(self) -> tuple[int, int, str]:
         """Return the sort key from the oldest state to the newest. Content breaks ties."""
         return self.modified_at or 0, self.revision, self.sha256
+
+    def forget_state(self) -> None:
+        """Leave out the state, which was another one at the time that is asked for."""
+        self.state = self.message = ""
+        self.revision, self.modified_at = 0, None
 
     def observation(self) -> Observation:
         """Return the state that was seen."""

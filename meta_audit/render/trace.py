@@ -90,6 +90,8 @@ def _job(trace: Trace, screen: Screen) -> list[str]:
     about = [("source", ORIGIN.get(job.origin, job.origin))]
     if trace.as_of:
         about.append(("as of", f"{short_time(trace.as_of)}: imports from then on are left out"))
+    if trace.at:
+        about.append(("at", f"{short_time(trace.at)}: what documents say of later is left out"))
     if job.version_no:
         message = f": {job.state_message}" if job.state_message else ""
         since = f", {short_time(job.modified_at)}" if job.modified_at else ""

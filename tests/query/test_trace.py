@@ -55,6 +55,7 @@ def test_the_json_has_the_documented_shape(store, job, key_pair) -> None:
         "same_spec",
         "uses",
         "aliases",
+        "at",
     ]
     assert document["format"] == "meta-audit/trace/1"
     wanted = {
@@ -330,3 +331,56 @@ def test_a_job_is_found_as_a_page_shows_it(store, job, job_id: str) -> None:
         assert traced(store, written).job.job_id == job_id
     with pytest.raises(NotFoundError, match="no job matches"):
         traced(store, escape(job_id) + r"\x00")
+
+
+SECOND = 10**9
+
+
+def test_a_job_as_it_was_at_a_time(store, job) -> None:
+    """States, executions and events of later times are left out, whatever document tells them."""
+    born = 1_700_000_000 * SECOND
+    states = ("Pending", "Running", "Completed")
+    jobs = [
+        job(
+            "j-1",
+            state=state,
+            Revision=number + 1,
+            CreateTime=born,
+            ModifyTime=born + number * 100 * SECOND,
+        )
+        for number, state in enumerate(states, 1)
+    ]
+    execution = {
+        "ID": "e-1",
+        "JobID": "j-1",
+        "NodeID": "n-1",
+        "ComputeState": {"StateType": 3},
+        "CreateTime": born + 150 * SECOND,
+        "ModifyTime": born + 250 * SECOND,
+    }
+    history = {"Type": "JobLevel", "Time": "2023-11-14T22:18:20Z", "Event": {"Message": "done"}}
+    store.take(
+        *jobs[:2],
+        {"Job": jobs[2], "Executions": {"Items": [execution]}, "History": {"Items": [history]}},
+    )
+
+    def at(seconds: int) -> Trace:
+        found = trace(store.session, "j-1", at=born + seconds * SECOND)
+        assert isinstance(found, Trace)
+        return found
+
+    for seconds, state, executions, events in (
+        (1, "", 0, 0),
+        (101, "Pending", 0, 0),
+        (199, "Pending", 1, 0),
+        (201, "Running", 1, 0),
+        (302, "Completed", 1, 1),
+    ):
+        found = at(seconds)
+        told = (found.job.state, len(found.executions), len(found.events))
+        assert told == (state, executions, events), seconds
+        assert found.meta
+        assert found.at
+    with pytest.raises(NotFoundError, match="was created later"):
+        at(0)
+    assert trace(store.session, "j-1").at is None
