@@ -30,10 +30,21 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Give up when the database has worked for so long.",
 )
+@click.option(
+    "--datasette",
+    is_flag=True,
+    help="Print what the views mean as metadata for Datasette: titles, columns, tables to hide.",
+)
 @options.FORMAT
 @options.reads_store
 def command(
-    store: AuditStore, *, query: str | None, check: str | None, timeout: float, format_: str
+    store: AuditStore,
+    *,
+    query: str | None,
+    check: str | None,
+    timeout: float,
+    datasette: bool,
+    format_: str,
 ) -> Exit:
     """Ask the store in SQL; without a query, list the views and their columns.
 
@@ -43,6 +54,13 @@ def command(
     --check says which saved queries do not work with this store, for example after an upgrade;
     then the exit code is 1.
     """
+    if datasette:
+        from meta_audit.render.contract import DatasettePage
+
+        if query is not None or check is not None:
+            raise UsageError("--datasette takes no query", advice="Give it alone.")
+        write(DatasettePage(Path(store.name).stem), "json")
+        return Exit.DONE
     if check is not None:
         if query is not None:
             raise UsageError("give either a query or --check", advice="--check takes a file.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Audit
+from tests.ingest.documents import compact, job
 
 HARMFUL = "SELECT 1 AS n, '=1+1' AS n, NULL AS \"a\u202eb\", '\x1b[31m' AS red"
 
@@ -94,3 +95,17 @@ def test_saved_queries_are_tried_and_not_run(audit: Audit, tmp_path: Path) -> No
     assert audit.run("sql", "--check", saved).out == "1 statement of 1 can be run.\n"
     saved.write_text("-- none\n")
     assert audit.run("sql", "--check", saved).status == 2
+
+
+def test_metadata_for_datasette(own: Audit, tmp_path: Path) -> None:
+    """Every view and column is told, every table of ours is hidden."""
+    path = tmp_path / "job.json"
+    path.write_bytes(compact(job(1)))
+    own.ingest(path)
+    (told,) = own.run("sql", "--datasette").summary["databases"].values()
+    found = own.rows('SELECT relation, "column" FROM v_contract WHERE "column" <> \'\'')
+    for view, column in found:
+        assert told["tables"][view]["columns"][column]
+    assert "created_at" in told["tables"]["v_jobs"]["sortable_columns"]
+    assert told["tables"]["current_jobs"] == {"hidden": True}
+    assert own.run("sql", "--datasette", "SELECT 1").status == 2
