@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from meta_audit.lake.catalog import Lake
     from meta_audit.store.session import Session
 
-ENTRIES_PER_STEP: Final = 100_000
+ENTRIES_PER_STEP: Final = 50_000
 """Entries whose rows are committed together: they are in memory at once."""
 _NEWEST: Final = "SELECT note FROM checkpoints ORDER BY checkpoint_id DESC LIMIT 1"
 
