@@ -80,8 +80,9 @@ class Retry:
                 now = time.monotonic()
                 ends = ends or now + seconds
                 pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 - keeps two from colliding
-                if now + pause > ends:
+                if now >= ends:
                     raise
+                pause = min(pause, ends - now)
                 if not is_told and now > ends - seconds + min(self.quiet_seconds, seconds / 5):
                     _log.warning("Waiting, up to %.0f s: %s", seconds, error)
                     is_told = True

@@ -32,7 +32,7 @@ PAGES = (
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHER_PROGRAMS = {"--wheel", "--dry-run", "--template-vars"}
+_OTHER_PROGRAMS = {"--wheel", "--dry-run", "--template-vars", "--setting"}
 
 
 def name_of(path: Path) -> str:

@@ -90,7 +90,7 @@ def test_a_sync_that_dies_anywhere_goes_on(
     died = 0
     while True:
         try:
-            lakes.sync(file.db, tmp_path / "lake", step=30)
+            lakes.sync(file.db, tmp_path / "lake", step=15)
             break
         except KeyboardInterrupt:
             died += 1
