@@ -18,6 +18,7 @@ import click
 
 from meta_audit.cli import log, options
 from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.option import option
 from meta_audit.errors import (
     ExpressionError,
     LedgerError,
@@ -114,13 +115,13 @@ COMMANDS: Final = {name: where for section in SECTIONS.values() for name, where 
 
 @click.group(cls=LazyGroup, lazy=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
 @options.common
-@click.option(
+@option(
     "--config",
     metavar="FILE",
     envvar="META_AUDIT_CONFIG",
     help="Read options from this TOML file (docs/deploy.md).  [default: $META_AUDIT_CONFIG]",
 )
-@click.option(
+@option(
     "--log-format",
     type=click.Choice(log.FORMATS),
     envvar="META_AUDIT_LOG_FORMAT",

@@ -10,6 +10,7 @@ import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.importing import report_log
+from meta_audit.cli.option import option
 from meta_audit.cli.output import done, write
 from meta_audit.cli.progress import Quiet
 from meta_audit.render.escape import escape
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import Store
 
-_REASON = click.option("--reason", default="", metavar="TEXT", help="How you know.")
+_REASON = option("--reason", default="", metavar="TEXT", help="How you know.")
 
 
 @click.command(name="add")
 @click.argument("identity", metavar="ID", shell_complete=complete.identity)
 @click.argument("name")
-@click.option("--from", "since", metavar="DATE", help="From the beginning of DATE on.")
-@click.option("--until", metavar="DATE", help="Until before the beginning of DATE.")
+@option("--from", "since", metavar="DATE", help="From the beginning of DATE on.")
+@option("--until", metavar="DATE", help="Until before the beginning of DATE.")
 @_REASON
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER

@@ -77,7 +77,7 @@ class Config:
         values = {}
         for key, value in table.items():
             if not _fits(options[key], value):
-                raise self._fault(f"{name}: the value of {key} is of the wrong kind")
+                raise self._fault(f"{name}: the value of {key} is empty or of the wrong kind")
             if not os.environ.get(_ENVIRONMENT.get(key, "")):
                 values[str(options[key].name)] = value
         return values
@@ -113,7 +113,7 @@ def read_config(path: str) -> Config:
 
 def _fits(option: click.Option, value: object) -> bool:
     if option.multiple:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
     if option.is_flag:
         return isinstance(value, bool)
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""

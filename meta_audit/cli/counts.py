@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meta_audit.cli import Exit, complete, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from meta_audit.api import AuditStore
 
-LABELS = click.option("--labels", is_flag=True, help="Of labels instead of Meta.")
+LABELS = option("--labels", is_flag=True, help="Of labels instead of Meta.")
 
 
 def _lists(command: Callable[..., Exit]) -> Any:
@@ -26,8 +27,8 @@ def _lists(command: Callable[..., Exit]) -> Any:
         return command(format_=format_, limit=options.most(limit, format_), **arguments)
 
     listed = options.FORMAT(options.reads_store(with_limit))
-    for option in (options.LIMIT_OR_ALL, options.UNTIL, options.SINCE, options.SORT):
-        listed = option(listed)
+    for decorate in (options.LIMIT_OR_ALL, options.UNTIL, options.SINCE, options.SORT):
+        listed = decorate(listed)
     return listed
 
 

@@ -11,6 +11,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.option import option
 from meta_audit.cli.output import done, write_bytes
 from meta_audit.cli.progress import Line, progress
 from meta_audit.errors import StoreError, UsageError
@@ -50,7 +51,7 @@ def _parse_mode(_: click.Context, __: click.Parameter, text: str | None) -> int 
 
 
 @command.command(name="create")
-@click.option(
+@option(
     "--mode",
     metavar="MODE",
     callback=_parse_mode,
@@ -149,24 +150,24 @@ def backup_command(store: AuditStore, file: str) -> None:
 
 
 @command.command(name="roles")
-@click.option(
+@option(
     "--owner",
     default="meta_audit_owner",
     show_default=True,
     metavar="ROLE",
     help="Upgrades the store.",
 )
-@click.option(
+@option(
     "--importer",
     default="meta_audit_importer",
     show_default=True,
     metavar="ROLE",
     help="Adds facts.",
 )
-@click.option(
+@option(
     "--auditor", default="meta_audit_auditor", show_default=True, metavar="ROLE", help="Only reads."
 )
-@click.option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
+@option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
 @options.common
 def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> None:
     """Print the SQL that makes the roles of a PostgreSQL store, or run it.

@@ -8,6 +8,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.importing import report_log
+from meta_audit.cli.option import option
 from meta_audit.cli.output import done
 from meta_audit.cli.progress import Quiet
 from meta_audit.render.escape import escape
@@ -15,7 +16,7 @@ from meta_audit.render.escape import escape
 
 @click.command(name="dismiss")
 @click.argument("numbers", nargs=-1, required=True, type=int, metavar="NUMBER...")
-@click.option("--reason", required=True, metavar="TEXT", help="Why nobody needs to look again.")
+@option("--reason", required=True, metavar="TEXT", help="Why nobody needs to look again.")
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.common

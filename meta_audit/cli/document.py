@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, complete, log, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import note, write, write_bytes, write_file
 from meta_audit.render.escape import escape, escape_lines
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="SHA256|JOB", shell_complete=complete.job)
 @options.NAMESPACE
-@click.option("--output", metavar="FILE", help="Write the bytes to this file.")
-@click.option("--raw", is_flag=True, help="Print the exact bytes even to a terminal.")
+@option("--output", metavar="FILE", help="Write the bytes to this file.")
+@option("--raw", is_flag=True, help="Print the exact bytes even to a terminal.")
 @options.reads_store
 def command(
     store: AuditStore, what: str, namespace: str | None, output: str | None, raw: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import note, nothing_found
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
@@ -20,17 +21,15 @@ FORMATS = ("ndjson", "csv", "parquet", "documents", "proofs", "prov", "openlinea
 
 @click.command()
 @options.EXPRESSIONS
-@click.option(
-    "--to", required=True, metavar="FILE", help="The file to make; - for standard output."
-)
-@click.option(
+@option("--to", required=True, metavar="FILE", help="The file to make; - for standard output.")
+@option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
     help="The format.  [default: as the name of FILE says; ndjson for -]",
 )
 @options.COLUMNS
-@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@option("--force", is_flag=True, help="Replace FILE if it exists.")
 @options.reads_store
 def command(
     store: AuditStore,

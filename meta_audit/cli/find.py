@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from meta_audit.cli import Exit, complete, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import screen, write, write_bytes, write_stream
 from meta_audit.search.sorts import SORTS
 
@@ -22,29 +23,27 @@ ROWS_PER_WRITE: Final = 1_000
 
 @click.command()
 @options.EXPRESSIONS
-@click.option(
-    "--client", metavar="ID", shell_complete=complete.client, help="The same as client:ID."
-)
-@click.option(
+@option("--client", metavar="ID", shell_complete=complete.client, help="The same as client:ID.")
+@option(
     "--requester", metavar="ID", shell_complete=complete.requester, help="The same as requester:ID."
 )
 @options.NAMESPACE
-@click.option(
+@option(
     "--sort",
     type=click.Choice(SORTS),
     default="created",
     show_default=True,
     help="Order: times from the newest on, texts from A on.",
 )
-@click.option(
+@option(
     "--after",
     metavar="JOB",
     shell_complete=complete.job,
     help="Begin behind this job of the list: its ID, or the @CURSOR that was printed.",
 )
 @options.LIMIT_OR_ALL
-@click.option("--all", "every", is_flag=True, help="Show all, in every format.")
-@click.option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
+@option("--all", "every", is_flag=True, help="Show all, in every format.")
+@option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
 @options.COLUMNS
 @options.FORMAT
 @options.reads_store

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", metavar="FILE|-")
-@click.option("--missing", is_flag=True, help="Print only what is missing, one a line.")
+@option("--missing", is_flag=True, help="Print only what is missing, one a line.")
 @options.FORMAT
 @options.reads_store
 def command(store: AuditStore, path: str, *, missing: bool, format_: str) -> Exit:

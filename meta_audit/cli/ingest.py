@@ -11,6 +11,7 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.importing import report
+from meta_audit.cli.option import option
 from meta_audit.cli.output import note, write
 from meta_audit.cli.progress import Quiet, progress, total_bytes
 from meta_audit.render.escape import escape
@@ -26,36 +27,36 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
+@option(
     "--include",
     multiple=True,
     metavar="PATTERN",
     help="In directories and archives, take only files that match, as *.json; may be repeated.",
 )
-@click.option(
+@option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
     help="In directories and archives, leave out files and directories that match; may be "
     "repeated.",
 )
-@click.option(
+@option(
     "--follow-links",
     is_flag=True,
     help="In directories, follow symbolic links to directories and to files outside.",
 )
-@click.option(
+@option(
     "--source-name",
     metavar="NAME",
     help="Name of standard input in the store, as server-a/jobs.ndjson.  [default: stdin]",
 )
-@click.option(
+@option(
     "--follow",
     is_flag=True,
     help="Go on reading the one FILE that is given as it grows, also after it was rotated or "
     "truncated, until a signal stops it.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
+@option("--dry-run", is_flag=True, help="Say what would be taken, and write nothing.")
 @options.COERCE_SCALARS
 @options.JOBS
 @options.CHECKPOINT_LOG

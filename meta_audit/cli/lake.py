@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import done, note, write
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from meta_audit.api import AuditStore
     from meta_audit.ledger.note import VerifierKey
 
-_CATALOG = click.option(
+_CATALOG = option(
     "--catalog",
     metavar="URL",
     help="Database that names the newest files, as postgresql+psycopg://HOST/DB.  [default: "
@@ -115,7 +116,7 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
 @command.command()
 @click.argument("lake")
 @_CATALOG
-@click.option(
+@option(
     "--keep",
     type=click.IntRange(min=1),
     default=10,

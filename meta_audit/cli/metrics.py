@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from meta_audit.cli import Exit, log
+from meta_audit.cli.option import option
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 5.0
 """Between two writings while a command works."""
-OPTION: Final = click.option(
+OPTION: Final = option(
     "--metrics",
     metavar="FILE",
     help="Write metrics to FILE (NAME.prom), for the textfile collector of Prometheus' node "

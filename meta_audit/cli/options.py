@@ -14,6 +14,7 @@ import click
 
 from meta_audit.cli import complete, log
 from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.option import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,21 +28,21 @@ _FILE: Final = "meta_audit.file"
 
 
 _SERVER: Final = (
-    click.option("--namespace", default="", metavar="NS", help="Only jobs in this namespace."),
-    click.option(
+    option("--namespace", default="", metavar="NS", help="Only jobs in this namespace."),
+    option(
         "--label",
         "labels",
         multiple=True,
         metavar="SELECTOR",
         help="Only jobs whose labels match, as env=prod; may be repeated (servers from v1.4).",
     ),
-    click.option(
+    option(
         "--credentials",
         metavar="FILE",
         help="File with lines BACALHAU_API_KEY=..., or BACALHAU_API_USERNAME=... and "
         "BACALHAU_API_PASSWORD=....  [default: the environment]",
     ),
-    click.option(
+    option(
         "--ca-file", metavar="FILE", help="Certificates (PEM) to trust in place of the system's."
     ),
 )
@@ -50,7 +51,10 @@ _SERVER: Final = (
 def db() -> str | None:
     """Return what `--db` was given, before the command or after it, or in a file."""
     meta = click.get_current_context().meta
-    return meta.get(_DB) or (None if os.environ.get("META_AUDIT_DB") else _general().get("db"))
+    if _DB in meta:
+        given: str = meta[_DB]
+        return given
+    return None if "META_AUDIT_DB" in os.environ else _general().get("db")
 
 
 def is_quiet() -> bool:
@@ -110,15 +114,16 @@ def _keep_flag(context: click.Context, name: str, *, given: bool) -> None:
         raise click.UsageError("--quiet and --verbose cannot be used together", context)
 
 
-DB = click.option(
+DB = option(
     "--db",
     metavar="PATH|URL",
+    may_be_empty=True,
     expose_value=False,
     callback=_keep_db,
     help="The store: a path, or postgresql://USER@HOST/DATABASE.  [default: $META_AUDIT_DB, else "
     "a file in the user's data directory, see `meta-audit db path`]",
 )
-_QUIET_OPTION = click.option(
+_QUIET_OPTION = option(
     "-q",
     "--quiet",
     is_flag=True,
@@ -126,7 +131,7 @@ _QUIET_OPTION = click.option(
     callback=_keep_quiet,
     help="Print no progress and no notes, and no report of work that went well.",
 )
-_VERBOSE_OPTION = click.option(
+_VERBOSE_OPTION = option(
     "-v",
     "--verbose",
     is_flag=True,
@@ -143,8 +148,8 @@ def verbosity(command: _Command) -> _Command:
 
 def of_server(command: _Command) -> _Command:
     """Give a command the options that say what to ask a server for, and how."""
-    for option in reversed(_SERVER):
-        command = option(command)
+    for decorate in reversed(_SERVER):
+        command = decorate(command)
     return command
 
 
@@ -174,34 +179,35 @@ def _with_store(command: _Command, *, damaged: bool = False) -> _Command:
     return common(with_store)  # type: ignore[return-value]
 
 
-ALLOW_UNSAFE_SERVER = click.option(
+ALLOW_UNSAFE_SERVER = option(
     "--allow-unsafe-server",
     is_flag=True,
     help="Write although the PostgreSQL server runs with fsync, full_page_writes or "
     "synchronous_commit off: a crash may lose saved work.",
 )
-COERCE_SCALARS = click.option(
+COERCE_SCALARS = option(
     "--coerce-scalars",
     is_flag=True,
     help="Take Meta and label values that are not strings as the text that Bacalhau v1.0.4-v1.3.2 "
     "stored, with a finding. Otherwise the document is rejected, as v1.4 and later do.",
 )
-JOBS = click.option(
+JOBS = option(
     "--jobs",
     type=click.IntRange(0, 64),
     metavar="N",
     help="Number of extra processes that parse. 0: parse in the main process.  "
     "[default: 1, or 0 on a single processor]",
 )
-CHECKPOINT_LOG = click.option(
+CHECKPOINT_LOG = option(
     "--checkpoint-log",
     metavar="PATH",
     help="Append the signed checkpoint to this file.  [default: $META_AUDIT_CHECKPOINT_LOG, "
     "else PATH-OF-THE-STORE.checkpoints]",
 )
-NAMESPACE = click.option(
+NAMESPACE = option(
     "--namespace",
     metavar="NS",
+    may_be_empty=True,
     shell_complete=complete.namespace,
     help="Only jobs in this namespace.",
 )
@@ -233,7 +239,7 @@ EXPRESSIONS = click.argument(
     callback=_check_expressions,
     shell_complete=complete.terms,
 )
-COLUMNS = click.option(
+COLUMNS = option(
     "--columns",
     metavar="KEY,...",
     callback=_parse_columns,
@@ -255,7 +261,7 @@ def parse_keys(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
         raise UsageError(f"--key: {error}", advice="Give it as name+hash+key.") from error
 
 
-KEYS = click.option(
+KEYS = option(
     "--key",
     "keys",
     multiple=True,
@@ -267,7 +273,7 @@ KEYS = click.option(
 
 def format_option(*formats: str, help_: str) -> Callable[[_Command], _Command]:
     """Return the option `--format`, for text and the other formats that a command can write."""
-    return click.option(
+    return option(
         "--format",
         "format_",
         type=click.Choice(["text", *formats]),
@@ -281,7 +287,7 @@ TEXT_OR_JSON = format_option("json", help_="Text for people, or everything for p
 FORMAT = format_option(
     "json", "ndjson", "csv", help_="A table for people, or everything for programs."
 )
-LIMIT = click.option(
+LIMIT = option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
@@ -291,7 +297,7 @@ LIMIT = click.option(
 )
 NUMBER = click.IntRange(1, (1 << 63) - 1)
 """A number that every store can hold."""
-LIMIT_OR_ALL = click.option(
+LIMIT_OR_ALL = option(
     "--limit",
     type=NUMBER,
     metavar="N",
@@ -304,21 +310,19 @@ def most(limit: int | None, format_: str) -> int | None:
     return 50 if limit is None and format_ in ("text", "json") else limit
 
 
-AS_OF = click.option(
+AS_OF = option(
     "--as-of",
     metavar="TIME",
     help="What the store knew then: leave out imports that began after TIME (2024-03-31, or "
     "2024-03-31T14:30:00Z).",
 )
-SINCE = click.option(
+SINCE = option(
     "--since",
     metavar="TIME",
     help="Not before TIME: 2024, 2024-03, 2024-03-31, or 2024-03-31T14:30:00Z.",
 )
-UNTIL = click.option(
-    "--until", metavar="TIME", help="Not after TIME; 2024-03 is until the end of March."
-)
-SORT = click.option(
+UNTIL = option("--until", metavar="TIME", help="Not after TIME; 2024-03 is until the end of March.")
+SORT = option(
     "--sort",
     type=click.Choice(["count", "name", "first", "last"]),
     default="count",

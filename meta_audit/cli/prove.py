@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, complete, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import note, nothing_found, write, write_bytes, write_file
 from meta_audit.errors import UsageError
 from meta_audit.render.escape import escape
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("job", required=False, shell_complete=complete.job)
 @options.NAMESPACE
-@click.option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
-@click.option(
+@option("--all", "every", is_flag=True, help="Prove every document of the job: a JSON list.")
+@option(
     "--find",
     "expressions",
     multiple=True,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     shell_complete=complete.terms,
     help="Prove the newest document of every job that `find` finds; may be repeated.",
 )
-@click.option("--output", metavar="FILE", help="Write the proof to this file.")
+@option("--output", metavar="FILE", help="Write the proof to this file.")
 @options.reads_store
 def command(
     store: AuditStore,

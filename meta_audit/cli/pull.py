@@ -13,6 +13,7 @@ import click
 from meta_audit.cli import Exit, log, options
 from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.importing import report
+from meta_audit.cli.option import option
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import Quiet, progress
 from meta_audit.cli.server import reach
@@ -39,13 +40,13 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 
 @click.command()
 @click.argument("url")
-@click.option(
+@option(
     "--full",
     is_flag=True,
     help="Read the whole list, and executions and history of every job in it. Otherwise only what "
     "was modified since the last pull is read; the whole list the first time, and once a day.",
 )
-@click.option(
+@option(
     "--watch",
     metavar="TIME",
     callback=_duration,

@@ -8,6 +8,7 @@ import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.groups import LazyGroup
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -31,15 +32,15 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option(
+@option(
     "--reason",
     metavar="NAME",
     shell_complete=complete.reason,
     help="Only this reason, or a group such as meta.",
 )
-@click.option("--source", metavar="TEXT", help="Only sources whose name contains TEXT.")
-@click.option("--import", "import_id", type=int, metavar="N", help="Only those of import N.")
-@click.option("--all", "resolved", is_flag=True, help="Also those that are resolved or dismissed.")
+@option("--source", metavar="TEXT", help="Only sources whose name contains TEXT.")
+@option("--import", "import_id", type=int, metavar="N", help="Only those of import N.")
+@option("--all", "resolved", is_flag=True, help="Also those that are resolved or dismissed.")
 @options.LIMIT
 @options.FORMAT
 @options.reads_store
@@ -69,7 +70,7 @@ def list_(
 
 @command.command()
 @click.argument("number", type=int)
-@click.option("--raw", is_flag=True, help="Print only the kept bytes, exactly.")
+@option("--raw", is_flag=True, help="Print only the kept bytes, exactly.")
 @options.format_option("json", help_="Text for people, or everything (the bytes in base64).")
 @options.reads_store
 def show(store: AuditStore, number: int, raw: bool, format_: str) -> Exit:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--since", metavar="TIME", help="Only jobs created from this time on.")
-@click.option("--until", metavar="TIME", help="Only jobs created until the end of this time.")
+@option("--since", metavar="TIME", help="Only jobs created from this time on.")
+@option("--until", metavar="TIME", help="Only jobs created until the end of this time.")
 @options.format_option(
     "json", "html", help_="Text for people, everything for programs, or one file to hand over."
 )

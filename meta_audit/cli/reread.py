@@ -10,6 +10,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.importing import report
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 from meta_audit.cli.progress import Quiet, progress
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="reread")
-@click.option("--dry-run", is_flag=True, help="Say what would differ, and write nothing.")
+@option("--dry-run", is_flag=True, help="Say what would differ, and write nothing.")
 @options.JOBS
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import screen, write, write_report, write_stream
 from meta_audit.errors import UsageError
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|FILE|-]")
-@click.option(
+@option(
     "--check",
     metavar="FILE",
     help="Try the queries in FILE (- for standard input), each ended by ;, without running them.",
 )
-@click.option(
+@option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True, max=1_000_000),
     default=60,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Give up when the database has worked for so long.",
 )
-@click.option(
+@option(
     "--datasette",
     is_flag=True,
     help="Print what the views mean as metadata for Datasette: titles, columns, tables to hide.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write_report
 from meta_audit.cli.progress import progress
 
@@ -17,27 +18,27 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
+@option(
     "--against",
     multiple=True,
     metavar="FILE",
     help="Checkpoints that you kept outside the store; may be repeated.  [default: the file of"
     " checkpoints beside the store, if there is one]",
 )
-@click.option(
+@option(
     "--since",
     type=click.IntRange(1),
     metavar="N",
     help="Check only what is newer than checkpoint N.",
 )
 @options.KEYS
-@click.option(
+@option(
     "--jobs",
     type=click.IntRange(1, 64),
     metavar="N",
     help="Check with N processes.  [default: one per processor]",
 )
-@click.option("--deep", is_flag=True, help="Also parse every kept document again.")
+@option("--deep", is_flag=True, help="Also parse every kept document again.")
 @options.TEXT_OR_JSON
 @options.verifies_store
 def command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import option
 from meta_audit.cli.output import write_report
 from meta_audit.errors import LedgerError, UsageError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @options.KEYS
-@click.option(
+@option(
     "--checkpoint",
     metavar="FILE",
     help="Checkpoints of the store that you kept: the proof's must be one of them.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from meta_audit import cli
@@ -215,3 +217,32 @@ def test_a_source_that_is_missing_makes_no_store(tmp_path: Path, file: Audit, ca
     assert not db.parent.exists()
     assert run(capsys, "ingest", tmp_path / "no.json", "--db", file.db)[0] == 3
     assert file.rows("SELECT status FROM v_sources") == [("refused",)]
+
+
+def _options(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield each option that takes a value, after the command that has it."""
+    context = click.Context(group)
+    own = [(), *((name,) for name in group.list_commands(context))]
+    for place in own:
+        command = group.get_command(context, place[0]) if place else group
+        if isinstance(command, click.Group) and place:
+            yield from _options(command, (*path, *place))
+            continue
+        for option in command.params if command else ():
+            if isinstance(option, click.Option) and not (option.is_flag or option.count):
+                yield (*path, *place, option.opts[0])
+
+
+def test_an_option_without_a_value_is_refused(capsys, tmp_path: Path, monkeypatch) -> None:
+    """`--since "$SINCE"` with a variable that is not set must not count as no limit."""
+    monkeypatch.chdir(tmp_path)
+    found = sorted(set(_options(cli.cli)))
+    assert len(found) > 100
+    for *place, name in found:
+        if name == "--namespace" and place[0] not in {"pull", "compare"}:
+            continue  # a job may have none
+        rest = ("find",) if not place else ()
+        status, out, err = run(capsys, *place, name, "", *rest)
+        assert (status, out) == (2, ""), (place, name, err)
+        assert "is empty" in err or "Invalid value" in err or "Missing" in err, (place, name, err)
+    assert not list(tmp_path.iterdir())
