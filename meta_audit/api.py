@@ -182,8 +182,9 @@ class AuditStore(Inventory):
         An expression is one of docs/find.md; a pair `KEY=VALUE` is one. `client`, `requester` and
         `namespace` are the same as expressions `client:ID` and so on. `sort` is `created`,
         `modified`, `name`, `client`, `namespace` or `state`; `after` is `next` of the page before,
-        or a job; `columns` are keys whose values are wanted. Raises `ExpressionError`, and
-        `NotFoundError` if no job matches and a name in it is one that the store does not know.
+        or a job; `columns` are keys whose values are wanted; `as_of` and `at` are as in `trace`.
+        Raises `ExpressionError`, and `NotFoundError` if no job matches and a name in it is one
+        that the store does not know.
         """
         from meta_audit.query.find import find
 
@@ -205,15 +206,20 @@ class AuditStore(Inventory):
         search = _search(expressions, choice)
         return self.read(lambda session: count(session, search))
 
-    def who(self, identity: str) -> Identity | IdentityCandidates:
+    def who(
+        self, identity: str, *, as_of: str | None = None, at: str | None = None
+    ) -> Identity | IdentityCandidates:
         """Return what is known of a client, node, key or installation.
 
         It is named by its value, the beginning of it, or a key's fingerprint. Several that fit
-        are `IdentityCandidates`. Raises `NotFoundError` if none does.
+        are `IdentityCandidates`. `as_of` and `at` are as in `trace`. Raises `NotFoundError` if
+        none fits.
         """
+        from meta_audit.query.past import then
         from meta_audit.query.who import who
 
-        return self.read(lambda session: who(session, identity))
+        known, so = _end(as_of), _end(at)
+        return self.read(lambda session: who(then(session, known, so), identity))
 
     def history(
         self, job: str, *, namespace: str | None = None, as_of: str | None = None
@@ -478,6 +484,8 @@ def _search(expressions: Sequence[str], choice: SearchChoice) -> Search:
         choice.get("sort", "created"),
         after=choice.get("after"),
         columns=tuple(key for one in choice.get("columns", ()) for key in parse_keys(one)),
+        as_of=_end(choice.get("as_of")),
+        at=_end(choice.get("at")),
     )
 
 

@@ -45,6 +45,8 @@ ROWS_PER_WRITE: Final = 1_000
 @option("--all", "every", is_flag=True, help="Show all, in every format.")
 @option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
 @options.COLUMNS
+@options.AS_OF
+@options.AT
 @options.FORMAT
 @options.reads_store
 def command(
@@ -60,6 +62,8 @@ def command(
     every: bool,
     only_count: bool,
     columns: tuple[str, ...],
+    as_of: str | None,
+    at: str | None,
     format_: str,
 ) -> Exit:
     """List the jobs that match, newest first.
@@ -75,8 +79,9 @@ def command(
       acme
 
     Several must all match; without one, all jobs match. docs/find.md has the whole language. A
-    key stands in the Meta of the job or of a task, in any version. The exit code is 1 if no job
-    matches; then stderr says why.
+    key stands in the Meta of the job or of a task, in any version. --as-of leaves out what came
+    in later, --at what documents say of later times: a job that ran then is Running. The exit
+    code is 1 if no job matches; then stderr says why.
     """  # noqa: D301 - click reads the backspace
     from meta_audit.errors import UsageError
     from meta_audit.query.matching import SearchChoice
@@ -91,6 +96,8 @@ def command(
         sort=sort,
         after=after,
         columns=columns,
+        as_of=as_of,
+        at=at,
     )
     if only_count:
         number = store.count(*expressions, **choice)

@@ -316,6 +316,12 @@ AS_OF = option(
     help="What the store knew then: leave out imports that began after TIME (2024-03-31, or "
     "2024-03-31T14:30:00Z).",
 )
+AT = option(
+    "--at",
+    metavar="TIME",
+    help="What was so at the end of TIME, by all that is known now: 2024-03, 2024-03-01, "
+    "2024-03-01T10:00.",
+)
 SINCE = option(
     "--since",
     metavar="TIME",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import complete, options
-from meta_audit.cli.option import option
 from meta_audit.cli.output import write_about_job
 
 if TYPE_CHECKING:
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 @click.argument("job", shell_complete=complete.job)
 @options.NAMESPACE
 @options.AS_OF
-@option(
-    "--at",
-    metavar="TIME",
-    help="The job as it was at the end of TIME, by all that is known now: 2024-03, 2024-03-01, "
-    "2024-03-01T10:00.",
-)
+@options.AT
 @options.TEXT_OR_JSON
 @options.reads_store
 def command(

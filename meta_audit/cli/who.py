@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("identity", metavar="ID", shell_complete=complete.identity)
+@options.AS_OF
+@options.AT
 @options.TEXT_OR_JSON
 @options.reads_store
-def command(store: AuditStore, identity: str, format_: str) -> Exit:
+def command(
+    store: AuditStore, identity: str, *, as_of: str | None, at: str | None, format_: str
+) -> Exit:
     """Show what is known of a client, node, key or installation.
 
     ID is the whole value, the beginning of one (the n- of a node may be left out), or the
@@ -30,7 +34,7 @@ def command(store: AuditStore, identity: str, format_: str) -> Exit:
     from meta_audit.query.name_identity import IdentityCandidates
     from meta_audit.render.who import IdentityCandidatesPage, WhoPage
 
-    found = store.who(identity)
+    found = store.who(identity, as_of=as_of, at=at)
     if isinstance(found, IdentityCandidates):
         write(IdentityCandidatesPage(found), format_)
         return Exit.ATTENTION

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 _JOBS: Final = """
-    SELECT job_key, job_id, namespace, version_no, created_ns, name, type, state, origin
-    FROM v_jobs WHERE job_key AMONG KEYS"""
+    SELECT c.job_key, j.job_id, c.namespace, c.version_no, c.created_at,
+        coalesce(name.term, ''), c.type, c.state, c.origin
+    FROM current_jobs c
+    JOIN jobs j ON j.job_key = c.job_key
+    LEFT JOIN terms name ON name.term_id = c.name_id
+    WHERE c.job_key AMONG KEYS"""
 _ACTIVITY: Final = """
     SELECT j.job_key, j.job_id, n.term
     FROM jobs j JOIN terms n ON n.term_id = j.namespace_id

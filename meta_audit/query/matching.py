@@ -16,6 +16,7 @@ from meta_audit.errors import UsageError
 from meta_audit.query.conditions import ALWAYS, NO_JOB, Compiler, Sql, joined
 from meta_audit.query.cursors import MARK, Cursor
 from meta_audit.query.identify import identify
+from meta_audit.query.past import then
 from meta_audit.query.results import Candidates
 from meta_audit.search.expression import EVERYTHING, Is, When, conjuncts, terms
 
@@ -65,6 +66,8 @@ class SearchChoice(TypedDict, total=False):
     sort: str
     after: str | None
     columns: Sequence[str]
+    as_of: str | None
+    at: str | None
 
 
 class Search(Struct, frozen=True):
@@ -79,10 +82,15 @@ class Search(Struct, frozen=True):
     """The job before the first one that is wanted: a cursor, or what `identify` takes."""
     columns: tuple[Has, ...] = ()
     """Keys whose values are wanted."""
+    as_of: int | None = None
+    """Imports that began then or later do not count."""
+    at: int | None = None
+    """Nothing counts that documents say of that time and later."""
 
 
 def count(session: Session, search: Search, most: int | None = None) -> int:
     """Return how many jobs match; with `most`, stop counting there."""
+    session = then(session, search.as_of, search.at)
     finder = Finder(session, search)
     source = finder.source(finder.rarest())
     if most is None:

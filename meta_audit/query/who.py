@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.answer import Answer
+from meta_audit.errors import NotFoundError
 from meta_audit.model import TRUSTS
 from meta_audit.query.aliases import IdentityAlias, aliases_of
 from meta_audit.query.attributions import ID_OF_KEY, ROLES
@@ -150,7 +151,15 @@ def who(session: Session, text: str) -> Identity | IdentityCandidates:
     Raises `NotFoundError`, and `UsageError` for an empty text.
     """
     meant = name_identity(session, text)
-    return meant if isinstance(meant, IdentityCandidates) else exact(_read(session, meant))
+    if isinstance(meant, IdentityCandidates):
+        return meant
+    found = exact(_read(session, meant))
+    if not (found.roles or found.node):
+        raise NotFoundError(
+            f"no job names {found.value}",
+            advice="Those that did came later than --as-of or --at, or were read again since.",
+        )
+    return found
 
 
 def _read(session: Session, meant: NamedIdentity) -> Identity:

@@ -57,6 +57,10 @@ class Unwritten(Session):
         """Read texts that are not UTF-8, too."""
         self._session.accept_bad_text()
 
+    def schema(self) -> str:
+        """Return the name of the schema that holds the tables."""
+        return self._session.schema()
+
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return self._session.joined(column)

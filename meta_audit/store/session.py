@@ -135,6 +135,10 @@ class Session(ABC):
             return text.decode(errors="surrogateescape")
 
     @abstractmethod
+    def schema(self) -> str:
+        """Return the name of the schema that holds the tables, to stand before their names."""
+
+    @abstractmethod
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
 

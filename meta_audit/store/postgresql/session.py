@@ -39,6 +39,10 @@ SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 KEYS_PER_QUERY: Final = 50_000
 MOST_UNSENT: Final = 64_000_000
 """Most bytes of rows that wait to be sent: more than most batches have."""
+_SCHEMA: Final = """
+    SELECT quote_ident(n.nspname) FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = 'writer_lock'::pg_catalog.regclass"""
 _NOT_AVAILABLE: Final = "55P03"
 _READING_ERRORS: Final = psycopg.Error, UnicodeDecodeError
 _OPEN: Final = TransactionStatus.INTRANS, TransactionStatus.INERROR
@@ -150,6 +154,10 @@ class PostgresqlSession(Session):
 
         self._loader = Tolerant
         self._disconnect()
+
+    def schema(self) -> str:
+        """Return the name of the schema that holds the tables, quoted."""
+        return str(self.value(_SCHEMA))
 
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""

@@ -103,6 +103,10 @@ class SqliteSession(Session):
         """Read texts that are not UTF-8 from now on, with a lone surrogate for each bad byte."""
         self._driver.text_factory = self.decode
 
+    def schema(self) -> str:
+        """Return the name of the schema that holds the tables."""
+        return "main"
+
     def joined(self, column: str) -> str:
         """Return SQL that joins the integers of a group by commas."""
         return f"group_concat({column})"
