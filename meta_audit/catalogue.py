@@ -97,6 +97,9 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "reserved.lookalike": FindingKind(
         "critical", "a Meta key that imitates a bacalhau.org/ key by case or by similar letters"
     ),
+    "job.vanished": FindingKind(
+        "critical", "a job that its orchestrator has no longer: a pull read the whole list"
+    ),
     "identity.mismatch": FindingKind("critical", "an ID that does not belong to its public key"),
     "identity.undecodable_key": FindingKind("warning", "a public key that cannot be decoded"),
     "identity.conflict": FindingKind(

@@ -28,7 +28,8 @@ LIST_FIELDS: Final = frozenset({"items", "jobs", "events", "history", "execution
 RESERVED_PREFIX: Final = "bacalhau.org/"
 """Bacalhau's pkg/models/constants.go, `MetaReservedPrefix`; compared by `strings.HasPrefix`."""
 
-Format = Literal["json", "yaml"]
+Format = Literal["json", "yaml", "absence"]
+"""Of a document; `absence` says that a server no longer has a job, in JSON of our own."""
 Origin = Literal["orchestrator", "submission", "spec", "event", "activity"]
 ORIGIN_RANK: Final[dict[Origin, int]] = {
     "orchestrator": 4,

@@ -5,6 +5,8 @@ Whatever the bytes are, nothing but `RejectedError` is raised.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from meta_audit.decode.json import decode_json
 from meta_audit.decode.yaml import decode_yaml
 from meta_audit.model import Decoded, Format
@@ -14,4 +16,7 @@ __all__ = ["decode", "decode_json", "decode_yaml"]
 
 def decode(content: bytes, format: Format) -> Decoded:  # noqa: A002
     """Decode the one document in `content`. Raises `RejectedError`."""
-    return decode_json(content) if format == "json" else decode_yaml(content)
+    if format == "yaml":
+        return decode_yaml(content)
+    decoded = decode_json(content)
+    return decoded if format == "json" else replace(decoded, format=format)

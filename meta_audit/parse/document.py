@@ -13,6 +13,7 @@ from meta_audit.execution_state import is_unknown
 from meta_audit.model import Decoded, Finding
 from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
 from meta_audit.parse import duplicates, uses, yaml_road
+from meta_audit.parse.absence import parse_absence
 from meta_audit.parse.attribution import as_claimed
 from meta_audit.parse.metadata import few, note, note_templates
 from meta_audit.parse.wrappers import record_of
@@ -24,6 +25,7 @@ _OF_BOTH: Final = frozenset(("field.duplicate", "meta.null", "meta.coerced", "ac
 _OTHER_HANDS: Final[dict[Format, frozenset[str]]] = {
     "yaml": _OF_BOTH,
     "json": _OF_BOTH | {"field.converted"},
+    "absence": _OF_BOTH,
 }
 """Findings of what Bacalhau does not write: who is named is what somebody else says."""
 _ESCAPED: Final = re.compile(
@@ -58,7 +60,10 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         note(findings, "field.duplicate", duplicates.places(decoded.duplicates))
     if decoded.format == "yaml":
         tree = yaml_road.convert(tree, findings)
-    record = _record(tree, content, coerce, findings, convert=decoded.format == "json")
+    if decoded.format == "absence":
+        record = parse_absence(tree)
+    else:
+        record = _record(tree, content, coerce, findings, convert=decoded.format == "json")
     if b"{{" in content:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):

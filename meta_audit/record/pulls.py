@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from meta_audit.store.session import Session
 
 _AT_ONCE: Final = 500
@@ -22,6 +24,18 @@ _COMPLETE: Final = """
 _REFUSED: Final = """
     SELECT s.import_id FROM sources s JOIN source_results r ON r.source_id = s.source_id
     WHERE r.status = 'refused' AND r.message NOT LIKE 'server.gaps:%' AND s.import_id AMONG KEYS"""
+_HELD: Final = """
+    SELECT j.job_id, c.namespace, d.sha256 FROM current_jobs c
+    JOIN jobs j ON j.job_key = c.job_key
+    JOIN documents d ON d.document_id = c.document_id
+    WHERE c.origin = 'orchestrator'
+        AND EXISTS (
+            SELECT 1 FROM observations o JOIN sources s ON s.source_id = o.source_id
+            WHERE o.job_key = c.job_key AND o.version_no > 0 AND s.uri = ?)
+        AND NOT EXISTS (
+            SELECT 1 FROM findings f WHERE f.job_key = c.job_key AND f.code = 'job.vanished'
+                AND f.document_id > c.document_id)
+    ORDER BY c.job_key"""
 _THROUGH: Final = "through="
 _SWEEP: Final = "--full"
 
@@ -33,6 +47,22 @@ class EarlierPulls(NamedTuple):
     """Time of modification, ns, up to which everything was read; None: nothing was."""
     swept_at: int = 0
     """When the last pull that read the whole list began, ns; 0 for never."""
+
+
+class HeldJob(NamedTuple):
+    """A job that came from a server, and that is not known to be gone from there."""
+
+    job_id: str
+    """As the store has it (`nul.escape_nul`, `nul.shorten_name`)."""
+    namespace: str
+    sha256: bytes
+    """Of its newest document."""
+
+
+def held_jobs(session: Session, uri: str) -> Iterator[HeldJob]:
+    """Yield the jobs that were pulled from this list."""
+    for job_id, namespace, digest in session.stream(_HELD, uri):
+        yield HeldJob(job_id, namespace, bytes(digest))
 
 
 def pull_arguments(uri: str, through: int, *, is_sweep: bool) -> list[str]:

@@ -38,6 +38,11 @@ STEP_NS: Final = 5 * 10**9
 """Time between two changes: an incremental pull reads but a part of the list."""
 
 
+_VANISHED = """
+    SELECT j.job_id FROM findings f JOIN jobs j ON j.job_key = f.job_key
+    WHERE f.code = 'job.vanished'"""
+
+
 @dataclass
 class Numbers:
     """Results of a run."""
@@ -46,12 +51,17 @@ class Numbers:
     pulls: int = 0
     kills: int = 0
     missed: int = 0
+    vanished: int = 0
+    """Jobs that are rightly said to have vanished."""
+    wrong: int = 0
+    """Jobs that have vanished and are not said to, or the other way round."""
     unequal: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.changes} changes, {self.pulls} pulls, {self.kills} kills,"
-            f" {self.missed} missed, {self.unequal} ledgers shorter than before"
+            f" {self.missed} missed, {self.vanished} vanished, {self.wrong} of that wrong,"
+            f" {self.unequal} ledgers shorter than before"
         )
 
 
@@ -65,6 +75,7 @@ class Changes:
         self.changed: set[str] = set()
         """Jobs changed since somebody cleared it."""
         self._now = time.time_ns() - 10**14
+        self.deleted: set[str] = set()
         self._specs: dict[str, dict[str, Any]] = {}
 
     def change(self) -> None:
@@ -72,8 +83,8 @@ class Changes:
         self.number += 1
         if self.random.random() < 0.7:  # the others have the time of the one before
             self._now += self.random.randint(1, STEP_NS)
-        kinds = (self._submit, self._update, self._run, self._end)
-        kind = self.random.choices(kinds, (4, 2, 3, 3))[0]
+        kinds = (self._submit, self._update, self._run, self._end, self._delete)
+        kind = self.random.choices(kinds, (8, 4, 6, 6, 1))[0]
         known = list(self._specs)
         job_id = self.random.choice(known[-30:]) if known else ""
         with self.served.lock:
@@ -113,6 +124,11 @@ class Changes:
         self.served.jobs[job_id] = held
         self._specs[job_id] = spec
         self._write(job_id, "Pending", is_new_version=True)
+        return job_id
+
+    def _delete(self, job_id: str) -> str:
+        del self._specs[job_id], self.served.jobs[job_id]
+        self.deleted.add(job_id)
         return job_id
 
     def _update(self, job_id: str) -> str:
@@ -213,14 +229,25 @@ def follow(db: Path | str, url: str, changes: Changes, total: int, numbers: Numb
         before = changes.shown(with_parts=False)
         changes.changed.clear()
         changes.served.before = lambda: changes.between_answers(0.1)
-        pull_once(db, url)
+        pull_once(db, url, is_full=changes.random.random() < 0.3)
         changes.served.before = lambda: None
         numbers.pulls += 1
         numbers.missed += len(missed(before, db, changes.changed))
-    pull_once(db, url)
+    pull_once(db, url, is_full=True)
     numbers.pulls += 1
     numbers.changes = changes.number
+    said, known = named_vanished(db)
+    numbers.vanished = len(said & changes.deleted)
+    numbers.wrong = len(said ^ (known & changes.deleted))
     numbers.missed += len(missed(changes.shown(with_parts=True), db, set()))
+
+
+def named_vanished(db: Path | str) -> tuple[set[str], set[str]]:
+    """Return the jobs that are said to have vanished, and those that were ever seen."""
+    with closing(open_to_read(str(db))) as store:
+        said = store.read(lambda session: session.query(_VANISHED))
+        seen = store.read(lambda session: session.query("SELECT job_id FROM jobs"))
+    return {row[0] for row in said}, {row[0] for row in seen}
 
 
 def kill_pulls(db: Path, url: str, changes: Changes, kills: int, numbers: Numbers) -> None:

@@ -66,6 +66,8 @@ class Orchestrator:
             if path.startswith(JOBS + "/"):
                 job_id, _, part = path.removeprefix(JOBS + "/").partition("/")
                 job = self.jobs.get(unquote(job_id))
+                if job is not None and not part:
+                    return 200, b'{"Job":%s}' % job.body
                 is_known = part != "versions" or self.layout == "v1.9"
                 if job is not None and part in job.parts and is_known:
                     return self._part(job.parts[part], part, query)

@@ -71,8 +71,8 @@ class Address(Struct, frozen=True):
         """Return the parameters that choose jobs. Each page must be asked for with them."""
         return [("namespace", self.namespace), *(("labels", label) for label in self.labels)]
 
-    def job_path(self, job_id: str, part: str) -> str | None:
-        """Return the path of a part of one job, or None for an ID that no path can hold."""
+    def job_path(self, job_id: str, part: str = "") -> str | None:
+        """Return the path of a job or a part of it, or None for an ID that no path can hold."""
         if job_id in ("", ".", ".."):
             return None
-        return f"{JOBS}/{quote(job_id, safe='')}/{part}"
+        return f"{JOBS}/{quote(job_id, safe='')}" + (f"/{part}" if part else "")

@@ -25,6 +25,7 @@ from meta_audit.sources.orchestrator.job_list import (
 from meta_audit.sources.orchestrator.settling import FINAL_STATES, Settling
 from meta_audit.sources.orchestrator.sweep import Sweep
 from meta_audit.sources.orchestrator.transport import Stopped, Transport
+from meta_audit.sources.orchestrator.vanished import HeldJobs, Vanished
 
 OVERLAP_SECONDS: Final = 60
 """Read so far behind the last time again: clocks step back, and executions end after their job."""
@@ -78,6 +79,7 @@ class Pull(Source):
         self._scope = Scope()
         self._known: KnownDigests = lambda _: ()
         self._settling = Settling(OVERLAP_SECONDS)
+        self._vanished = Vanished(address, transport, tuple)
         self._counts = False
         """The server names pages by a number, as v1.1 does."""
         self._ordinal = 0
@@ -107,9 +109,12 @@ class Pull(Source):
         except SourceError as error:
             raise self._named(error) from error
 
-    def choose(self, scope: Scope, known: KnownDigests, settling: Settling) -> None:
-        """Say how much to read, and what need not be read again."""
+    def choose(
+        self, scope: Scope, known: KnownDigests, settling: Settling, held: HeldJobs = tuple
+    ) -> None:
+        """Say how much to read, what need not be read again, and which jobs were there."""
         self._scope = scope
+        self._vanished = Vanished(self._address, self._transport, held)
         self._known = known
         self._settling = settling
         settling.begin()
@@ -179,6 +184,8 @@ class Pull(Source):
             if front.first is None or front.first == until:
                 break
             until, older = front.first, "none"
+        if scope.is_sweep:
+            yield from self._vanished.documents()
         if self._failures:
             more = f", and of {len(self._failures) - 1} more" if len(self._failures) > 1 else ""
             raise SourceError(
@@ -235,6 +242,7 @@ class Pull(Source):
     ) -> Iterator[list[Item]]:
         """Yield the documents of the jobs in the list that may bring something new."""
         for elements in pages:
+            self._vanished.see(elements)
             fresh = self._without_recent(elements)
             known = self._known_of(fresh)
             chosen = []

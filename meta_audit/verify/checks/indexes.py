@@ -156,7 +156,7 @@ def _all_rows(table: str) -> str:
 def _lookups(index: Index, secret: int, *, leading: bool, ordered: bool) -> Iterator[str]:
     """SQL that gives the keys from which the index leads elsewhere than to their rows.
 
-    `leading`: look up by the first key and filter by the others, so that no index on those is used.
+    `leading`: compare rows of keys, for which only an index that begins with the first key serves.
     `ordered`: ask for the order of this index, which others that could serve do not have.
     """
     order = f" ORDER BY {', '.join(index.keys)} OFFSET 0" if ordered else ""
@@ -164,11 +164,9 @@ def _lookups(index: Index, secret: int, *, leading: bool, ordered: bool) -> Iter
     wanted = ", ".join(f"o.{name}" for name in names)
     columns = ", ".join(f"{key} AS {name}" for key, name in zip(index.keys, names, strict=True))
     table, rows = f'ONLY "{index.table}"', f"ONLY {_all_rows(index.table)}"
-    rest = "IS NOT DISTINCT FROM" if leading else "="
-    equal = [
-        f"{key} {rest if number else '='} o.{name}"
-        for number, (key, name) in enumerate(zip(index.keys, names, strict=True))
-    ]
+    each = [f"{key} = o.{name}" for key, name in zip(index.keys, names, strict=True)]
+    one_row = f"({', '.join(index.keys)})", f"({wanted})"
+    equal = [f" {sign} ".join(one_row) for sign in (">=", "<=")] if leading else each
     if index.is_unique and not index.has_null:
         yield (
             f"SELECT {wanted} FROM (SELECT {columns}, ctid AS place FROM {rows}) o"  # noqa: S608
@@ -181,7 +179,7 @@ def _lookups(index: Index, secret: int, *, leading: bool, ordered: bool) -> Iter
     last = f"({index.keys[-1]} IS NULL) IS TRUE" if leading else f"{index.keys[-1]} IS NULL"
     for where, kept in (
         (equal, [f"o.{names[-1]} IS NOT NULL"]),
-        ([*equal[:-1], last], [f"o.{names[-1]} IS NULL"]),
+        ([*each[:-1], last], [f"o.{names[-1]} IS NULL"]),
     ):
         yield (
             f"SELECT {wanted} FROM (SELECT {columns}, count(*) AS n, {place} AS h"  # noqa: S608

@@ -1,0 +1,71 @@
+"""Tell which jobs a server has no longer: its whole list does not show them, and it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from meta_audit.cut.blocks import Item
+from meta_audit.errors import SourceError
+from meta_audit.model import Document
+from meta_audit.nul import MAX_NAME, escape_nul, unescape_nul
+from meta_audit.parse.absence import Absence, absence_document
+from meta_audit.sources.orchestrator.address import Address
+from meta_audit.sources.orchestrator.job_list import Element
+from meta_audit.sources.orchestrator.transport import Transport
+
+HeldJobs = Callable[[], Iterable[tuple[str, str, bytes]]]
+"""Return the jobs that were there: ID and namespace as the store has them, and the SHA-256 of the
+newest document."""
+_AT_ONCE: Final = 50
+
+
+class Vanished:
+    """Look for the jobs of a server that are gone, while its whole list is read."""
+
+    def __init__(self, address: Address, transport: Transport, held: HeldJobs) -> None:
+        self._address = address
+        self._transport = transport
+        self._held = held
+        self._listed: set[int] = set()
+        """Hashes of IDs: of a million jobs the IDs would take three times the memory."""
+
+    def see(self, elements: Iterable[Element]) -> None:
+        """Take note of jobs that the list shows."""
+        self._listed.update(hash(escape_nul(element.job_id)) for element in elements)
+
+    def documents(self) -> Iterator[list[Item]]:
+        """Yield what to keep of jobs that are gone. Call it once all of the list was seen.
+
+        Raises `Stopped`, and `SourceError` where the server cannot be reached.
+        """
+        missing = (
+            Absence(unescape_nul(job_id), unescape_nul(namespace), self._address.uri, _name(digest))
+            for job_id, namespace, digest in self._held()
+            if hash(job_id) not in self._listed and len(job_id) < MAX_NAME
+        )
+        while some := list(islice(missing, _AT_ONCE)):
+            gone = self._gone(some)
+            if gone:
+                yield [Document(absence_document(one), 1, 1, "absence") for one in gone]
+
+    def _gone(self, jobs: Sequence[Absence]) -> list[Absence]:
+        answers = self._transport.each(self._is_gone, jobs)
+        return [job for job, is_gone in zip(jobs, answers, strict=True) if is_gone]
+
+    def _is_gone(self, job: Absence) -> bool:
+        """Ask for one job: the list may be of a namespace or label that it has left."""
+        path = self._address.job_path(job.job_id)
+        if path is None:
+            return False
+        try:
+            return self._transport.get(path, [], (404,)) is None
+        except SourceError as error:
+            if error.code not in ("server.failed", "server.answer"):
+                raise
+            return False
+
+
+def _name(digest: bytes) -> str:
+    return f"sha256:{digest.hex()}"
