@@ -29,10 +29,19 @@ BELONGS_ELSEWHERE: Final = """(
 """Condition that the documents of `jobs j` belong to another job, of its ID with a namespace."""
 
 
+def _best(role: str) -> str:
+    """Return the columns of who is first in a role."""
+    return ", ".join(
+        f"max(CASE role WHEN '{role}' THEN {column} END) AS {role}_{name}"
+        for column, name in (("identity_id", "id"), ("rule_id", "rule"))
+    )
+
+
 def current_jobs(of_jobs: str) -> str:
     """Return SQL that computes the rows of some jobs, in the order of `COLUMNS`.
 
-    `of_jobs` says which, behind the name of a column of job keys.
+    `of_jobs` says which, behind the name of a column of job keys. `place < 2` says the same as
+    `place = 1`, of which PostgreSQL expects so few rows that it looks through them in a loop.
     """
     return f"""
     WITH live AS (
@@ -43,14 +52,17 @@ def current_jobs(of_jobs: str) -> str:
         FROM observations o {NEWEST_JOINS}
         WHERE o.job_key {of_jobs}
             AND NOT EXISTS (SELECT 1 FROM readings q WHERE q.supersedes = o.document_id)),
-    who AS (
+    ranked AS (
         SELECT m.set_id, r.role, m.identity_id, m.rule_id, row_number() OVER (
             PARTITION BY m.set_id, r.role
             ORDER BY CASE r.trust {_TRUST} END, r.basis, i.value, r.verdict) AS place
         FROM attribution_members m
         JOIN attribution_rules r ON r.rule_id = m.rule_id AND r.role IN ('client', 'requester')
         JOIN identities i ON i.identity_id = m.identity_id
-        WHERE m.set_id IN (SELECT attribution_set FROM live WHERE place = 1))
+        WHERE m.set_id IN (SELECT attribution_set FROM live WHERE place < 2)),
+    who AS (
+        SELECT set_id, {_best("client")}, {_best("requester")}
+        FROM ranked WHERE place < 2 GROUP BY set_id)
     SELECT n.job_key, n.document_id, n.version_no,
         (SELECT count(DISTINCT o.version_no) FROM observations o
          WHERE o.job_key = n.job_key AND o.version_no > 0
@@ -60,16 +72,13 @@ def current_jobs(of_jobs: str) -> str:
         (SELECT term FROM terms WHERE term_id = n.state_id),
         coalesce((SELECT term FROM terms WHERE term_id = n.type_id), ''),
         coalesce(n.origin, 'activity'), coalesce(n.name_id, 0),
-        coalesce(client.identity_id, {NOBODY}), coalesce(client.rule_id, {NOBODY}),
-        coalesce(requester.identity_id, {NOBODY}), coalesce(requester.rule_id, {NOBODY}),
+        coalesce(who.client_id, {NOBODY}), coalesce(who.client_rule, {NOBODY}),
+        coalesce(who.requester_id, {NOBODY}), coalesce(who.requester_rule, {NOBODY}),
         (SELECT min(s.import_id) FROM observations o JOIN sources s ON s.source_id = o.source_id
          WHERE o.job_key = n.job_key),
         (SELECT max(s.import_id) FROM observations o JOIN sources s ON s.source_id = o.source_id
          WHERE o.job_key = n.job_key)
     FROM live n
     JOIN jobs j ON j.job_key = n.job_key
-    LEFT JOIN who client
-        ON client.set_id = n.attribution_set AND client.role = 'client' AND client.place = 1
-    LEFT JOIN who requester ON requester.set_id = n.attribution_set
-        AND requester.role = 'requester' AND requester.place = 1
-    WHERE n.place = 1 AND NOT {BELONGS_ELSEWHERE}"""  # noqa: S608
+    LEFT JOIN who ON who.set_id = n.attribution_set
+    WHERE n.place < 2 AND NOT {BELONGS_ELSEWHERE}"""  # noqa: S608
