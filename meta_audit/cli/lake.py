@@ -116,6 +116,27 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
 @command.command()
 @click.argument("lake")
 @_CATALOG
+@options.verbosity
+def compact(lake: str, catalog: str | None) -> Exit:
+    """Merge small files into larger ones: each sync adds some to every table.
+
+    The rows stay what they are. Run it now and then, and `lake expire` after it. The files that
+    were merged stay until no snapshot names them.
+    """
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.compact import compact as merge
+    from meta_audit.render.layout import count
+
+    opened = Lake(lake, catalog, make=False)
+    with progress("compacting") as line:
+        merged, made = merge(opened, lambda now, end: line.show("compacting", now, end))
+    done(f"{count(merged, 'file')} merged into {made:,}" if merged else "Nothing to merge.")
+    return Exit.DONE
+
+
+@command.command()
+@click.argument("lake")
+@_CATALOG
 @option(
     "--keep",
     type=click.IntRange(min=1),

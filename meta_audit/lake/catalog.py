@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from warnings import catch_warnings, simplefilter
@@ -11,10 +12,10 @@ from meta_audit.errors import NotFoundError, StoreError, UsageError
 from meta_audit.lake.tables import STORE, TABLES, arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
-    from pyiceberg.table import Table
+    from pyiceberg.table import Table, Transaction
 
 NAMESPACE: Final = "meta_audit"
 CATALOG_FILE: Final = "catalog.db"
@@ -98,6 +99,22 @@ def stores(table: Table) -> dict[str, int]:
     }
 
 
+@contextmanager
+def committed(table: Table) -> Iterator[Transaction]:
+    """Commit what this block changes, all or nothing. Raises `StoreError` if others were faster."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException  # noqa: PLC0415
+
+    try:
+        with catch_warnings(), table.transaction() as change:
+            simplefilter("ignore")  # that there was nothing to delete
+            yield change
+    except (CommitFailedException, ValidationException) as error:
+        raise StoreError(
+            f"another program changed {table.name()[-1]} of the lake meanwhile",
+            advice="Run the same command again: it goes on from where the lake is.",
+        ) from error
+
+
 def put(
     table: Table,
     rows: pa.Table | None,
@@ -113,25 +130,17 @@ def put(
     `replace_all` all rows of the store are. Raises `StoreError` if another sync was faster.
     """
     from pyiceberg import expressions  # noqa: PLC0415
-    from pyiceberg.exceptions import CommitFailedException  # noqa: PLC0415
 
     build: Any = expressions
     of_store = build.EqualTo(STORE, store)
-    try:
-        with catch_warnings(), table.transaction() as change:
-            simplefilter("ignore")  # that there was nothing to delete
-            if replace_all:
-                change.delete(of_store)
-            elif replacing:
-                change.delete(build.And(of_store, build.In("job_key", replacing)))
-            if rows is not None and rows.num_rows:
-                change.append(rows)
-            change.set_properties({_POSITION + store: f"{reached}"})
-    except CommitFailedException as error:
-        raise StoreError(
-            f"another sync changed {table.name()[-1]} of the lake meanwhile",
-            advice="Run the same command again: it goes on from where the lake is.",
-        ) from error
+    with committed(table) as change:
+        if replace_all:
+            change.delete(of_store)
+        elif replacing:
+            change.delete(build.And(of_store, build.In("job_key", replacing)))
+        if rows is not None and rows.num_rows:
+            change.append(rows)
+        change.set_properties({_POSITION + store: f"{reached}"})
 
 
 def _places(location: str, catalog: str | None, *, make: bool) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.lake.tables import SORTED_BY, arrow_schema, columns
+from meta_audit.lake.tables import arrow_schema, columns, order
 from meta_audit.ledger.entry import rejected_entry
 from meta_audit.model import Rejection
 from meta_audit.store.frames import decompress
@@ -149,8 +149,7 @@ def as_arrow(table: str, store: str, found: Sequence[list[Any]]) -> pa.Table | N
             values = list(map(_text, values))  # noqa: PLW2901
         arrays.append(pa.array(values, field.type))
     rows = pa.Table.from_arrays(arrays, schema=schema)
-    order = SORTED_BY.get(table) or ("job_id" if "job_id" in schema.names else schema.names[1])
-    return rows.sort_by(order)
+    return rows.sort_by(order(table))
 
 
 def _microseconds(time: Any) -> datetime | None:

@@ -42,8 +42,6 @@ CHECKPOINTS: Final = (
 )
 """Columns of the table `checkpoints`, of which each sync replaces all rows of the store."""
 TABLES: Final = (*LEDGER, *OF_JOBS, "checkpoints", *WHOLE)
-SORTED_BY: Final = {"entries": "entry_index", "documents": "entry_index"}
-"""Order of the rows in a file; those of jobs are in the order of the jobs' IDs."""
 
 
 def columns(table: str) -> tuple[tuple[str, str], ...]:
@@ -53,6 +51,12 @@ def columns(table: str) -> tuple[tuple[str, str], ...]:
     if table == "checkpoints":
         return CHECKPOINTS
     return tuple((promise.column, promise.type) for promise in CONTRACT[table][1])
+
+
+def order(table: str) -> str:
+    """Return the column by which the rows of a file are sorted: so one job is in few row groups."""
+    names = [name for name, _ in columns(table)]
+    return "job_id" if "job_id" in names else names[0]
 
 
 def arrow_schema(table: str) -> pa.Schema:

@@ -145,3 +145,11 @@ def _other(value: Any, type_: pa.DataType) -> Any:
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
     return value + 1 if isinstance(value, int) else f"{value}x"
+
+
+def named_files(lake: Path) -> set[str]:
+    """Return the files of all tables that the newest snapshots name."""
+    opened = Lake(str(lake), None, make=False)
+    return {
+        task.file.file_path for name in TABLES for task in opened.table(name).scan().plan_files()
+    }

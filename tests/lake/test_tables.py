@@ -10,8 +10,10 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 
 from meta_audit import cli
+from meta_audit.errors import StoreError
+from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
-from meta_audit.lake.catalog import Lake
+from meta_audit.lake.catalog import Lake, stores
 from meta_audit.lake.tables import TABLES
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
@@ -71,6 +73,44 @@ def test_what_changes_later_is_replaced(file: Audit, folder: Path, tmp_path: Pat
     lakes.sync(file.db, tmp_path / "whole", step=10_000)
     assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
     assert lakes.verify(tmp_path / "lake").damages == ()
+
+
+def test_compaction_changes_files_and_no_rows(file: Audit, folder: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    file.ingest(folder / "a.ndjson")
+    lakes.sync(file.db, lake, step=4)
+    before, files = lakes.all_rows(lake), lakes.named_files(lake)
+    compacted = compacting.compact(
+        Lake(str(lake), None, make=False), lambda *_: None, file_bytes=200_000
+    )
+    assert compacted.merged > 3 * compacted.made > 0
+    assert len(lakes.named_files(lake)) == len(files) - compacted.merged + compacted.made
+    assert lakes.all_rows(lake) == before
+    assert lakes.verify(lake).damages == ()
+    assert cli.run(["lake", "compact", str(lake)]) == 0
+    file.ingest(folder / "later.ndjson.gz", folder / "jobs.yaml")
+    lakes.sync(file.db, lake, step=40)
+    lakes.sync(file.db, tmp_path / "whole", step=10_000)
+    assert lakes.all_rows(lake) == lakes.all_rows(tmp_path / "whole")
+    assert cli.run(["lake", "compact", str(tmp_path / "whole"), "--verbose"]) == 0
+    assert cli.run(["lake", "compact", str(tmp_path / "none")]) == 1
+
+
+def test_a_compaction_that_a_sync_overtakes_changes_nothing(
+    file: Audit, folder: Path, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    file.ingest(folder / "a.ndjson")
+    lakes.sync(file.db, lake, step=15)
+    opened = Lake(str(lake), None, make=False)
+    table = opened.table("v_meta")
+    (some,) = list(compacting._groups(table, *stores(table), compacting.FILE_BYTES))
+    file.ingest(folder / "later.ndjson.gz")
+    lakes.sync(file.db, lake)
+    before = lakes.all_rows(lake)
+    with pytest.raises(StoreError, match="changed v_meta of the lake meanwhile"):
+        compacting._merge(table, some, "job_id")
+    assert lakes.all_rows(lake) == before
 
 
 def test_a_sync_that_dies_anywhere_goes_on(

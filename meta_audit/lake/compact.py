@@ -1,0 +1,91 @@
+"""Merge small files of a lake into larger ones: each sync adds some to every table.
+
+The rows stay what they are. The files that are merged and the new one change places in one commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meta_audit.errors import StoreError
+from meta_audit.lake.catalog import committed, stores
+from meta_audit.lake.tables import STORE, TABLES, order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pyiceberg.table import FileScanTask, Table
+
+    from meta_audit.lake.catalog import Lake
+
+FILE_BYTES: Final = 64_000_000
+"""Bytes of the files that are merged together: their rows are in memory at once."""
+
+
+class Compacted(NamedTuple):
+    """Count the files that were merged, and those that took their place."""
+
+    merged: int
+    made: int
+
+
+def compact(
+    lake: Lake, compacted: Callable[[int, int], None], *, file_bytes: int = FILE_BYTES
+) -> Compacted:
+    """Merge the small files of every table. Raises `StoreError` if a sync was faster."""
+    merged = made = 0
+    for done, name in enumerate(TABLES, 1):
+        table = lake.table(name)
+        for store in stores(table):
+            for some in list(_groups(table, store, file_bytes)):
+                _merge(lake.table(name), some, order(name))
+                merged += len(some)
+                made += 1
+        compacted(done, len(TABLES))
+    return Compacted(merged, made)
+
+
+def _groups(table: Table, store: str, file_bytes: int) -> Iterator[list[FileScanTask]]:
+    """Yield small files of one store that are merged together, in the order of their rows."""
+    from pyiceberg.expressions import EqualTo  # noqa: PLC0415 - an extra
+
+    build: Any = EqualTo
+    tasks = table.scan(row_filter=build(STORE, store)).plan_files()
+    small = [task for task in tasks if task.file.file_size_in_bytes < file_bytes // 2]
+    group: list[FileScanTask] = []
+    size = 0
+    for task in sorted(small, key=lambda one: _first(table, one)):
+        if group and size + task.file.file_size_in_bytes > file_bytes:
+            if len(group) > 1:
+                yield group
+            group, size = [], 0
+        group.append(task)
+        size += task.file.file_size_in_bytes
+    if len(group) > 1:
+        yield group
+
+
+def _first(table: Table, task: FileScanTask) -> tuple[bytes, str]:
+    """Return the sort key of a file: the least number of an entry or job in it."""
+    names = {field.name: field.field_id for field in table.schema().fields}
+    number = names.get("entry_index", names.get("job_key", 0))
+    least = (task.file.lower_bounds or {}).get(number, b"")
+    return least[::-1], task.file.file_path  # the bounds of numbers are little-endian
+
+
+def _merge(table: Table, tasks: Sequence[FileScanTask], by: str) -> None:
+    from pyiceberg.expressions import AlwaysTrue  # noqa: PLC0415 - an extra
+    from pyiceberg.io.pyarrow import ArrowScan  # noqa: PLC0415
+
+    rows = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue()).to_table(tasks)
+    counted = sum(task.file.record_count for task in tasks)
+    if rows.num_rows != counted:
+        raise StoreError(
+            f"files of {table.name()[-1]} have {rows.num_rows:,} rows, not {counted:,} as they say",
+            advice="`meta-audit lake verify` names what is wrong.",
+        )
+    with committed(table) as change:
+        with change.update_snapshot().overwrite() as replaced:
+            for task in tasks:
+                replaced.delete_data_file(task.file)
+        change.append(rows.sort_by(by))
