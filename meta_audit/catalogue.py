@@ -100,6 +100,9 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "job.vanished": FindingKind(
         "critical", "a job that its orchestrator has no longer: a pull read the whole list"
     ),
+    "history.cut": FindingKind(
+        "warning", "events that a job's history on its server has no longer, as after an upgrade"
+    ),
     "identity.mismatch": FindingKind("critical", "an ID that does not belong to its public key"),
     "identity.undecodable_key": FindingKind("warning", "a public key that cannot be decoded"),
     "identity.conflict": FindingKind(

@@ -10,8 +10,8 @@ from meta_audit.errors import SourceError
 from meta_audit.ingest.run import Import
 from meta_audit.ingest.signals import Stopper
 from meta_audit.record.known import Known
-from meta_audit.record.pulls import earlier_pulls, held_jobs, pull_arguments
-from meta_audit.sources.orchestrator import OVERLAP_SECONDS, Pull, Scope, Settling
+from meta_audit.record.pulls import earlier_pulls, held_events, held_jobs, pull_arguments
+from meta_audit.sources.orchestrator import OVERLAP_SECONDS, Held, Pull, Scope, Settling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.result import ImportResult
-    from meta_audit.record.pulls import HeldJob
     from meta_audit.sources.orchestrator import Address, Transport
     from meta_audit.store.opening import Store
 
@@ -60,7 +59,7 @@ class Puller:
     def pull(self, pull: Pull, progress: ImportProgress, *, is_full: bool) -> ImportResult:
         """Take in what a source that was opened brings. Raises as `Import.run` does."""
         scope = self._scope(is_full=is_full)
-        pull.choose(scope, self._known, self._settling, self._held)
+        pull.choose(scope, self._known, self._settling, self._held())
         importing = Import(self._store, progress, self._options)
         return importing.run([pull], self._arguments(pull, scope))
 
@@ -83,7 +82,7 @@ class Puller:
                     pull = Pull(self._address, self._transport)
                     pull.open()
                     scope = self._scope(is_full=is_full)
-                    pull.choose(scope, self._known, self._settling, self._held)
+                    pull.choose(scope, self._known, self._settling, self._held())
                     has_news = scope.is_sweep or pull.has_news()
                 except SourceError as error:
                     failures += 1
@@ -120,8 +119,12 @@ class Puller:
     def _known(self, digests: Sequence[bytes]) -> Collection[bytes]:
         return self._store.read(lambda session: Known(session).documents(digests))
 
-    def _held(self) -> list[HeldJob]:
-        return self._store.read(lambda session: list(held_jobs(session, self._address.uri)))
+    def _held(self) -> Held:
+        uri, read = self._address.uri, self._store.read
+        return Held(
+            lambda: read(lambda session: list(held_jobs(session, uri))),
+            lambda job_ids: read(lambda session: held_events(session, uri, job_ids)),
+        )
 
 
 def _pause(seconds: float, failures: int) -> float:

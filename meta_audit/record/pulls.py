@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from meta_audit.store.session import Session
 
@@ -36,6 +36,14 @@ _HELD: Final = """
             SELECT 1 FROM findings f WHERE f.job_key = c.job_key AND f.code = 'job.vanished'
                 AND f.document_id > c.document_id)
     ORDER BY c.job_key"""
+_SOURCES: Final = "SELECT source_id FROM sources WHERE uri = ?"
+_EVENTS: Final = """
+    SELECT j.job_id, e.time, e.kind, e.execution_id, d.sha256, o.source_id
+    FROM jobs j
+    JOIN observations o ON o.job_key = j.job_key AND o.version_no = 0
+    JOIN job_events e ON e.job_key = o.job_key AND e.document_id = o.document_id
+    JOIN documents d ON d.document_id = e.document_id
+    WHERE j.job_id AMONG KEYS ORDER BY e.document_id"""
 _THROUGH: Final = "through="
 _SWEEP: Final = "--full"
 
@@ -63,6 +71,21 @@ def held_jobs(session: Session, uri: str) -> Iterator[HeldJob]:
     """Yield the jobs that were pulled from this list."""
     for job_id, namespace, digest in session.stream(_HELD, uri):
         yield HeldJob(job_id, namespace, bytes(digest))
+
+
+def held_events(
+    session: Session, uri: str, job_ids: Sequence[str]
+) -> dict[str, dict[tuple[int | None, str, str], bytes]]:
+    """Return the events that came from this list, by job; IDs are as the store has them.
+
+    Time, kind and execution of each, with the SHA-256 of the document that shows it.
+    """
+    sources = {source_id for (source_id,) in session.query(_SOURCES, uri)}
+    found: dict[str, dict[tuple[int | None, str, str], bytes]] = {}
+    for job_id, time, kind, execution_id, digest, source_id in session.among(_EVENTS, job_ids):
+        if source_id in sources:
+            found.setdefault(job_id, {})[time, kind, execution_id] = bytes(digest)
+    return found
 
 
 def pull_arguments(uri: str, through: int, *, is_sweep: bool) -> list[str]:

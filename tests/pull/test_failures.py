@@ -334,8 +334,8 @@ def test_watch_follows_waits_and_stops(program: Program, file: Audit, tmp_path: 
         while len(served.requests) < asked + 2:  # it goes on, and makes no import of nothing
             assert watching.poll() is None
             time.sleep(0.05)
-    watching.terminate()
-    out, err = watching.communicate(timeout=60)
+        watching.terminate()
+        out, err = watching.communicate(timeout=60)
     assert watching.returncode == 0
     assert (first["import_id"], second["import_id"], out) == (1, 2, b"")
     assert b"Waiting: " in err

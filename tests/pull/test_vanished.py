@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -127,3 +128,51 @@ def test_the_same_fields_in_a_file_are_no_job(own: Audit, tmp_path: Path) -> Non
     path.write_text(json.dumps(forged))
     done = own.ingest(path, "--format", "json")
     assert (done.status, done.summary["rejected"]) == (1, 1)
+
+
+def event(job_id: str, number: int) -> bytes:
+    """Return an element of a history, as v1.9 writes it."""
+    return compact(
+        {
+            "Type": "JobLevel",
+            "JobID": job_id,
+            "SeqNum": number,
+            "Event": {"Message": f"event {number}", "Topic": "Queueing"},
+            "Time": f"2026-01-01T00:00:0{number}Z",
+        }
+    )
+
+
+def test_history_that_was_cut_is_named(audit: Audit, served: Orchestrator) -> None:
+    held = next(iter(served.jobs.values()))
+    held.parts["history"] = [event(held.job_id, number) for number in range(5)]
+    with serving(served) as url:
+        pull(audit, url)
+        assert "history.cut" not in pull(audit, url, "--full")["findings"]
+        again = b"%s" % event(held.job_id, 4).replace(b'"SeqNum":4,', b'"SeqNum":4,"New":1,')
+        held.parts["history"] = [event(held.job_id, 3), again]
+        assert "history.cut" not in pull(audit, url)["findings"]  # it looks for what is new
+        assert pull(audit, url, "--full")["findings"]["history.cut"] == 1
+        assert "history.cut" not in pull(audit, url, "--full")["findings"]
+    (found,) = [
+        one
+        for one in audit.run("trace", held.job_id, "--format", "json").summary["findings"]
+        if one["code"] == "history.cut"
+    ]
+    newest = hashlib.sha256(event(held.job_id, 2)).hexdigest()
+    assert found["severity"] == "warning"
+    assert found["detail"] == f"{url}{JOBS} has 3 events no longer; the last one is sha256:{newest}"
+    assert audit.run("verify", "--deep").status == 0
+
+
+def test_a_history_that_cannot_be_read_was_not_cut(own: Audit, served: Orchestrator) -> None:
+    held = next(iter(served.jobs.values()))
+    held.parts["history"] = [event(held.job_id, 1)]
+    with serving(served) as url:
+        pull(own, url)
+        answer = served.answer
+        served.answer = lambda path, query: (  # type: ignore[method-assign]
+            (500, b"{}") if path.endswith("/history") else answer(path, query)
+        )
+        assert own.run("pull", url, "--full").status == 3
+    assert own.rows("SELECT count(*) FROM findings WHERE code = 'history.cut'") == [(0,)]

@@ -23,6 +23,7 @@ class _ElementFields(Struct):
 
     ID: Any = ""
     JobID: Any = ""
+    Namespace: Any = ""
     CreateTime: Any = 0
     ModifyTime: Any = 0
     Version: Any = 0
@@ -38,6 +39,7 @@ class Element(Struct, frozen=True, gc=False):
     modified: int = 0
     version: int = 0
     state: str = ""
+    namespace: str = ""
 
     def time(self, order: Order) -> int:
         """Return the time that the list is sorted by."""
@@ -86,6 +88,7 @@ def _element(item: Item, id_field: str) -> Element:
         _number(head.ModifyTime),
         _number(head.Version),
         state if isinstance(state, str) else "",
+        head.Namespace if isinstance(head.Namespace, str) else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -25,7 +25,7 @@ from meta_audit.sources.orchestrator.job_list import (
 from meta_audit.sources.orchestrator.settling import FINAL_STATES, Settling
 from meta_audit.sources.orchestrator.sweep import Sweep
 from meta_audit.sources.orchestrator.transport import Stopped, Transport
-from meta_audit.sources.orchestrator.vanished import HeldJobs, Vanished
+from meta_audit.sources.orchestrator.vanished import Held, Vanished
 
 OVERLAP_SECONDS: Final = 60
 """Read so far behind the last time again: clocks step back, and executions end after their job."""
@@ -38,6 +38,7 @@ _MOST_ROUNDS: Final = 10
 """Most looks for jobs that were modified while we read."""
 _MOST_FAILURES: Final = 20
 """Parts of jobs that cannot be read before we give up, if hardly any can."""
+NOTHING: Final = Held()
 _AHEAD_BYTES: Final = 32_000_000
 """KnownDigests documents that are kept while looking for one that is not."""
 
@@ -60,6 +61,14 @@ class Scope(Struct, frozen=True):
     """Of each job in the list, also of those that are known, read executions and history."""
 
 
+class _Parts(NamedTuple):
+    """The documents of one job."""
+
+    items: list[Item]
+    is_whole: bool
+    """False if its executions or history could not be read."""
+
+
 class Pull(Source):
     """All jobs of an orchestrator with their versions, executions and history.
 
@@ -79,7 +88,7 @@ class Pull(Source):
         self._scope = Scope()
         self._known: KnownDigests = lambda _: ()
         self._settling = Settling(OVERLAP_SECONDS)
-        self._vanished = Vanished(address, transport, tuple)
+        self._vanished = Vanished(address, transport, NOTHING)
         self._counts = False
         """The server names pages by a number, as v1.1 does."""
         self._ordinal = 0
@@ -110,7 +119,7 @@ class Pull(Source):
             raise self._named(error) from error
 
     def choose(
-        self, scope: Scope, known: KnownDigests, settling: Settling, held: HeldJobs = tuple
+        self, scope: Scope, known: KnownDigests, settling: Settling, held: Held = NOTHING
     ) -> None:
         """Say how much to read, what need not be read again, and which jobs were there."""
         self._scope = scope
@@ -250,8 +259,9 @@ class Pull(Source):
                 is_near = until is None or element.modified >= until
                 if is_near or older == "all" or (older == "unknown" and not is_known):
                     chosen.append((element, self._is_due(element, is_known, is_near)))
+            is_seen = self._scope.is_sweep and self._scope.is_deep and any(known)
             for at in range(0, len(chosen), _JOBS_AT_ONCE):
-                yield self._with_parts(chosen[at : at + _JOBS_AT_ONCE])
+                yield self._with_parts(chosen[at : at + _JOBS_AT_ONCE], looks_back=is_seen)
 
     def _is_due(self, job: Element, is_known: bool, is_near: bool) -> bool:
         """Tell whether the parts of a job have to be read."""
@@ -282,36 +292,46 @@ class Pull(Source):
         digests = [_sha256(item) for item in batch]
         return len(set(digests) - set(self._known(digests))) == 0 if digests else True
 
-    def _with_parts(self, jobs: list[tuple[Element, bool]]) -> list[Item]:
-        """Return the documents of jobs, of those that are due each with its parts."""
+    def _with_parts(self, jobs: list[tuple[Element, bool]], *, looks_back: bool) -> list[Item]:
+        """Return the documents of jobs, of those that are due each with its parts.
+
+        With `looks_back` also what says that parts are gone.
+        """
         due = [element for element, is_due in jobs if is_due]
-        found = iter(self._transport.each(self._parts, due))
+        read = self._transport.each(self._parts, due)
+        found = iter(read)
         documents: list[Item] = []
         for element, is_due in jobs:
-            documents += next(found) if is_due else [element.item]
+            documents += next(found).items if is_due else [element.item]
+        if looks_back:
+            whole = zip(due, read, strict=True)
+            documents += self._vanished.lost_events(
+                [(element, parts.items) for element, parts in whole if parts.is_whole]
+            )
         self._whole_jobs += len(due)
         if len(self._failures) >= _MOST_FAILURES > self._whole_jobs - len(self._failures):
             raise SourceError("server.failed", f"{self._failures[0]}, and of many more")
         return documents
 
-    def _parts(self, job: Element) -> list[Item]:
+    def _parts(self, job: Element) -> _Parts:
         """Return a job, after its earlier versions, with its executions and history."""
-        versions = self._part(job, "versions") if job.version > 1 else []
+        versions = (self._part(job, "versions") if job.version > 1 else []) or []
         items = [item for item in versions if item.content != job.item.content]
         items.append(job.item)
-        for part in ("executions", "history"):
-            items += self._part(job, part)
-        return items
+        found = [self._part(job, part) for part in ("executions", "history")]
+        for part in found:
+            items += part or []
+        return _Parts(items, None not in found)
 
-    def _part(self, job: Element, part: str) -> list[Item]:
-        """Return a list that belongs to a job; note where it cannot be read."""
+    def _part(self, job: Element, part: str) -> list[Item] | None:
+        """Return a list that belongs to a job; note where it cannot be read, and return None."""
         try:
             return self._list(job, part)
         except SourceError as error:
             if error.code not in ("server.failed", "server.answer"):
                 raise
             self._failures.append(f"the {part} of job {job.job_id}: {error}")
-            return []
+            return None
 
     def _list(self, job: Element, part: str) -> list[Item]:
         """Return a list that belongs to a job; nothing where the server has none.
