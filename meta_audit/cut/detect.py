@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
+from posixpath import splitext
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -54,10 +54,10 @@ _JSON_TOKENS: Final = re.compile(
 
 def kind_of_name(name: str) -> ContentKind | None:
     """Return what a file of this name should hold, if the name says."""
-    path = PurePath(name.lower())
-    if path.suffix in COMPRESSED_SUFFIXES:
-        path = path.with_suffix("")
-    return _SUFFIXES.get(path.suffix)
+    stem, suffix = splitext(name.lower())
+    if suffix in COMPRESSED_SUFFIXES:
+        suffix = splitext(stem)[1]
+    return _SUFFIXES.get(suffix)
 
 
 def detect(blocks: Blocks, name: str) -> ContentKind:

@@ -117,7 +117,7 @@ def why_not(path: str, head: bytes) -> str:
 
 
 def _bears_fields(head: bytes) -> bool:
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    if b"\\" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         head = _QUOTED_TEXT.sub(b'""', head)
     if _TELLING_TEXT.search(head):
         return True

@@ -66,9 +66,10 @@ class _Rules(NamedTuple):
 
     def why_not(self, path: str, top: str, *, is_directory: bool) -> str:
         """Return why the path is passed over, or nothing if it is looked at."""
-        name, from_top = os.path.basename(path), os.path.relpath(path, top)
+        name = os.path.basename(path)
         if name.startswith("."):
             return "hidden"
+        from_top = os.path.relpath(path, top) if self.include or self.exclude else ""
         if _matches(self.exclude, name, from_top):
             return "excluded"
         if is_directory:
