@@ -20,7 +20,7 @@ from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry
 from meta_audit.ledger.merkle import Tree, leaf_hash
 from meta_audit.ledger.note import Note, VerifierKey
-from meta_audit.model import ORIGIN_RANK
+from meta_audit.model import ORIGIN_RANK, TRUSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -330,15 +330,27 @@ class _OneStore:
 def _says(entry: AcceptedEntry, row: dict[str, Any]) -> bool:
     """Tell whether a row of `v_jobs` is what an entry says."""
     names = _NAMES if entry.spec_sha256 else _NAMES_OF_ACTIVITY
-    who = {(role, value, trust, verdict) for role, value, _, trust, verdict in entry.attributions}
-    named = {
-        (role, row[role], row[f"{role}_trust"], row[f"{role}_verdict"])
+    who = (
+        (row[role], row[f"{role}_trust"], row[f"{role}_verdict"]) == _best(entry, role)
         for role in ("client", "requester")
-        if row[role] is not None
-    }
+    )
     times = row["created_ns"] == entry.created_at, row["modified_ns"] == entry.modified_at
     same = [(row[n] or type(getattr(entry, n))()) == getattr(entry, n) for n in names]
-    return all(same) and all(times) and named <= who
+    return all(same) and all(times) and all(who)
+
+
+def _best(entry: AcceptedEntry, role: str) -> tuple[str | None, str | None, str | None]:
+    """Return who is named best in a role, with trust and verdict, as `v_jobs` shows it."""
+    ranks = {trust: rank for rank, trust in enumerate(TRUSTS)}
+    ranked = [
+        (ranks.get(trust, len(ranks)), basis, value, verdict, trust)
+        for of, value, basis, trust, verdict in entry.attributions
+        if of == role
+    ]
+    if not ranked:
+        return None, None, None
+    _, _, value, verdict, trust = min(ranked)
+    return value, trust, verdict
 
 
 def _rank(row: dict[str, Any]) -> tuple[int, int, int, int]:

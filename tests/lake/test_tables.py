@@ -15,6 +15,8 @@ from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
 from meta_audit.lake.catalog import Lake, stores
 from meta_audit.lake.tables import TABLES
+from meta_audit.lake.verify import _says
+from meta_audit.ledger.entry import AcceptedEntry, decode_entry
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
 from tests.ingest.again import another_parser, renamed, reread
@@ -155,6 +157,27 @@ def test_several_stores_in_one_lake(
     for number, one in enumerate(stores):
         alone = lakes.all_rows(tmp_path / f"lake-{number}")
         assert lakes.all_rows(tmp_path / "lake", store=one.store) == alone
+
+
+def test_who_sent_a_job_is_checked_where_nobody_is_named(
+    file: Audit, folder: Path, tmp_path: Path
+) -> None:
+    file.ingest(folder)
+    lakes.sync(file.db, tmp_path / "lake", step=500)
+    opened = Lake(str(tmp_path / "lake"), None, make=False)
+    entries = {
+        row["entry_index"]: decode_entry(row["entry"])
+        for row in opened.table("entries").scan().to_arrow().to_pylist()
+    }
+    found = {True: 0, False: 0}
+    for row in opened.table("v_jobs").scan().to_arrow().to_pylist():
+        entry = entries[row["entry_index"]]
+        assert isinstance(entry, AcceptedEntry)
+        assert _says(entry, row)
+        for column in ("client", "client_trust", "client_verdict", "requester_trust"):
+            assert not _says(entry, row | {column: "proven" if row[column] is None else None})
+        found[row["client"] is None] += 1
+    assert min(found.values()) > 5
 
 
 def test_every_change_of_a_file_is_named(file: Audit, folder: Path, tmp_path: Path) -> None:
