@@ -320,6 +320,7 @@ def test_an_importer_imports_and_an_auditor_audits(
         for command in (
             ("trace", "j-by-importer"),
             ("find", "new=pair"),
+            ("find", "new=pair", "--as-of", "2100", "--at", "2100"),
             ("document", "j-by-importer"),
             ("rejections", "list"),
             ("checkpoint", "list"),
