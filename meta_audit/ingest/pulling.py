@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.result import ImportResult
+    from meta_audit.record.pulls import HeldJob
     from meta_audit.sources.orchestrator import Address, Transport
     from meta_audit.store.opening import Store
 
@@ -121,10 +122,17 @@ class Puller:
 
     def _held(self) -> Held:
         uri, read = self._address.uri, self._store.read
-        return Held(
-            lambda: read(lambda session: list(held_jobs(session, uri))),
-            lambda job_ids: read(lambda session: held_events(session, uri, job_ids)),
-        )
+
+        def after(job_key: int) -> list[HeldJob]:
+            return read(lambda session: held_jobs(session, uri, job_key))
+
+        def jobs() -> Iterator[tuple[str, str, bytes]]:
+            some = after(0)
+            while some:
+                yield from (one[1:] for one in some)
+                some = after(some[-1].job_key)
+
+        return Held(jobs, lambda job_ids: read(lambda session: held_events(session, uri, job_ids)))
 
 
 def _pause(seconds: float, failures: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from meta_audit.store.session import Session
 
@@ -24,18 +24,19 @@ _COMPLETE: Final = """
 _REFUSED: Final = """
     SELECT s.import_id FROM sources s JOIN source_results r ON r.source_id = s.source_id
     WHERE r.status = 'refused' AND r.message NOT LIKE 'server.gaps:%' AND s.import_id AMONG KEYS"""
-_HELD: Final = """
-    SELECT j.job_id, c.namespace, d.sha256 FROM current_jobs c
+_HELD_AT_ONCE: Final = 5_000
+_HELD: Final = f"""
+    SELECT c.job_key, j.job_id, c.namespace, d.sha256 FROM current_jobs c
     JOIN jobs j ON j.job_key = c.job_key
     JOIN documents d ON d.document_id = c.document_id
-    WHERE c.origin = 'orchestrator'
+    WHERE c.job_key > ? AND c.origin = 'orchestrator'
         AND EXISTS (
             SELECT 1 FROM observations o JOIN sources s ON s.source_id = o.source_id
             WHERE o.job_key = c.job_key AND o.version_no > 0 AND s.uri = ?)
         AND NOT EXISTS (
             SELECT 1 FROM findings f WHERE f.job_key = c.job_key AND f.code = 'job.vanished'
                 AND f.document_id > c.document_id)
-    ORDER BY c.job_key"""
+    ORDER BY c.job_key LIMIT {_HELD_AT_ONCE}"""  # noqa: S608
 _SOURCES: Final = "SELECT source_id FROM sources WHERE uri = ?"
 _EVENTS: Final = """
     SELECT j.job_id, e.time, e.kind, e.execution_id, d.sha256, o.source_id
@@ -60,6 +61,7 @@ class EarlierPulls(NamedTuple):
 class HeldJob(NamedTuple):
     """A job that came from a server, and that is not known to be gone from there."""
 
+    job_key: int
     job_id: str
     """As the store has it (`nul.escape_nul`, `nul.shorten_name`)."""
     namespace: str
@@ -67,10 +69,12 @@ class HeldJob(NamedTuple):
     """Of its newest document."""
 
 
-def held_jobs(session: Session, uri: str) -> Iterator[HeldJob]:
-    """Yield the jobs that were pulled from this list."""
-    for job_id, namespace, digest in session.stream(_HELD, uri):
-        yield HeldJob(job_id, namespace, bytes(digest))
+def held_jobs(session: Session, uri: str, after: int) -> list[HeldJob]:
+    """Return the next jobs that were pulled from this list, after the one with a key."""
+    return [
+        HeldJob(job_key, job_id, namespace, bytes(digest))
+        for job_key, job_id, namespace, digest in session.query(_HELD, after, uri)
+    ]
 
 
 def held_events(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from meta_audit.record import pulls
 from tests.conftest import Audit
 from tests.ingest.documents import compact, job
 from tests.pull.orchestrator import JOBS, Held, Orchestrator, serving
@@ -68,6 +69,19 @@ def test_a_job_that_is_gone_is_named_once(audit: Audit, served: Orchestrator) ->
     reported = audit.run("report", "--format", "json").summary
     assert [one["job_id"] for one in reported["concerns"]] == [gone.job_id]
     assert audit.run("verify", "--deep").status == 0
+
+
+def test_all_that_were_there_are_looked_for(
+    own: Audit, served: Orchestrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulls, "_HELD", pulls._HELD.replace("LIMIT 5000", "LIMIT 2"))
+    with serving(served) as url:
+        pull(own, url)
+        kept = served.jobs.popitem()
+        gone = sorted(served.jobs)
+        served.jobs = dict([kept])
+        pull(own, url, "--full")
+    assert vanished(own) == gone
 
 
 def test_what_comes_back_can_vanish_again(own: Audit, served: Orchestrator) -> None:
