@@ -150,6 +150,23 @@ _LIES: Final = """
         FROM pg_catalog.pg_cast c WHERE c.oid >= 16384) k
     WHERE s::text IN ('bigint', 'integer', 'text', 'bytea')
         AND t::text IN ('bigint', 'integer', 'text', 'bytea')"""
+_UNQUOTED: Final = "SELECT pg_catalog.set_config('quote_all_identifiers', 'off', true)"
+_FOREIGN: Final = """
+    SELECT DISTINCT c.relname::text, pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
+    FROM pg_catalog.pg_depend d
+    LEFT JOIN pg_catalog.pg_rewrite r
+        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid
+    LEFT JOIN pg_catalog.pg_attrdef a
+        ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
+    LEFT JOIN pg_catalog.pg_constraint k
+        ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+    LEFT JOIN pg_catalog.pg_index i
+        ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.indexrelid = d.objid
+    JOIN pg_catalog.pg_class c ON c.oid = coalesce(r.ev_class, a.adrelid, k.conrelid, i.indrelid)
+    WHERE c.relnamespace = {0} AND d.refobjid >= 16384 AND d.refclassid IN (
+        'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass,
+        'pg_catalog.pg_collation'::pg_catalog.regclass,
+        'pg_catalog.pg_opclass'::pg_catalog.regclass)"""
 _TRIGGERS_OF_OTHERS: Final = """
     SELECT c.relnamespace::pg_catalog.int8, c.relname::text,
         concat('trigger ', t.tgname, ' of ', c.oid::pg_catalog.regclass), p.prosrc
@@ -175,6 +192,7 @@ _SHADOWS: Final = """
 def definitions(query: Query, schema: int) -> dict[Named, str]:
     """Read every object of a schema, given by OID. It must be first in `search_path`."""
     found: dict[Named, str] = {}
+    query(_UNQUOTED)
     for kind, relation, name, text in query(_ALL.format(schema)):
         named = Named(kind, relation, name)
         said = _TEMPORARY.sub("", text or "")
@@ -185,6 +203,14 @@ def definitions(query: Query, schema: int) -> dict[Named, str]:
 def replaced_builtins(query: Query) -> list[str]:
     """Return functions, operators and casts that someone put among the server's own."""
     return [str(name) for (name,) in query(_LIES)]
+
+
+def foreign_parts(query: Query, schema: int) -> list[tuple[str, str]]:
+    """Return relations of a schema with functions and the like that somebody made and they use.
+
+    A cast in a view may call one, though the text of the view does not show it.
+    """
+    return [(str(relation), str(used)) for relation, used in query(_FOREIGN.format(schema))]
 
 
 def triggers_of_others(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from meta_audit.errors import DamagedStoreError
 from meta_audit.ledger.custody import Custody, CustodyDigest, Extent
 
 if TYPE_CHECKING:
@@ -110,9 +111,19 @@ def custody(
     return Custody(import_id, after, digest.digest())
 
 
+def after(last: int, number: object) -> int:
+    """Return the number from which to read on. Raises `DamagedStoreError` if it does not grow.
+
+    A damaged table may give its rows in another order than it was asked for, and for ever.
+    """
+    if isinstance(number, int) and number > last:
+        return number
+    raise DamagedStoreError(f"the rows do not come in order: {number!r:.40} after {last}")
+
+
 def _rows(query: Query, sql: str, number: str, last: int, end: int) -> Iterator[tuple[Any, ...]]:
     """Yield rows whose number is above `last` and not above `end`, ascending."""
     paged = f"{sql} WHERE {number} > ? AND {number} <= ? ORDER BY {number} LIMIT {ROWS_PER_QUERY}"
     while rows := query(paged, last, end):
         yield from rows
-        last = rows[-1][0]
+        last = after(last, rows[-1][0])

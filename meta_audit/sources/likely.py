@@ -105,8 +105,9 @@ _SCHEMAS: Final = tuple(
 def why_not(path: str, head: bytes) -> str:
     """Return why a file that begins with `head` is passed over, or nothing if it is taken."""
     if not head.strip():
-        return "empty"
-    if b"\0" in head:
+        return "empty" if len(head) < HEAD_BYTES else f"blank in its first {HEAD_BYTES:,} bytes"
+    head = head.rstrip(b"\0")  # as a file system may leave behind what was cut off
+    if b"\0" in head or not head:
         return "binary"
     if kind_of_name(path) is None:
         if os.path.splitext(path)[1].lower() in _OTHER_SUFFIXES:

@@ -6,6 +6,7 @@ One statement inserts some hundred rows. This takes half the time of `executeman
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections import deque
@@ -47,6 +48,9 @@ class SqliteSession(Session):
         if not isinstance(driver, sqlite3.Connection):
             raise StoreError(f"not an SQLite connection: {driver!r}")
         self._driver = driver
+        self._path = engine.url.database or ""
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the file that is written to."""
 
     def use_wal(self) -> None:
         """Change the file to WAL mode. Wait for other connections, since SQLite does not."""
@@ -130,6 +134,7 @@ class SqliteSession(Session):
     def begin(self) -> None:
         """Take the write lock; wait for other writers."""
         self._execute("BEGIN IMMEDIATE", ())
+        self._file = self._file or self._there()
 
     def commit(self) -> None:
         """Make the transaction durable."""
@@ -137,6 +142,19 @@ class SqliteSession(Session):
             self._driver.commit()
         except sqlite3.Error as error:
             raise failure(self.name, error) from error
+        if self._file != self._there():
+            raise StoreError(
+                f"{self.name} was removed or replaced while it was written to",
+                advice="What was written is in the file that was there, and is lost with it.",
+            )
+
+    def _there(self) -> tuple[int, int] | None:
+        """Return device and inode of the file at the path of the store."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def rollback(self) -> None:
         """Undo the transaction, or end the snapshot."""

@@ -27,6 +27,11 @@ _AT_START: Final = (
 )
 _PIN: Final = "SELECT pg_catalog.set_config('search_path', ?, true)"
 _PATH: Final = "SELECT pg_catalog.current_setting('search_path')"
+_ENCODING: Final = """
+    SELECT pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database
+    WHERE datname = pg_catalog.current_database()"""
+_EVENT_TRIGGERS: Final = """
+    SELECT evtname::text FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1"""
 _QUOTE: Final = "SELECT pg_catalog.quote_ident(?)"
 _NOT_NAMED: Final = "comment", "constraint", "definition"
 _NEVER: Final[dict[str, tuple[str, ...]]] = {
@@ -65,6 +70,7 @@ def without_version_table(objects: Objects) -> Objects:
 
 def check_sqlite(query: Query, expected: Objects, damages: Damages) -> None:
     """Compare an SQLite file."""
+    _check_encoding(query("PRAGMA encoding")[0][0], "UTF-8", damages)
     found = sqlite_objects.definitions(query)
     for named in found:
         if not sqlite_objects.is_allowed(named):
@@ -124,6 +130,7 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     """Read the schema; name what stands before it, and what stands for the server's own."""
     ((name, oid),) = query(_SCHEMA)
     ((path,),) = query(_PATH)
+    _check_encoding(query(_ENCODING)[0][0], "UTF8", damages)
     query(_AT_START)
     for shadow in postgresql_objects.shadows(query, name, relations):
         detail = f"search_path finds {shadow} before the store's own in the schema {name}"
@@ -131,12 +138,29 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     ((quoted,),) = query(_QUOTE, name)
     query(_PIN, quoted)  # definitions name what is in the schema without the schema
     found = postgresql_objects.definitions(query, oid)
+    for relation, used in postgresql_objects.foreign_parts(query, oid):
+        if relation in relations:
+            _add(damages, "edited", f"{relation} uses {used}, which is none of the server's own")
     query(_PIN, path)
     for lie in postgresql_objects.replaced_builtins(query):
         _add(damages, "added", f"{lie} was added to those of the server, or changed")
     others = postgresql_objects.triggers_of_others(query, oid, relations)
     _check_writers(others, {name}, relations, damages)
     return found
+
+
+def _check_encoding(found: object, wanted: str, damages: Damages) -> None:
+    """Check how texts are stored: in another encoding they sort and match otherwise."""
+    if found != wanted:
+        _add(damages, "edited", f"texts are stored in {found!s:.40}, not in {wanted}")
+
+
+def event_triggers(query: Query) -> list[str]:
+    """Return what may have changed the schema that the store's is compared with."""
+    return [
+        f"definitions of the schema: the event trigger {name!r} may change what is compared"
+        for (name,) in query(_EVENT_TRIGGERS)
+    ]
 
 
 def _check_writers(

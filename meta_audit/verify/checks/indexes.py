@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.verify.outcome import Check
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from meta_audit.verify.outcome import Damages
 
 SHOWN: Final = 10
+_OF_TYPE: Final = re.compile(r"(?:non-[A-Z]+|NULL|TEXT|NUMERIC) value ")
+"""Beginning of what SQLite says of a value; all else that it says is of pages and indexes."""
 _INDEXES: Final = """
     SELECT c.relname::text, x.relname::text, i.indexrelid::pg_catalog.int8,
         i.indisunique, i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree',
@@ -41,11 +44,15 @@ _NOT_BY_INDEX: Final = (
     *("seqscan", "bitmapscan", "tidscan", "sort", "material", "memoize"),
     *("hashjoin", "mergejoin"),
 )
+_BY_INDEX: Final = ("indexscan", "indexonlyscan")
 _NOT_ALONE: Final = "the server would not read through it alone"
 _WAYS: Final = ((False, False), (True, False), (False, True))
 """Of `_lookups`: leading, ordered."""
 _SET: Final = "SELECT " + ", ".join(
-    f"pg_catalog.set_config('enable_{name}', ?, true)" for name in _NOT_BY_INDEX
+    [
+        *(f"pg_catalog.set_config('enable_{name}', ?, true)" for name in _NOT_BY_INDEX),
+        *(f"pg_catalog.set_config('enable_{name}', 'on', true)" for name in _BY_INDEX),
+    ]
 )
 
 
@@ -74,7 +81,7 @@ def check_sqlite_table(query: Query, table: str, damages: Damages) -> bool:
     wrong = False
     for (text,) in query(f'PRAGMA integrity_check("{table}")'):
         said = str(text)
-        if said.startswith(("non-", "NULL value", "TEXT value", "NUMERIC value")):
+        if _OF_TYPE.match(said):
             wrong = True
         elif said != "ok":
             damages.add(Check.INDEXES, "edited", f"{table}: {' '.join(said.split())}")

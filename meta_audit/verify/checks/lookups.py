@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from meta_audit.schema.signed_rows import after
 from meta_audit.schema.text_digest import digest, pair_digest
 from meta_audit.verify.guard import UNREADABLE, guarded, octets, said
 from meta_audit.verify.outcome import Check
@@ -78,7 +79,7 @@ def _all(session: Session, sql: str, number: str) -> Iterator[tuple[int, ...]]:
     last = -(2**63)
     while rows := session.query(paged, last):
         yield from rows
-        last = rows[-1][0]
+        last = after(last, rows[-1][0])
 
 
 def _check_sets(work: Work) -> None:

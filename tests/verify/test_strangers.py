@@ -1,0 +1,177 @@
+"""Lies and damages that a hostile tester found to pass as "Intact."."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from meta_audit import cli
+from meta_audit.errors import StoreError
+from meta_audit.store.opening import open_to_write
+from tests.conftest import Audit
+from tests.docs.shell import ROOT
+from tests.engines import Server
+from tests.store_factory import administrator
+
+EXAMPLES: Final = ROOT / "examples"
+CAST: Final = """
+create function f8(int8) returns float8 language plpgsql immutable as
+  $$ begin return $1::numeric::float8 - 31536000; end $$;
+create temp table oldc as select oid, castfunc from pg_cast;
+create temp table own_vd as select definition from pg_views where viewname = 'v_jobs';
+update pg_cast set castfunc = 'f8'::regproc
+  where castsource = 'int8'::regtype and casttarget = 'float8'::regtype;
+do $$ declare r record; begin for r in select * from own_vd loop
+  execute 'create or replace view v_jobs as ' || r.definition; end loop; end $$;
+update pg_cast p set castfunc = o.castfunc from oldc o
+  where o.oid = p.oid and p.castfunc <> o.castfunc;
+"""
+EVENT: Final = """
+create function ev() returns event_trigger language plpgsql as $f$ begin end $f$;
+create event trigger own on ddl_command_end when tag in ('CREATE VIEW') execute function ev();
+"""
+
+
+@pytest.fixture
+def filled(file: Audit) -> Audit:
+    """A store in a file, all of it in one file."""
+    assert file.ingest(EXAMPLES).status == 1
+    with closing(sqlite3.connect(file.db)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(truncate)")
+    return file
+
+
+def swap_first_and_last(db: Path, name: str) -> None:
+    """Swap two cell pointers of a page, so that its rows come in another order."""
+    with closing(sqlite3.connect(db)) as connection:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        ((root,),) = connection.execute(sql, (name,))
+        ((size,),) = connection.execute("PRAGMA page_size")
+    with open(db, "r+b") as opened:
+        start = (root - 1) * size
+        opened.seek(start)
+        page = bytearray(opened.read(size))
+        end = 8 + 2 * (struct.unpack(">H", page[3:5])[0] - 1)
+        assert end > 8
+        page[8:10], page[end : end + 2] = page[end : end + 2], page[8:10]
+        opened.seek(start)
+        opened.write(page)
+
+
+@pytest.mark.parametrize("name", ["sqlite_autoindex_rejections_1", "sqlite_autoindex_jobs_1"])
+def test_a_unique_index_out_of_order_is_damage(filled: Audit, name: str) -> None:
+    swap_first_and_last(Path(filled.db), name)
+    said = filled.run("verify")
+    assert (said.status, "NOT INTACT" in said.out) == (1, True)
+    assert name in said.out or "jobs" in said.out
+
+
+@pytest.mark.parametrize("name", ["sources", "source_results", "terms", "meta_keys", "identities"])
+def test_a_table_out_of_order_ends_no_verification_and_holds_none_up(
+    filled: Audit, name: str
+) -> None:
+    swap_first_and_last(Path(filled.db), name)
+    command = (sys.executable, "-m", "meta_audit", "verify", "--db", str(filled.db))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "NOT INTACT" in done.stdout) == (1, True), done.stderr
+
+
+def test_a_copy_in_utf_16_is_not_the_store(filled: Audit, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(filled.db)) as a, closing(sqlite3.connect(copy)) as b:
+        b.isolation_level = None
+        b.execute("PRAGMA encoding = 'UTF-16le'")
+        sql = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE"
+        made = a.execute(f"{sql} 'sqlite_%' ORDER BY type = 'view', type = 'trigger'").fetchall()
+        for kind, name, text in made:
+            b.execute(text)
+            if kind == "table":
+                rows = a.execute(f'SELECT * FROM "{name}"').fetchall()
+                for row in rows:
+                    b.execute(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(row))})', row)
+    shutil.copy(f"{filled.db}.checkpoints", f"{copy}.checkpoints")
+    other = Audit(copy, filled._capsys)
+    said = other.run("verify")
+    assert (said.status, "UTF-16le, not in UTF-8" in said.out) == (1, True)
+
+
+@pytest.fixture
+def on_server(postgres: Server) -> Iterator[str]:
+    """A store on PostgreSQL, of this test alone."""
+    name = postgres.create_store()
+    assert cli.run(["ingest", str(EXAMPLES), "--db", postgres.url(name), "--quiet"]) == 1
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+Said = Callable[[], str]
+
+
+@pytest.fixture
+def verified(on_server: str, capsys: pytest.CaptureFixture[str]) -> Said:
+    def verify() -> str:
+        capsys.readouterr()
+        cli.run(["verify", "--db", on_server])
+        return capsys.readouterr().out
+
+    return verify
+
+
+def test_a_cast_that_the_text_of_a_view_does_not_show(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run(CAST)
+    said = verified()
+    assert "v_jobs uses function f8(bigint), which is none of the server's own" in said
+    assert "NOT INTACT" in said
+
+
+def test_an_event_trigger_may_change_what_is_compared(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run(EVENT)
+    said = verified()
+    assert "the event trigger 'own' may change what is compared" in said
+    assert "Intact as far as it was checked" in said
+
+
+def test_another_encoding_of_the_database(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run("UPDATE pg_database SET encoding = 0 WHERE datname = current_database()")
+        said = verified()
+        one.run("UPDATE pg_database SET encoding = 6 WHERE datname = current_database()")
+    assert "texts are stored in SQL_ASCII, not in UTF8" in said
+
+
+@pytest.mark.parametrize("setting", ["quote_all_identifiers = on", "enable_indexscan = off"])
+def test_settings_of_a_database_are_no_damage(on_server: str, verified: Said, setting: str) -> None:
+    with administrator(on_server) as one:
+        ((name,),) = one.run("SELECT quote_ident(current_database())")
+        one.run(f"ALTER DATABASE {name} SET {setting}")
+    assert "Not checked: the index" not in verified()
+    assert "NOT INTACT" not in verified()
+
+
+def test_a_store_that_is_removed_while_it_is_written_to(filled: Audit) -> None:
+    with closing(open_to_write(str(filled.db))) as store, closing(store.session()) as session:
+        session.begin()
+        Path(filled.db).unlink()
+        with pytest.raises(StoreError, match="was removed or replaced while it was written to"):
+            session.commit()
+
+
+def test_a_job_before_zeros_is_taken_from_a_directory(file: Audit, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    whole = (EXAMPLES / "v1.1-job.json").read_bytes()
+    (folder / "padded.json").write_bytes(whole + bytes(4096))
+    (folder / "zeros.json").write_bytes(bytes(4096))
+    done = file.ingest(folder, "--format", "json")
+    assert (done.status, done.summary["jobs"], done.summary["skipped"]) == (1, 1, 1)
