@@ -134,6 +134,18 @@ def test_a_cast_that_the_text_of_a_view_does_not_show(on_server: str, verified: 
     assert "NOT INTACT" in said
 
 
+def test_a_function_of_the_server_in_sql(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        one.run(
+            "CREATE OR REPLACE FUNCTION pg_catalog.encode(bytea, text) RETURNS text LANGUAGE sql"
+            " IMMUTABLE AS $$ SELECT 'deadbeef'::text $$"
+        )
+    said = verified()
+    assert "function encode(bytea,text) was added to those of the server, or changed" in said
+    assert "NOT INTACT" in said
+
+
 def test_an_event_trigger_may_change_what_is_compared(on_server: str, verified: Said) -> None:
     with administrator(on_server) as one:
         one.run(EVENT)
