@@ -37,13 +37,13 @@ _HELD: Final = f"""
             SELECT 1 FROM findings f WHERE f.job_key = c.job_key AND f.code = 'job.vanished'
                 AND f.document_id > c.document_id)
     ORDER BY c.job_key LIMIT {_HELD_AT_ONCE}"""  # noqa: S608
-_SOURCES: Final = "SELECT source_id FROM sources WHERE uri = ?"
 _EVENTS: Final = """
-    SELECT j.job_id, e.time, e.kind, e.execution_id, d.sha256, o.source_id
+    SELECT j.job_id, e.time, e.kind, e.execution_id, d.sha256, s.uri
     FROM jobs j
     JOIN observations o ON o.job_key = j.job_key AND o.version_no = 0
     JOIN job_events e ON e.job_key = o.job_key AND e.document_id = o.document_id
     JOIN documents d ON d.document_id = e.document_id
+    JOIN sources s ON s.source_id = o.source_id
     WHERE j.job_id AMONG KEYS ORDER BY e.document_id"""
 _THROUGH: Final = "through="
 _SWEEP: Final = "--full"
@@ -84,10 +84,9 @@ def held_events(
 
     Time, kind and execution of each, with the SHA-256 of the document that shows it.
     """
-    sources = {source_id for (source_id,) in session.query(_SOURCES, uri)}
     found: dict[str, dict[tuple[int | None, str, str], bytes]] = {}
-    for job_id, time, kind, execution_id, digest, source_id in session.among(_EVENTS, job_ids):
-        if source_id in sources:
+    for job_id, time, kind, execution_id, digest, source in session.among(_EVENTS, job_ids):
+        if source == uri:
             found.setdefault(job_id, {})[time, kind, execution_id] = bytes(digest)
     return found
 

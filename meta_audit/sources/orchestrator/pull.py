@@ -259,9 +259,9 @@ class Pull(Source):
                 is_near = until is None or element.modified >= until
                 if is_near or older == "all" or (older == "unknown" and not is_known):
                     chosen.append((element, self._is_due(element, is_known, is_near)))
-            is_seen = self._scope.is_sweep and self._scope.is_deep and any(known)
+            looks_back = self._scope.is_sweep and self._scope.is_deep and any(known)
             for at in range(0, len(chosen), _JOBS_AT_ONCE):
-                yield self._with_parts(chosen[at : at + _JOBS_AT_ONCE], looks_back=is_seen)
+                yield self._with_parts(chosen[at : at + _JOBS_AT_ONCE], looks_back=looks_back)
 
     def _is_due(self, job: Element, is_known: bool, is_near: bool) -> bool:
         """Tell whether the parts of a job have to be read."""

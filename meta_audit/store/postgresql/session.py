@@ -40,7 +40,7 @@ KEYS_PER_QUERY: Final = 50_000
 MOST_UNSENT: Final = 64_000_000
 """Most bytes of rows that wait to be sent: more than most batches have."""
 _SCHEMA: Final = """
-    SELECT quote_ident(n.nspname) FROM pg_catalog.pg_class c
+    SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = 'writer_lock'::pg_catalog.regclass"""
 _NOT_AVAILABLE: Final = "55P03"
