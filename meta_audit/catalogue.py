@@ -111,6 +111,11 @@ FINDINGS: Final[dict[str, FindingKind]] = {
     "identity.no_value": FindingKind(
         "warning", "a printed None, null or the like in place of an identity: nobody is named"
     ),
+    "identity.lookalike": FindingKind(
+        "warning",
+        "an ID or namespace that may look like another: a blank at an end, two in a row, or no "
+        "printable ASCII",
+    ),
     "identity.two_jobs": FindingKind(
         "critical", "one ID of two jobs: orchestrators state different create times or requesters"
     ),

@@ -24,6 +24,9 @@ MAX_FOLDED_CHARS: Final = 256
 _MOST_FOLDINGS: Final = 8
 """A letter may look like one that looks like a third: two or three foldings are enough."""
 
+_MOST_SHOWN: Final = 5
+"""Characters of an ID that are named."""
+
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), in groups.
 _FORMAT: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
@@ -121,6 +124,17 @@ def _fold(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(table)).translate(table)
     text = UNSEEN.sub("", text).casefold().translate(table)
     return unicodedata.normalize("NFKC", text)
+
+
+def disguise(name: str) -> str:
+    """Tell what of an ID may be overlooked, or taken for something else; empty for nothing.
+
+    IDs that Bacalhau makes are printable ASCII without blanks.
+    """
+    odd = [f"U+{ord(char):04X}" for char in dict.fromkeys(name) if not "!" <= char <= "~"]
+    if odd == ["U+0020"] and name == " ".join(name.split()):
+        return ""
+    return ", ".join(odd[:_MOST_SHOWN])
 
 
 def is_reserved(key: str) -> bool:

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from meta_audit.decode.text import quote
 from meta_audit.identity.client import is_client_id
+from meta_audit.identity.confusables import disguise
 from meta_audit.identity.verdicts import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.model import RESERVED_PREFIX, Attribution, Finding
 
@@ -230,6 +231,9 @@ def _somebody(named: Iterable[tuple[Rule, str]], findings: list[Finding]) -> lis
             findings.append(Finding("identity.no_value", f"{rule.role}: {rule.basis} {value!r}"))
         elif value:
             kept.append((rule, value))
+            if not rule.role.endswith("_key") and (odd := disguise(value)):
+                detail = f"{rule.role}: {rule.basis} {quote(value)} has {odd}"
+                findings.append(Finding("identity.lookalike", detail))
     return kept
 
 

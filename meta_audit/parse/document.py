@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from meta_audit.decode.text import quote, show_path
 from meta_audit.errors import RejectedError
 from meta_audit.execution_state import is_unknown
+from meta_audit.identity.confusables import disguise
 from meta_audit.model import Decoded, Finding
-from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name
+from meta_audit.nul import MAX_NAME, NUL, escape_nul, shorten_name, unescape_nul
 from meta_audit.parse import duplicates, uses, yaml_road
 from meta_audit.parse.absence import parse_absence
 from meta_audit.parse.attribution import as_claimed
@@ -31,6 +32,8 @@ _OTHER_HANDS: Final[dict[Format, frozenset[str]]] = {
 _ESCAPED: Final = re.compile(
     rb"\\(?:0|x00|u0000|U00000000|u[fF]{4}|U0000[fF]{4})"  # as JSON and YAML write them
 )
+
+_PLAIN: Final = re.compile(r"[!-~]*", re.ASCII).fullmatch
 
 
 def parse(value: object, content: bytes, *, coerce_scalars: bool = False) -> JobRecord:
@@ -68,6 +71,8 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
+    if record.executions or record.events or not _PLAIN(record.job_id + record.namespace):
+        _note_lookalikes(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
     if (record.executions or record.events) and (results := uses.results(record)):
@@ -135,6 +140,16 @@ def _escaped(value: Any, path: tuple[str | int, ...], places: list[str]) -> Any:
             places.append(f"{show_path((*path, name))}, the key")
         out[name] = _escaped(item, (*path, name), places)
     return out
+
+
+def _note_lookalikes(record: JobRecord, findings: list[Finding]) -> None:
+    """Note names of the job and of nodes that may look like another."""
+    names = dict.fromkeys([("ID", record.job_id), ("Namespace", record.namespace)])
+    names |= dict.fromkeys([("node", one.node_id) for one in record.executions])
+    names |= dict.fromkeys([("node", one.node_id) for one in record.events])
+    seen = [(field, name, disguise(unescape_nul(name))) for field, name in names]
+    found = [f"{field}: {quote(name)} has {odd}" for field, name, odd in seen if odd]
+    note(findings, "identity.lookalike", found)
 
 
 def _shortened(record: JobRecord, findings: list[Finding]) -> JobRecord:

@@ -29,6 +29,7 @@ _RELATIONS: Final = """
             CASE WHEN c.relforcerowsecurity THEN 'forced' END,
             CASE WHEN c.reloftype <> 0 THEN 'of a type' END,
             (SELECT am.amname FROM pg_catalog.pg_am am WHERE am.oid = c.relam),
+            CASE WHEN c.relkind = 'v' AND NOT c.relhasrules THEN 'not used' END,
             CASE WHEN c.relkind = 'v' THEN c.reloptions::text END)
     FROM pg_catalog.pg_class c
     WHERE c.relnamespace = {0} AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"""
@@ -152,6 +153,27 @@ _LIES: Final = """
         FROM pg_catalog.pg_cast c WHERE c.oid >= 16384) k
     WHERE s::text IN ('bigint', 'integer', 'text', 'bytea')
         AND t::text IN ('bigint', 'integer', 'text', 'bytea')"""
+_CATALOGS: Final = (
+    ("pg_proc", "pg_proc", "oid", "o.proacl IS NULL OR o.provolatile = 'i'"),
+    ("pg_aggregate", "pg_proc", "aggfnoid", "true"),
+    ("pg_type", "pg_type", "oid", "o.typacl IS NULL"),
+    *(
+        (name, name, "oid", "true")
+        for name in (
+            *("pg_operator", "pg_opclass", "pg_amop", "pg_amproc"),
+            *("pg_cast", "pg_collation", "pg_rewrite"),
+        )
+    ),
+)
+"""Catalogs that queries compute with: name, class and OID of what a row describes, and a condition
+that leaves out what a grant may have changed."""
+# The server's databases are made at the end of initdb, after all that is its own.
+_CHANGED: Final = """
+    SELECT pg_catalog.pg_describe_object('pg_catalog.{1}'::pg_catalog.regclass, o.{2}, 0)
+    FROM pg_catalog.{0} o, (SELECT min(d.xmin::text::pg_catalog.int8) made
+        FROM pg_catalog.pg_database d WHERE d.oid < 16384) server
+    WHERE o.{2}::pg_catalog.oid < 16384 AND ({3}) AND o.xmin::text::pg_catalog.int8 > server.made
+    LIMIT 5"""
 _UNQUOTED: Final = "SELECT pg_catalog.set_config('quote_all_identifiers', 'off', true)"
 _FOREIGN: Final = """
     SELECT DISTINCT c.relname::text, pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
@@ -205,6 +227,15 @@ def definitions(query: Query, schema: int) -> dict[Named, str]:
 def replaced_builtins(query: Query) -> list[str]:
     """Return functions, operators and casts that someone put among the server's own."""
     return [str(name) for (name,) in query(_LIES)]
+
+
+def changed_builtins(query: Query) -> list[str]:
+    """Return what is the server's own, and was changed after the server was made.
+
+    PostgreSQL takes catalogs as they are. Grants of functions and types change their rows too:
+    they are left out, but for functions that compute.
+    """
+    return [str(name) for of in _CATALOGS for (name,) in query(_CHANGED.format(*of))]
 
 
 def foreign_parts(query: Query, schema: int) -> list[tuple[str, str]]:

@@ -247,3 +247,22 @@ def test_printed_nothing_is_nobody(value: str) -> None:
         assert value not in {a.value for a in record.attributions}
         assert "identity.no_value" in codes(record)
         assert record.namespace != value
+
+
+@pytest.mark.parametrize(
+    "value", ["abc ", " abc", "a  b", "abc\u2010def", "\u0430bc", "abc\u200b", "abc\n"]
+)
+def test_a_name_that_may_look_like_another(value: str) -> None:
+    for record in (
+        read(docs.V1_JOB | {"Metadata": docs.V1_JOB["Metadata"] | {"ClientID": value}}),
+        read(docs.FLAT_JOB | {"ClientID": value}),
+        read(docs.FLAT_JOB | {"ID": value}),
+    ):
+        found = [f.detail for f in record.findings if f.code == "identity.lookalike"]
+        assert found
+        assert all("has U+" in detail for detail in found)
+
+
+@pytest.mark.parametrize("value", ["abc", "n-1 of 2", "QmXaXu9", "job_1/2:3"])
+def test_a_name_as_others_are(value: str) -> None:
+    assert "identity.lookalike" not in codes(read(docs.FLAT_JOB | {"ID": value}))

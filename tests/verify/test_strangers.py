@@ -187,3 +187,45 @@ def test_a_job_before_zeros_is_taken_from_a_directory(file: Audit, tmp_path: Pat
     (folder / "zeros.json").write_bytes(bytes(4096))
     done = file.ingest(folder, "--format", "json")
     assert (done.status, done.summary["jobs"], done.summary["skipped"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        (
+            "UPDATE pg_aggregate SET aggfinalfn = 'numeric_poly_avg'::regproc"
+            " WHERE aggfnoid = 'sum(int8)'::regprocedure",
+            "function sum(bigint)",
+        ),
+        (
+            "UPDATE pg_proc SET prosrc = 'float4_timestamptz'"
+            " WHERE oid = 'to_timestamp(float8)'::regprocedure",
+            "function to_timestamp(double precision)",
+        ),
+        (
+            "UPDATE pg_operator SET oprcode = 'texteq'::regproc"
+            " WHERE oid = '~~(text, text)'::regoperator",
+            "operator ~~(text,text)",
+        ),
+        ("UPDATE pg_collation SET collcollate = 'de_DE' WHERE collname = 'POSIX'", "collation"),
+    ],
+)
+def test_what_is_the_servers_own_was_changed(
+    on_server: str, verified: Said, statement: str, named: str
+) -> None:
+    with administrator(on_server) as one:
+        one.run("GRANT EXECUTE ON FUNCTION pg_ls_waldir() TO PUBLIC")
+        assert "the server's" not in verified()
+        one.run("SET allow_system_table_mods = on")
+        one.run(statement)
+    said = verified()
+    assert said.count("the server's") == 1
+    assert f"the server's {named}" in said
+    assert "Intact." not in said
+
+
+def test_a_view_whose_rule_is_not_used(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        one.run("UPDATE pg_class SET relhasrules = false WHERE relname = 'v_findings'")
+    assert "view v_findings is not the one that this version makes" in verified()

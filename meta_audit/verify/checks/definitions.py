@@ -155,11 +155,17 @@ def _check_encoding(found: object, wanted: str, damages: Damages) -> None:
         _add(damages, "edited", f"texts are stored in {found!s:.40}, not in {wanted}")
 
 
-def event_triggers(query: Query) -> list[str]:
-    """Return what may have changed the schema that the store's is compared with."""
+def not_comparable(query: Query) -> list[str]:
+    """Return what may change the schema that is compared, or what a server answers by it."""
     return [
-        f"definitions of the schema: the event trigger {name!r} may change what is compared"
-        for (name,) in query(_EVENT_TRIGGERS)
+        *(
+            f"definitions of the schema: the event trigger {name!r} may change what is compared"
+            for (name,) in query(_EVENT_TRIGGERS)
+        ),
+        *(
+            f"the server's {name}: somebody changed it after the server was made"
+            for name in postgresql_objects.changed_builtins(query)
+        ),
     ]
 
 
