@@ -9,7 +9,7 @@ import orjson
 
 from meta_audit.errors import StoreError, TransientStoreError, UsageError
 from meta_audit.record.runs import actor
-from meta_audit.schema.tables import ASKED_COLUMNS
+from meta_audit.schema.tables import ASKED_COLUMNS, LONGEST_QUESTION
 from meta_audit.store.location import SECRETS
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def log_question(
     """Log a question in a transaction of its own, and return its number.
 
     Where it is not said whether that is `wanted`, auditors are logged; None if it is not logged.
-    Raises `UsageError` where SQLite should log, and `StoreError` if the log cannot be written.
+    Raises `UsageError` where SQLite should log, or for a question that is too long, and
+    `StoreError` if the log cannot be written.
     """
     if wanted and store.file:
         raise UsageError(
@@ -49,8 +50,14 @@ def log_question(
     if not wanted:
         return None
     said = orjson.dumps([_harmless(argument) for argument in arguments]).decode()
+    asked = actor(), command, said
+    if sum(map(len, asked)) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question is too long to be logged: more than {LONGEST_QUESTION:,} characters",
+            advice="Ask for less at once.",
+        )
     try:
-        return _insert(store, command, said)
+        return _insert(store, asked)
     except StoreError as error:
         raise StoreError(
             f"the question is not answered, because it cannot be logged: {error}",
@@ -58,10 +65,10 @@ def log_question(
         ) from error
 
 
-def _insert(store: Store, command: str, arguments: str) -> int:
+def _insert(store: Store, asked: tuple[str, str, str]) -> int:
     with store.writing() as session:
         for _ in range(ATTEMPTS):
-            for (number,) in session.query(_INSERT, actor(), command, arguments):
+            for (number,) in session.query(_INSERT, *asked):
                 return int(number)
     raise TransientStoreError("too many others ask at once", advice="Run the same command again.")
 

@@ -13,7 +13,7 @@ from meta_audit.ledger.custody import Custody, CustodyDigest, Extent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS_PER_QUERY: Final = 10_000
+ROWS_PER_QUERY: Final = 1_000
 
 _EXTENT: Final = """
     SELECT (SELECT coalesce(max(import_id), 0) FROM imports),

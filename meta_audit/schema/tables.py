@@ -478,6 +478,8 @@ identity_aliases = _table(
     sa.Index(None, "identity"),
     clustered=False,
 )
+LONGEST_QUESTION: Final = 100_000
+"""Most characters of a question: whoever signs questions has many of them in memory."""
 questions = _table(
     "questions",
     "Who asked what of the store: a row for each question that was logged.",
@@ -494,6 +496,9 @@ questions = _table(
     _text("command", "command that asked"),
     _text("arguments", "its arguments, as JSON"),
     sa.CheckConstraint("coalesce(follows, 0) = question_no - 1", name="follows"),
+    sa.CheckConstraint(
+        f"length(actor) + length(command) + length(arguments) <= {LONGEST_QUESTION}", name="length"
+    ),
     clustered=False,
 )
 ledger_entries = _table(

@@ -103,6 +103,10 @@ def _make_table(dialect: str) -> None:
         sa.CheckConstraint(
             "coalesce(follows, 0) = question_no - 1", name=op.f("ck_questions_follows")
         ),
+        sa.CheckConstraint(
+            "length(actor) + length(command) + length(arguments) <= 100000",
+            name=op.f("ck_questions_length"),
+        ),
         comment=COMMENT,
         sqlite_strict=True,
         sqlite_with_rowid=True,

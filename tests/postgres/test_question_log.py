@@ -231,6 +231,17 @@ def test_what_cannot_be_logged_is_not_answered(
             connection.execute(f"REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM {STRANGER}")
 
 
+def test_a_question_has_a_length(store: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it is logged, or it is not answered."""
+    most = 99_000
+    assert store.run(ALICE, "sql", f"SELECT 1 -- {'x' * most}") == 0
+    assert len(store.rows(LAST)[0][3]) > most
+    count = store.count()
+    assert store.run(ALICE, "sql", f"SELECT 1 -- {'x' * (most + 1_000)}") == 2
+    assert "too long to be logged" in capsys.readouterr().err
+    assert store.count() == count
+
+
 LAST_NO = "(SELECT max(question_no) FROM questions)"
 
 
@@ -251,6 +262,8 @@ LAST_NO = "(SELECT max(question_no) FROM questions)"
         "INSERT INTO questions (question_no, follows, actor, command, arguments)"
         " VALUES (0, -1, 'a', 'c', '[]')",
         "INSERT INTO questions (question_no, actor, command, arguments) VALUES (1, 'a', 'c', '[]')",
+        "INSERT INTO questions (question_no, follows, actor, command, arguments)"
+        f" VALUES ({LAST_NO} + 1, {LAST_NO}, 'a', 'c', repeat('x', 100000))",
         "COPY questions FROM STDIN",
         "UPDATE questions SET command = 'find'",
         "DELETE FROM questions",
