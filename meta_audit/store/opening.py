@@ -89,7 +89,8 @@ class Store:
         A person waits for what is read, so it retries no longer than a reader.
         """
         retry = replace(self.retry, write_seconds=self.retry.read_seconds)
-        engine = self.backend.make_engine(self.url, retry, read_only=False)
+        url = self.url.difference_update_query(["target_session_attrs"])  # it is for reading
+        engine = self.backend.make_engine(url, retry, read_only=False)
         session = self.backend.open_session(engine, self.name, retry, writes=True)
         try:
             yield session

@@ -205,12 +205,14 @@ def test_who_reads_the_standby_is_logged_on_the_primary(
     with steady.primary.connect() as connection:
         connection.execute("CREATE ROLE alice LOGIN IN ROLE meta_audit_auditor")
     steady.catch_up()
-    both = standby_first(steady).set(username="alice").render_as_string()
+    both = standby_first(steady).set(username="alice")
+    wanted = both.update_query_dict({"target_session_attrs": "standby"})
     query = "SELECT pg_is_in_recovery() AS standby"
-    assert cli.run(["sql", query, "--db", both]) == 0
-    assert capsys.readouterr().out.split()[-1] == "true"
+    for url in (both, wanted):
+        assert cli.run(["sql", query, "--db", url.render_as_string()]) == 0
+        assert capsys.readouterr().out.split()[-1] == "true"
     count = "SELECT count(*) FROM questions WHERE role = 'alice'"
-    assert look(steady.primary.tcp(DATABASE), lambda c: c.exec_driver_sql(count).scalar()) == 1
+    assert look(steady.primary.tcp(DATABASE), lambda c: c.exec_driver_sql(count).scalar()) == 2
     alone = sa.make_url(steady.standby.tcp(DATABASE)).set(username="alice").render_as_string()
     monkeypatch.setenv("META_AUDIT_WAIT", "0.5")
     assert cli.run(["sql", query, "--db", alone]) == cli.Exit.STORE

@@ -17,15 +17,18 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from meta_audit import cli
 from meta_audit.record.questions import log_question
 from meta_audit.record.runs import actor
+from meta_audit.schema import migrate
 from meta_audit.store.opening import open_to_read
 from tests.conftest import Audit
 from tests.engines import Server
 from tests.ingest.documents import compact, job
 from tests.postgres.test_roles import login
+from tests.store_factory import administrator
 
 ROLES = ("ql_owner", "ql_importer", "ql_auditor")
 NAMES = ("--owner", ROLES[0], "--importer", ROLES[1], "--auditor", ROLES[2])
@@ -283,6 +286,31 @@ def test_an_auditor_can_only_add_the_next_one(store: Made, statement: str, capsy
             f" VALUES ({LAST_NO} + 1, {LAST_NO}, 'a', 'c', '[]') RETURNING role"
         ).fetchone()
         assert number == (ALICE,)
+
+
+def test_an_upgraded_store_logs_when_its_roles_are_made_again(
+    store: Made, tmp_path: Path, capsys
+) -> None:
+    """The new table has the owner and readers of the others; `db roles` lets auditors log."""
+    old = store._replace(name=store.server.create("ql_store"))
+    with administrator(old.url("postgres")) as one:
+        one.run("DELETE FROM questions")
+    engine = sa.create_engine(old.url("postgres"))
+    with engine.begin() as connection:
+        migrate.downgrade(connection, "0006")
+    engine.dispose()
+    try:
+        assert old.run("ql_admin", "db", "upgrade") == 0
+        assert old.run(ALICE, "sql", "SELECT * FROM v_questions") == 0
+        assert old.run(STRANGER, "sql", "SELECT * FROM v_questions") == 4
+        owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'questions'"
+        assert old.rows(owner) == [(ROLES[0],)]
+        assert old.count() == 0
+        assert old.run("ql_admin", "db", "roles", *NAMES, "--apply") == 0
+        assert old.run(ALICE, "find") == 0
+        assert old.count() == 1
+    finally:
+        store.server.drop(old.name)
 
 
 def test_many_ask_while_one_imports(store: Made, tmp_path: Path, capsys) -> None:
