@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -14,7 +15,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from meta_audit.schema.tables import DATA_TABLES
+from meta_audit.schema.tables import DATA_TABLES, columns
+from meta_audit.store.opening import open_to_write
+from meta_audit.store.session import row
 from tests.engines import Server
 
 REFUSED: Final = (
@@ -115,6 +118,15 @@ def factory(
         yield SqliteFiles(tmp_path_factory.mktemp("factory"))
     else:
         yield PostgresDatabases(request.getfixturevalue("postgres"))
+
+
+def ask(db: str | Path, *commands: str) -> None:
+    """Log questions in a store of either engine, as a copy of one on PostgreSQL has them."""
+    with closing(open_to_write(str(db))) as store, closing(store.session()) as session:
+        for command in commands:
+            last = session.value("SELECT max(question_no) FROM questions")
+            values = row((last or 0) + 1, last, 1, "alice", "ana@audit", command, '["j-1"]')
+            session.transaction(partial(session.insert, "questions", columns("questions"), values))
 
 
 class Administrator:

@@ -104,13 +104,17 @@ def upgrade_command() -> None:
 @click.argument("from_", metavar="FROM")
 @click.argument("to", metavar="TO")
 @options.ALLOW_UNSAFE_SERVER
+@options.LOG_QUERIES
 @options.verbosity
-def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
+def copy_command(
+    from_: str, to: str, *, allow_unsafe_server: bool, log_queries: bool | None
+) -> int:
     """Copy the store FROM into TO, a new or empty store, and verify the copy.
 
     FROM and TO are paths or URLs, of SQLite or PostgreSQL. The ledger and the checkpoints are
     copied too. The copy is made in one transaction: it is complete, or TO stays empty.
     """
+    from meta_audit.cli.question_log import log_this
     from meta_audit.render.layout import count
     from meta_audit.store.opening import open_to_read, open_to_verify, open_to_write
     from meta_audit.store.transfer import copy
@@ -118,11 +122,12 @@ def copy_command(from_: str, to: str, *, allow_unsafe_server: bool) -> int:
 
     if options.db() is not None:
         raise click.UsageError("`db copy` takes no --db: name both stores, FROM and TO")
-    with (
-        closing(open_to_read(from_)) as source,
-        closing(open_to_write(to, allow_unsafe_server=allow_unsafe_server)) as target,
-    ):
-        with progress("copying") as line:
+    with closing(open_to_read(from_)) as source:
+        log_this(source, wanted=log_queries)
+        with (
+            closing(open_to_write(to, allow_unsafe_server=allow_unsafe_server)) as target,
+            progress("copying") as line,
+        ):
             counts = copy(source, target, _Copied(line))
         rows = count(sum(counts.values()), "row")
         done(f"Copied {rows} from {escape(source.name)} to {escape(target.name)}.")
@@ -165,7 +170,11 @@ def backup_command(store: AuditStore, file: str) -> None:
     help="Adds facts.",
 )
 @option(
-    "--auditor", default="meta_audit_auditor", show_default=True, metavar="ROLE", help="Only reads."
+    "--auditor",
+    default="meta_audit_auditor",
+    show_default=True,
+    metavar="ROLE",
+    help="Reads, and logs what it asks.",
 )
 @option("--apply", "apply_", is_flag=True, help="Run the SQL instead of printing it.")
 @options.common
@@ -173,8 +182,8 @@ def roles_command(owner: str, importer: str, auditor: str, *, apply_: bool) -> N
     """Print the SQL that makes the roles of a PostgreSQL store, or run it.
 
     The owner owns the tables and upgrades them. The importer may insert facts, but not update
-    or delete them. The auditor may only read. None of them can log in: grant them to users who
-    can. Run this again after an upgrade (docs/postgresql.md).
+    or delete them. The auditor may only read, and log what it asks. None of them can log in:
+    grant them to users who can. Run this again after an upgrade (docs/postgresql.md).
     """
     from meta_audit.store.opening import open_to_upgrade
     from meta_audit.store.postgresql.roles import Roles

@@ -158,22 +158,42 @@ def common(command: _Command) -> _Command:
     return DB(verbosity(command))
 
 
+LOG_QUERIES = option(
+    "--log-queries/--no-log-queries",
+    default=None,
+    help="Log who asks what before it is answered, on PostgreSQL.  [default: for members of the "
+    "auditor's role]",
+)
+
+
 def reads_store(command: _Command) -> _Command:
-    """Give a command the common options, and as `store` the store that they name, to read."""
-    return _with_store(command)
+    """Give a command the common options, and as `store` the store that they name, to read.
+
+    The question is logged first, where that is wanted.
+    """
+
+    @wraps(command)
+    def with_store(*, log_queries: bool | None, **arguments: Any) -> Any:
+        from meta_audit.api import AuditStore
+        from meta_audit.cli.question_log import log_this
+        from meta_audit.store.opening import open_to_read
+
+        opened = open_to_read(db())
+        with AuditStore(opened) as store:
+            log_this(opened, wanted=log_queries)
+            return command(store=store, **arguments)
+
+    return LOG_QUERIES(common(with_store))  # type: ignore[return-value]
 
 
 def verifies_store(command: _Command) -> _Command:
-    """Do as `reads_store`, with a store that may be damaged."""
-    return _with_store(command, damaged=True)
+    """Do as `reads_store`, with a store that may be damaged; nothing is written to it."""
 
-
-def _with_store(command: _Command, *, damaged: bool = False) -> _Command:
     @wraps(command)
     def with_store(**arguments: Any) -> Any:
         from meta_audit import api
 
-        with api.open(db(), damaged=damaged) as store:
+        with api.open(db(), damaged=True) as store:
             return command(store=store, **arguments)
 
     return common(with_store)  # type: ignore[return-value]

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from meta_audit.api import AuditStore
 
 
+def _read_query(context: click.Context, _: click.Parameter, query: str | None) -> str | None:
+    """Read the query from a file or standard input: its text is what is asked, and logged."""
+    return query if query is None or context.resilient_parsing else _text(query)
+
+
 @click.command()
-@click.argument("query", required=False, metavar="[QUERY|FILE|-]")
+@click.argument("query", required=False, metavar="[QUERY|FILE|-]", callback=_read_query)
 @option(
     "--check",
     metavar="FILE",
@@ -77,7 +82,7 @@ def command(
         return Exit.DONE
     from meta_audit.render.rows import write_rows
 
-    with store.select(_text(query), seconds=timeout) as found:
+    with store.select(query, seconds=timeout) as found:
         write_stream(write_rows(found, format_, screen()))
     return Exit.DONE
 

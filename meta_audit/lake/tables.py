@@ -17,7 +17,9 @@ OF_JOBS: Final = tuple(
     if view != "v_job_meta" and any(promise.column == "job_key" for promise in promises)
 )
 """Views whose rows belong to jobs: those of a job are replaced whenever a document tells of it."""
-WHOLE: Final = ("v_imports", "v_sources", "v_rejections", "v_readings", "v_aliases", "v_keys")
+WHOLE: Final = (
+    *("v_imports", "v_sources", "v_rejections", "v_readings", "v_aliases", "v_questions", "v_keys"),
+)
 """Small views, of which each sync replaces all rows of the store."""
 LEDGER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "entries": (

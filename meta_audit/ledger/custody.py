@@ -22,7 +22,8 @@ from meta_audit.errors import LedgerError
 
 _LINE: Final = re.compile(
     r"custody import=(\d+) imports=(\d+) sources=(\d+) results=(\d+) dictionaries=(\d+)"
-    r"(?: dismissals=([1-9]\d*))?(?: aliases=([1-9]\d*))? sha256:([0-9a-f]{64})"
+    r"(?: dismissals=([1-9]\d*))?(?: aliases=([1-9]\d*))?(?: questions=([1-9]\d*))?"
+    r" sha256:([0-9a-f]{64})"
 )
 _encode = msgpack.Encoder().encode
 
@@ -39,6 +40,7 @@ class Extent(Struct, frozen=True, order=True):
     """Of rejections (rejection_dismissals)."""
     aliases: int = 0
     """Of identities (identity_aliases)."""
+    questions: int = 0
 
 
 class Custody(Struct, frozen=True):
@@ -55,6 +57,7 @@ class Custody(Struct, frozen=True):
         e = self.extent
         later = f" dismissals={e.dismissals}" if e.dismissals else ""
         later += f" aliases={e.aliases}" if e.aliases else ""
+        later += f" questions={e.questions}" if e.questions else ""
         return (
             f"custody import={self.import_id} imports={e.imports} sources={e.sources}"
             f" results={e.results} dictionaries={e.dictionaries}{later}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the contract. It grows with every change."""
 
 
@@ -460,6 +460,25 @@ _VIEWS: Final[dict[str, tuple[str, tuple[tuple[str, str, str, str, str, str], ..
             ("said_ns", "integer", "ns since 1970", "when it was said", "1730512800123456789", ""),
         ),
     ),
+    "v_questions": (
+        "Who asked what of the store.",
+        (
+            ("question_no", "integer", "", "number of the question", "1", "="),
+            ("asked_at", "time", "UTC", "when it was asked", "2024-11-02T02:00:00.123456000Z", ""),
+            (
+                "asked_ns",
+                "integer",
+                "ns since 1970",
+                "when it was asked",
+                "1730512800123456000",
+                "",
+            ),
+            ("role", "text", "", "role that logged in to the database", "alice", ""),
+            ("actor", "text", "", "user@host, as the program says", "ana@audit", ""),
+            ("command", "text", "", "command that asked", "trace", ""),
+            ("arguments", "text", "", "its arguments, as JSON", '["j-0c4f5a1e"]', ""),
+        ),
+    ),
     "v_findings": (
         "What an auditor should look at.",
         (
@@ -646,7 +665,7 @@ _VIEWS: Final[dict[str, tuple[str, tuple[tuple[str, str, str, str, str, str], ..
         ),
     ),
 }
-_SINCE: Final = {"v_uses": 2, "v_aliases": 2}
+_SINCE: Final = {"v_uses": 2, "v_aliases": 2, "v_questions": 3}
 """Versions of the contract that first had a view, after the first."""
 CONTRACT: Final[dict[str, tuple[str, tuple[Promise, ...]]]] = {
     view: (meaning, tuple(Promise(*column, since=_SINCE.get(view, 1)) for column in columns))

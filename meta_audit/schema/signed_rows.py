@@ -13,7 +13,7 @@ from meta_audit.ledger.custody import Custody, CustodyDigest, Extent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS_PER_QUERY: Final = 10_000
+ROWS_PER_QUERY: Final = 1_000
 
 _EXTENT: Final = """
     SELECT (SELECT coalesce(max(import_id), 0) FROM imports),
@@ -21,7 +21,8 @@ _EXTENT: Final = """
         (SELECT coalesce(max(result_no), 0) FROM source_results),
         (SELECT coalesce(max(dictionary_id), 0) FROM compression_dictionaries),
         (SELECT coalesce(max(dismissal_no), 0) FROM rejection_dismissals),
-        (SELECT coalesce(max(alias_no), 0) FROM identity_aliases)"""
+        (SELECT coalesce(max(alias_no), 0) FROM identity_aliases),
+        (SELECT coalesce(max(question_no), 0) FROM questions)"""
 _RESULT: Final = """
     SELECT import_id, finished_at, status, sources, documents, "new", changed, unchanged, rejected,
         known_rejected, known_sources
@@ -67,6 +68,12 @@ _NUMBERED: Final = (
         " FROM identity_aliases",
         "alias_no",
         "aliases",
+    ),
+    (
+        "question",
+        "SELECT question_no, follows, asked_at, role, actor, command, arguments FROM questions",
+        "question_no",
+        "questions",
     ),
 )
 """Kind, statement, the column that numbers the rows, field of `Extent`."""

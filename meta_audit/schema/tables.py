@@ -478,6 +478,29 @@ identity_aliases = _table(
     sa.Index(None, "identity"),
     clustered=False,
 )
+LONGEST_QUESTION: Final = 100_000
+"""Most characters of a question: whoever signs questions has many of them in memory."""
+questions = _table(
+    "questions",
+    "Who asked what of the store: a row for each question that was logged.",
+    _key("question_no", "number of the question, from 1"),
+    sa.Column(
+        "follows",
+        INT,
+        sa.ForeignKey("questions.question_no"),
+        comment="number of the question before it, NULL for the first: so none is left out",
+    ),
+    _int("asked_at", "when, by the clock of the server, ns"),
+    _text("role", "role that logged in to the database"),
+    _text("actor", "user@host that asked, as the program says"),
+    _text("command", "command that asked"),
+    _text("arguments", "its arguments, as JSON"),
+    sa.CheckConstraint("coalesce(follows, 0) = question_no - 1", name="follows"),
+    sa.CheckConstraint(
+        f"length(actor) + length(command) + length(arguments) <= {LONGEST_QUESTION}", name="length"
+    ),
+    clustered=False,
+)
 ledger_entries = _table(
     "ledger_entries",
     "The leaves of the Merkle tree (RFC 9162): one for every accepted document and rejection.",
@@ -541,6 +564,9 @@ OTHER_TABLES: Final = ("schema_comments", "contract", "writer_lock")
 DATA_TABLES: Final = tuple(t.name for t in metadata.sorted_tables if t.name not in OTHER_TABLES)
 FACT_TABLES: Final = tuple(name for name in DATA_TABLES if name not in DERIVED_TABLES)
 """Tables whose rows are never updated or deleted."""
+
+ASKED_COLUMNS: Final = ("question_no", "follows", "actor", "command", "arguments")
+"""Columns of a question that the asking program fills; the server adds time and role (adr/0014)."""
 
 CREATED_TIME: Final = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%S', (created_at / 1000000000 - CASE WHEN created_at %"

@@ -39,6 +39,9 @@ class Backend(Protocol):
     def may_upgrade(self, session: Session, /) -> bool:
         """Return True if this user may change the tables."""
 
+    def is_auditor(self, session: Session, /) -> bool:
+        """Return True if this user has the auditor's role, whose questions are logged."""
+
     def failure(self, name: str, error: Exception) -> StoreError:
         """Turn an error of the driver into one for a person."""
 

@@ -82,6 +82,22 @@ class Store:
             session.close()
             self._sessions.remove(session)
 
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a connection that writes beside those that read, to the primary of several hosts.
+
+        A person waits for what is read, so it retries no longer than a reader.
+        """
+        retry = replace(self.retry, write_seconds=self.retry.read_seconds)
+        url = self.url.difference_update_query(["target_session_attrs"])  # it is for reading
+        engine = self.backend.make_engine(url, retry, read_only=False)
+        session = self.backend.open_session(engine, self.name, retry, writes=True)
+        try:
+            yield session
+        finally:
+            session.close()
+            engine.dispose()
+
     def read(self, work: Callable[[Session], _Result]) -> _Result:
         """Do the work on one state of the store; retry it after a failure that passes."""
 

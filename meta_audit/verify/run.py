@@ -358,10 +358,9 @@ class Verification:
             elif check is Check.CUSTODY and unsigned:
                 status = "warning"
                 newer = ", ".join(f"{count:,} {name}" for name, count in unsigned.items())
-                detail = (
-                    f"not signed yet: {newer}, of an import that runs or was killed; the end of"
-                    " the next one signs them"
-                )
+                only_asked = unsigned.keys() == {"questions"}
+                runs = "" if only_asked else ", of an import that runs or was killed"
+                detail = f"not signed yet: {newer}{runs}; the end of the next import signs them"
             elif check is Check.SIGNATURES and not self._pins:
                 detail = "under the keys that the store itself names (--key takes yours)"
             steps.append(Step(int(check), title, source, status, detail))

@@ -23,7 +23,7 @@ GROUPS: Final = {
         "rejection_resolutions",
         "rejection_dismissals",
     ),
-    "schema-runs": ("imports", "import_results", "sources", "source_results"),
+    "schema-runs": ("imports", "import_results", "sources", "source_results", "questions"),
     "schema-jobs": (
         "jobs",
         "job_versions",

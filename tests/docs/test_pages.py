@@ -86,7 +86,8 @@ def _anchor(heading: str) -> str:
 
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)
 def test_every_option_exists(path: Path) -> None:
-    known = {option for _, c in code_reference.walk() for p in c.params for option in p.opts}
+    parameters = [parameter for _, command in code_reference.walk() for parameter in command.params]
+    known = {option for one in parameters for option in (*one.opts, *one.secondary_opts)}
     mentioned = set(_OPTION.findall(_without_fences(path.read_text("utf-8"))))
     assert mentioned - known - _OTHER_PROGRAMS - {"--help"} == set()
 

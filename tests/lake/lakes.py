@@ -22,7 +22,9 @@ from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read
 
 Rows = list[tuple[Any, ...]]
-DERIVED: Final = (*("v_sources", "v_imports", "v_rejections", "v_readings", "v_aliases", "v_keys"),)
+DERIVED: Final = (
+    *("v_sources", "v_imports", "v_rejections", "v_readings", "v_aliases", "v_questions", "v_keys"),
+)
 """Tables that checkpoints cover by their custody lines, which a lake does not hold whole."""
 
 

@@ -190,11 +190,41 @@ def test_a_standby_is_not_written_to(
     assert "Name the primary or all hosts" in said
 
 
-def test_of_both_hosts_a_writer_takes_the_primary(steady: Pair) -> None:
-    url = sa.make_url(steady.standby.tcp(DATABASE)).update_query_dict(
-        {"host": "127.0.0.1,127.0.0.1", "port": f"{steady.standby.port},{steady.primary.port}"}
+def standby_first(pair: Pair) -> sa.URL:
+    """Both hosts, so that readers take the standby."""
+    url = sa.make_url(pair.standby.tcp(DATABASE)).update_query_dict(
+        {"host": "127.0.0.1,127.0.0.1", "port": f"{pair.standby.port},{pair.primary.port}"}
     )
-    store = open_to_write(url.set(host=None, port=None).render_as_string())
+    return url.set(host=None, port=None)
+
+
+def test_who_reads_the_standby_is_logged_on_the_primary(
+    steady: Pair, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.run(["db", "roles", "--apply", "--db", steady.primary.tcp(DATABASE)]) == 0
+    with steady.primary.connect() as connection:
+        connection.execute("CREATE ROLE alice LOGIN IN ROLE meta_audit_auditor")
+    steady.catch_up()
+    both = standby_first(steady).set(username="alice")
+    wanted = both.update_query_dict({"target_session_attrs": "standby"})
+    query = "SELECT pg_is_in_recovery() AS standby"
+    for url in (both, wanted):
+        assert cli.run(["sql", query, "--db", url.render_as_string()]) == 0
+        assert capsys.readouterr().out.split()[-1] == "true"
+    count = "SELECT count(*) FROM questions WHERE role = 'alice'"
+    assert look(steady.primary.tcp(DATABASE), lambda c: c.exec_driver_sql(count).scalar()) == 2
+    alone = sa.make_url(steady.standby.tcp(DATABASE)).set(username="alice").render_as_string()
+    monkeypatch.setenv("META_AUDIT_WAIT", "0.5")
+    assert cli.run(["sql", query, "--db", alone]) == cli.Exit.STORE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "cannot be logged" in said.err
+    assert "Name the primary or all hosts" in said.err
+    assert cli.run(["sql", query, "--no-log-queries", "--db", alone]) == 0
+
+
+def test_of_both_hosts_a_writer_takes_the_primary(steady: Pair) -> None:
+    store = open_to_write(standby_first(steady).render_as_string())
     assert store.session().query("SELECT pg_is_in_recovery()") == [(False,)]
     store.close()
 

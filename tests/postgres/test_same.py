@@ -79,7 +79,7 @@ def test_every_view_gives_the_same_rows(both: Both) -> None:
     for view in views:
         what = differ.get(view, "*")
         file, server = (_alike(rows(db, f"SELECT {what} FROM {view}")) for db in both)
-        assert file or view in ("v_events", "v_readings"), view
+        assert file or view in ("v_events", "v_readings", "v_questions"), view
         if view == "v_observations":  # ends with the time of the import, and the job
             file, server = [r[:-3] for r in file], [r[:-3] for r in server]
         if view == "v_jobs":  # so do its first and its last import

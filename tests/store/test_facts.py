@@ -15,7 +15,7 @@ from meta_audit.schema.tables import FACT_TABLES, metadata
 from meta_audit.store.opening import open_to_read, open_to_write
 from tests.faults.documents import write_folder
 from tests.ingest.again import another_parser, dismiss, renamed, reread
-from tests.store_factory import StoreFactory
+from tests.store_factory import StoreFactory, ask
 
 EMPTY = {"compression_dictionaries", "checkpoints", "ledger_keys"}
 """Tables in which so small an import leaves no row."""
@@ -39,6 +39,7 @@ def filled(factory: StoreFactory, tmp_path_factory: pytest.TempPathFactory) -> s
         sql = "SELECT max(value) FROM identities"
         somebody = str(store.read(lambda session: session.value(sql)))
     dismiss(db, last)
+    ask(db, "trace")
     assert cli.run(["alias", "add", "--db", db, somebody, "Team"]) == 0
     return db
 

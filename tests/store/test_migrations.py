@@ -16,7 +16,7 @@ from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.faults.documents import without_uses, write_folder
-from tests.store_factory import StoreFactory
+from tests.store_factory import StoreFactory, ask
 
 ALLOWED_IMPORTS = {"sqlalchemy", "alembic", "__future__"}
 
@@ -216,6 +216,32 @@ def test_uses_stay(own: Audit, tmp_path: Path) -> None:
         connection.exec_driver_sql("BEGIN")
         with pytest.raises(RuntimeError, match="schema 0004 cannot hold the uses"):
             migrate.downgrade(connection, "0004")
+        connection.rollback()
+    store.close()
+    assert own.run("verify").status == 0
+
+
+def test_questions_stay(own: Audit, sources: list[Path]) -> None:
+    """Those of an upgraded store are signed beside what was signed before."""
+    own.ingest(sources[2])
+    before = own.raw()
+    store = open_to_write(str(own.db))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        migrate.downgrade(connection, "0006")
+        connection.commit()
+        assert "questions" not in sa.inspect(connection).get_table_names()
+    store.close()
+    assert own.run("db", "upgrade").status == 0
+    assert own.raw() == before
+    ask(own.db, "trace", "find")
+    assert own.run("verify").status == 0
+    own.ingest(sources[3])
+    store = open_to_write(str(own.db))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        with pytest.raises(RuntimeError, match="schema 0006 cannot hold the questions"):
+            migrate.downgrade(connection, "0006")
         connection.rollback()
     store.close()
     assert own.run("verify").status == 0

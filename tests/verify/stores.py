@@ -25,7 +25,7 @@ from meta_audit.verify.outcome import Report
 from meta_audit.verify.run import Verification
 from tests.faults.documents import without_uses, write_folder
 from tests.ingest.again import another_parser, dismiss, renamed, reread
-from tests.store_factory import StoreFactory
+from tests.store_factory import StoreFactory, ask
 
 KEY: Final = SigningKey("meta-audit", bytes(range(32)))
 OTHER_KEY: Final = SigningKey("meta-audit", bytes(range(1, 33)))
@@ -99,6 +99,7 @@ def grow(factory: StoreFactory, folder: Path, *, seed: int = 1, oldest: bool = F
             dismiss(db, *store.read(_open_rejections)[:3])
             somebody = str(store.read(lambda one: one.value("SELECT max(value) FROM identities")))
         if not oldest:
+            ask(db, "trace", "find", "sql")
             for name in ("Team", "Nobody"):
                 run("alias", "add", somebody, name, "--from", "2024", "--db", db)
             run("alias", "remove", "2", "--reason", "a typo", "--db", db)

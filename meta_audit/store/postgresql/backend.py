@@ -27,6 +27,7 @@ __all__ = [
     "check_durability",
     "failure",
     "has_table",
+    "is_auditor",
     "is_empty",
     "make_engine",
     "may_upgrade",
@@ -79,6 +80,15 @@ _OWNED: Final = """
     SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = current_schema() AND c.relname = 'ledger_entries'
         AND pg_catalog.pg_has_role(c.relowner, 'USAGE')"""
+_AUDITOR: Final = """
+    SELECT 1 FROM pg_catalog.pg_attribute a
+    CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) r
+    WHERE a.attrelid = 'questions'::pg_catalog.regclass AND r.privilege_type = 'INSERT'
+        AND (r.grantee = 0 OR pg_catalog.pg_has_role(r.grantee, 'USAGE'))
+        AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+    LIMIT 1"""
+"""Whoever has what `role_statements` gives to auditors alone: a right to some columns. A superuser
+counts as a member of every role."""
 _NOT_OF_EXTENSIONS: Final = (
     "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
 )
@@ -167,6 +177,11 @@ def is_empty(session: Session) -> bool:
 def may_upgrade(session: Session) -> bool:
     """Return True if this role owns the tables."""
     return bool(session.query(_OWNED))
+
+
+def is_auditor(session: Session) -> bool:
+    """Return True if this user is a member of the auditor's role, whatever its name."""
+    return bool(session.query(_AUDITOR))
 
 
 def backup(_: sa.Engine, name: str, __: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.schema import OLD_VERSION_TABLE, VERSION_TABLE
-from meta_audit.schema.tables import DATA_TABLES, DERIVED_TABLES, OTHER_TABLES
+from meta_audit.schema.tables import ASKED_COLUMNS, DATA_TABLES, DERIVED_TABLES, OTHER_TABLES
 
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
@@ -29,7 +29,7 @@ class Roles(NamedTuple):
     importer: str = "meta_audit_importer"
     """May insert facts and read; may not update or delete them."""
     auditor: str = "meta_audit_auditor"
-    """May read tables and views."""
+    """May read tables and views, and log its questions; their time and role are the server's."""
 
 
 def role_statements(session: Session, roles: Roles) -> list[str]:
@@ -58,6 +58,7 @@ def role_statements(session: Session, roles: Roles) -> list[str]:
         f"GRANT SELECT ON {every} TO {importer}, {auditor}",
         f"GRANT INSERT ON {data} TO {importer}",
         f"GRANT DELETE ON {derived} TO {importer}",
+        f"GRANT INSERT ({', '.join(ASKED_COLUMNS)}) ON {schema}.questions TO {auditor}",
         f"GRANT UPDATE (lock_id) ON {schema}.writer_lock TO {importer}",
     ]
 

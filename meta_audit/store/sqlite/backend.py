@@ -24,6 +24,7 @@ __all__ = [
     "check_durability",
     "failure",
     "has_table",
+    "is_auditor",
     "is_empty",
     "make_engine",
     "may_upgrade",
@@ -97,6 +98,11 @@ def is_empty(session: Session) -> bool:
 def may_upgrade(_: Session) -> bool:
     """Return True: anyone who may write to the file may change the tables."""
     return True
+
+
+def is_auditor(_: Session) -> bool:
+    """Return False: SQLite has no roles."""
+    return False
 
 
 def role_statements(*_: object) -> list[str]:

@@ -41,6 +41,7 @@ _NUMBERED: Final = {
     "ledger_keys": "key_no",
     "rejection_dismissals": "dismissal_no",
     "identity_aliases": "alias_no",
+    "questions": "question_no",
 }
 _ENDED: Final = "IN (SELECT import_id FROM import_results)"
 _UNSIGNED: Final = (
