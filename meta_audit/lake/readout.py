@@ -48,6 +48,7 @@ _CHECKPOINTS: Final = """
         SELECT max(n.key_no) FROM ledger_keys n WHERE n.import_id <= c.import_id)
     WHERE c.tree_size <= ? ORDER BY c.checkpoint_id"""
 _VERSION_NO: Final = "version_no"
+_ENTRY: Final = {"v_rejections": "rejection_id", "v_readings": "entry_index"}
 
 
 class Touched:
@@ -126,10 +127,12 @@ def checkpoints(session: Session, end: int) -> list[list[Any]]:
     return [list(column) for column in zip(*session.query(_CHECKPOINTS, end), strict=True)]
 
 
-def whole(session: Session, view: str) -> list[list[Any]]:
-    """Return the columns of all rows of a view."""
+def whole(session: Session, view: str, end: int) -> list[list[Any]]:
+    """Return the columns of all rows of a view, but those of entries from `end` on."""
     listed = ", ".join(f'"{name}"' for name, _ in columns(view))
-    rows = session.query(f"SELECT {listed} FROM {view}")  # noqa: S608 - own names
+    sql = f"SELECT {listed} FROM {view}"  # noqa: S608 - own names
+    entry = _ENTRY.get(view)
+    rows = session.query(f"{sql} WHERE {entry} < ?", end) if entry else session.query(sql)
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.lake.tables import STORE
+from meta_audit.lake.tables import STORE, UNSIGNED
 from meta_audit.lake.verify import LakeReport
 from meta_audit.render.columns import table
 from meta_audit.render.escape import escape
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 VERIFY_FORMAT: Final = "meta-audit/lake-verify/1"
 JOB_FORMAT: Final = "meta-audit/lake-job/1"
+_INTACT: Final = f"Intact as far as a lake can show: not {', '.join(UNSIGNED)}."
 _HIDDEN: Final = ("job_id", "namespace", "job_key", "document_sha256", "actor")
 """Columns that the text leaves out, beside exact times: the JSON has all."""
 
@@ -33,13 +34,14 @@ class LakeReportPage(Page[LakeReport]):
             lines.append(f"  {damage.table}{where}: {escape(damage.detail)}")
         if report.damage_count > len(report.damages):
             lines.append(f"  and {report.damage_count - len(report.damages):,} more")
-        lines.append("NOT INTACT." if report.damage_count else "Intact.")
+        lines.append("NOT INTACT." if report.damage_count else _INTACT)
         return "\n".join(lines) + "\n"
 
     def value(self) -> object:
         """Return the whole report, for JSON."""
         damages = [damage._asdict() for damage in self.result.damages]
-        return {"format": VERIFY_FORMAT, **self.result._asdict(), "damages": damages}
+        said = self.result._asdict() | {"damages": damages, "not_checked": UNSIGNED}
+        return {"format": VERIFY_FORMAT, **said}
 
 
 class LakeJobPage(Page[dict[str, list[dict[str, Any]]]]):

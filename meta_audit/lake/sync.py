@@ -76,7 +76,7 @@ class Sync:
             self._reached(high, end)
         self._replace("checkpoints", store, readout.checkpoints(self._session, end), end)
         for name in WHOLE:
-            self._replace(name, store, readout.whole(self._session, name), end)
+            self._replace(name, store, readout.whole(self._session, name, end), end)
         return Synced(store, before, end)
 
     def _replace(self, name: str, store: str, found: list[list[Any]], end: int) -> None:

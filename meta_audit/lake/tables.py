@@ -21,6 +21,8 @@ WHOLE: Final = (
     *("v_imports", "v_sources", "v_rejections", "v_readings", "v_aliases", "v_questions", "v_keys"),
 )
 """Small views, of which each sync replaces all rows of the store."""
+UNSIGNED: Final = ("v_imports", "v_sources", "v_aliases", "v_questions", "v_keys")
+"""Views with rows that no entry holds, so that a lake alone cannot prove them."""
 LEDGER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "entries": (
         ("entry_index", "integer"),

@@ -3,7 +3,7 @@
 1. Each entry has its leaf hash, and the leaves give the root of every checkpoint.
 2. The checkpoints are signed, under the keys that are given or else those that the lake names.
 3. The kept bytes have the hashes of their entries.
-4. The rows of every table are those that the entries stand for.
+4. The rows of every table are those that the entries stand for, and there are no others.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.errors import LedgerError
-from meta_audit.lake import expected
+from meta_audit.lake import expected, strays
+from meta_audit.lake.agreement import ToldByEntries, problem, rank, rejection_problem, says
 from meta_audit.lake.catalog import stores
 from meta_audit.lake.tables import OF_JOBS, STORE
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry
 from meta_audit.ledger.merkle import Tree, leaf_hash
 from meta_audit.ledger.note import Note, VerifierKey
-from meta_audit.model import ORIGIN_RANK, TRUSTS
+from meta_audit.model import ORIGIN_RANK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 ENTRIES_AT_ONCE: Final = 50_000
 KEPT: Final = 100
 """Most damages that are told."""
-_NAMES_OF_ACTIVITY: Final = ("job_id", "state", "state_message", "revision")
-_NAMES: Final = (
-    *(*_NAMES_OF_ACTIVITY, "namespace", "name", "type", "origin", "layout"),
-    *("priority", "count", "version"),
-)
-"""Columns of `v_jobs` that are fields of an entry."""
 Groups = dict[tuple[int, int], list[tuple[object, ...]]]
 
 
@@ -66,7 +61,13 @@ def verify_lake(
 ) -> LakeReport:
     """Check all stores of a lake; `pins` are the keys that are trusted, if any are given."""
     found = stores(lake.table("entries"))
-    damages: list[LakeDamage] = []
+    wrong = [LakeDamage("", name, "", what) for name, what in strays.wrong_columns(lake)]
+    if wrong:  # no row can be compared
+        return LakeReport(dict.fromkeys(found, 0), 0, tuple(wrong[:KEPT]), len(wrong))
+    damages = [
+        LakeDamage(store, name, "", "rows of a store that has no ledger here")
+        for name, store in strays.unknown_stores(lake, found)
+    ]
     checkpoints = 0
     total, before = sum(found.values()), 0
     for store, entries in sorted(found.items()):
@@ -92,14 +93,26 @@ class _OneStore:
     def check(self, pins: Sequence[VerifierKey]) -> Iterator[int]:
         """Check everything; yield the number of entries that are done."""
         roots = self._checkpoints(pins)
-        superseded = {row["supersedes"] for row in self._rows("v_readings", ())}
+        readings = self._rows("v_readings", ())
+        superseded = {row["supersedes"] for row in readings}
+        again = superseded | {row["entry_index"] for row in readings}
+        read_again: dict[int, bytes] = {}
+        last_job = 0
         tree = Tree()
         for low in range(0, self._entries, ENTRIES_AT_ONCE):
             high = min(low + ENTRIES_AT_ONCE, self._entries)
             entries = self._ledger(low, high, tree, roots)
             self._documents(low, high, entries)
-            self._derived(low, high, entries, superseded)
+            self._rejections(low, high, entries)
+            last_job = max(last_job, self._derived(low, high, entries, superseded))
+            for index in entries.keys() & again:
+                read_again[index] = entries[index].document
             yield high
+        self._readings(readings, read_again)
+        for name, detail in strays.beyond(self._lake, self._store, self._entries):
+            self.damages.append(LakeDamage(self._store, name, "", detail))
+        for name, key, detail in strays.unseen_versions(self._lake, self._store, last_job):
+            self._say(name, "job_key", key, detail)
         for size in roots:
             self._say("checkpoints", "tree_size", size, f"a tree of {size:,} entries is not there")
 
@@ -178,10 +191,31 @@ class _OneStore:
             detail = f"the bytes of entry {index} are not there"
             self.damages.append(LakeDamage(self._store, "documents", "", detail))
 
-    def _derived(
-        self, low: int, high: int, entries: dict[int, Entry], superseded: set[int]
-    ) -> None:
-        """Compare the rows of all tables with the entries of a range."""
+    def _readings(self, rows: list[dict[str, Any]], documents: dict[int, bytes]) -> None:
+        """Check that each reading is of the bytes of the entry whose place it takes."""
+        seen = set()
+        for row in rows:
+            index = row["entry_index"]
+            now, before = documents.get(index, b""), documents.get(row["supersedes"])
+            if now != before or now.hex() != row["document_sha256"] or index in seen:
+                detail = f"entry {index} is no reading of the document of {row['supersedes']}"
+                self._say("v_readings", "entry_index", index, detail)
+            seen.add(index)
+
+    def _rejections(self, low: int, high: int, entries: dict[int, Entry]) -> None:
+        rejected = {i: e for i, e in entries.items() if isinstance(e, RejectedEntry)}
+        for row in self._rows("v_rejections", (("rejection_id", low, high),)):
+            number = row["rejection_id"]
+            entry = rejected.pop(number, None)
+            wrong = rejection_problem(row, entry) if entry else "it is none, or there twice"
+            if wrong:
+                self._say("v_rejections", "rejection_id", number, f"rejection {number}: {wrong}")
+        for number in sorted(rejected):
+            detail = f"rejection {number} is not there"
+            self.damages.append(LakeDamage(self._store, "v_rejections", "", detail))
+
+    def _derived(self, low: int, high: int, entries: dict[int, Entry], superseded: set[int]) -> int:
+        """Compare the rows of all tables with the entries of a range; return the last job."""
         accepted = {i: e for i, e in entries.items() if isinstance(e, AcceptedEntry)}
         in_range = (("entry_index", low, high),)
         observed: dict[int, tuple[int, int]] = {}
@@ -197,11 +231,13 @@ class _OneStore:
                 detail = f"entry {row['entry_index']}: jobs {job[0]} and {named[0]} have one number"
                 self._say("v_observations", "entry_index", row["entry_index"], detail)
             observed[row["entry_index"]] = row["job_key"], row["version_no"]
+            self._fit("v_observations", row, ToldByEntries(accepted, {}, {}))
         for index in sorted(accepted.keys() - observed.keys() - superseded):
             detail = f"the observation of entry {index} is not there"
             self.damages.append(LakeDamage(self._store, "v_observations", "", detail))
+        known = ToldByEntries(accepted, observed, names)
         for table, columns in expected.OF_DOCUMENTS.items():
-            found = self._grouped(table, columns, ("entry_index",), in_range)
+            found = self._grouped(table, columns, ("entry_index",), in_range, known)
             for index, entry in accepted.items():
                 rows = found.pop((index, 0), [])
                 if index in superseded and not rows:
@@ -215,13 +251,12 @@ class _OneStore:
                     self._say(table, "entry_index", index, detail)
             for index, _ in found:
                 self._say(table, "entry_index", index, f"rows of entry {index}, which has none")
-        self._versions(accepted, observed)
-        self._newest(accepted, observed, in_range)
+        self._versions(known)
+        self._newest(known, in_range)
+        return max(names, default=0)
 
-    def _versions(
-        self, accepted: dict[int, AcceptedEntry], observed: dict[int, tuple[int, int]]
-    ) -> None:
-        shown = {}
+    def _versions(self, known: ToldByEntries) -> None:
+        shown, (accepted, observed, _) = {}, known
         for index, place in observed.items():
             if place[1] and index in accepted:
                 shown[place] = accepted[index]
@@ -230,7 +265,7 @@ class _OneStore:
         keys = [key for key, _ in shown]
         in_range = (("job_key", min(keys), max(keys) + 1),)
         for table, columns in expected.OF_VERSIONS.items():
-            found = self._grouped(table, columns, ("job_key", "version_no"), in_range)
+            found = self._grouped(table, columns, ("job_key", "version_no"), in_range, known)
             for (key, number), entry in shown.items():
                 rows = found.get((key, number), [])
                 wanted = expected.of_version(table, entry)
@@ -241,25 +276,22 @@ class _OneStore:
                     what = f"job {entry.job_id}, version {number}"
                     self._say(table, "job_key", key, f"{what}: {_difference(wanted, rows)}")
 
-    def _newest(
-        self,
-        accepted: dict[int, AcceptedEntry],
-        observed: dict[int, tuple[int, int]],
-        in_range: tuple[tuple[str, int, int], ...],
-    ) -> None:
+    def _newest(self, known: ToldByEntries, in_range: tuple[tuple[str, int, int], ...]) -> None:
         """Check that `v_jobs` says what its entries say, and that none of them is newer."""
+        accepted, observed, _ = known
         of_range = self._rows("v_jobs", in_range)
         for row in of_range:
             entry = accepted.get(row["entry_index"])
-            if entry is None or not _says(entry, row):
+            if entry is None or not says(entry, row):
                 detail = f"job {row['job_id']}: entry {row['entry_index']} says otherwise"
                 self._say("v_jobs", "job_key", row["job_key"], detail)
+            self._fit("v_jobs", row, known)
         keys = [key for key, _ in observed.values()]
         if not keys:
             return
         of_jobs = (("job_key", min(keys), max(keys) + 1),)
         rows = self._rows("v_jobs", of_jobs)
-        ranks = {row["job_key"]: _rank(row) for row in rows}
+        ranks = {row["job_key"]: rank(row) for row in rows}
         if len(ranks) < len(rows):
             key = Counter(row["job_key"] for row in rows).most_common(1)[0][0]
             self._say("v_jobs", "job_key", key, "a job has two rows")
@@ -269,8 +301,8 @@ class _OneStore:
                 detail = f"job {entry.job_id} has no row"
                 self.damages.append(LakeDamage(self._store, "v_jobs", "", detail))
             elif entry is not None and number and key in ranks:
-                rank = ORIGIN_RANK[entry.origin], entry.version, entry.modified_at or 0
-                if (*rank, entry.revision) > ranks[key]:
+                place = ORIGIN_RANK[entry.origin], entry.version, entry.modified_at or 0
+                if (*place, entry.revision) > ranks[key]:
                     detail = f"job {entry.job_id}: entry {index} is newer"
                     self._say("v_jobs", "job_key", key, detail)
 
@@ -296,19 +328,28 @@ class _OneStore:
         columns: Sequence[str],
         keys: Sequence[str],
         ranges: Sequence[tuple[str, int, int]],
+        known: ToldByEntries,
     ) -> Groups:
         found: Groups = defaultdict(list)
         for row in self._rows(table, ranges):
+            self._fit(table, row, known)
             key = (row[keys[0]], row[keys[1]] if len(keys) > 1 else 0)
             found[key].append(tuple([row[name] for name in columns]))
         return found
 
     # Telling
 
-    def _say(self, table: str, column: str, value: int, detail: str) -> None:
+    def _fit(self, table: str, row: dict[str, Any], known: ToldByEntries) -> None:
+        """Name a row with a column that does not follow from the others."""
+        wrong = problem(table, row, known)
+        if wrong:
+            column = "entry_index" if "entry_index" in row else "job_key"
+            self._say(table, column, row[column], wrong)
+
+    def _say(self, table: str, column: str, value: int | None, detail: str) -> None:
         """Name the file and the first row in it, where only few damages are told."""
         file = ""
-        if len(self.damages) < KEPT:
+        if len(self.damages) < KEPT and value is not None:
             file = self._place(table, column, value)
         self.damages.append(LakeDamage(self._store, table, file, detail))
 
@@ -325,37 +366,6 @@ class _OneStore:
             if row >= 0:
                 return f"{path}, row {row}"
         return ""
-
-
-def _says(entry: AcceptedEntry, row: dict[str, Any]) -> bool:
-    """Tell whether a row of `v_jobs` is what an entry says."""
-    names = _NAMES if entry.spec_sha256 else _NAMES_OF_ACTIVITY
-    who = (
-        (row[role], row[f"{role}_trust"], row[f"{role}_verdict"]) == _best(entry, role)
-        for role in ("client", "requester")
-    )
-    times = row["created_ns"] == entry.created_at, row["modified_ns"] == entry.modified_at
-    same = [(row[n] or type(getattr(entry, n))()) == getattr(entry, n) for n in names]
-    return all(same) and all(times) and all(who)
-
-
-def _best(entry: AcceptedEntry, role: str) -> tuple[str | None, str | None, str | None]:
-    """Return who is named best in a role, with trust and verdict, as `v_jobs` shows it."""
-    ranks = {trust: rank for rank, trust in enumerate(TRUSTS)}
-    ranked = [
-        (ranks.get(trust, len(ranks)), basis, value, verdict, trust)
-        for of, value, basis, trust, verdict in entry.attributions
-        if of == role
-    ]
-    if not ranked:
-        return None, None, None
-    _, _, value, verdict, trust = min(ranked)
-    return value, trust, verdict
-
-
-def _rank(row: dict[str, Any]) -> tuple[int, int, int, int]:
-    rank = ORIGIN_RANK.get(row["origin"], 0)
-    return rank, row["version"] or 0, row["modified_ns"] or 0, row["revision"] or 0
 
 
 def _difference(wanted: Rows, rows: Rows) -> str:

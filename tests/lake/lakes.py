@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlparse
@@ -16,16 +16,12 @@ import sqlalchemy as sa
 
 from meta_audit.lake.catalog import Lake
 from meta_audit.lake.sync import Sync, Synced
-from meta_audit.lake.tables import OF_JOBS, STORE, TABLES, WHOLE, columns
+from meta_audit.lake.tables import OF_JOBS, STORE, TABLES, UNSIGNED, WHOLE, columns
 from meta_audit.lake.verify import LakeReport, verify_lake
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read
 
 Rows = list[tuple[Any, ...]]
-DERIVED: Final = (
-    *("v_sources", "v_imports", "v_rejections", "v_readings", "v_aliases", "v_questions", "v_keys"),
-)
-"""Tables that checkpoints cover by their custody lines, which a lake does not hold whole."""
 
 
 def sync(db: str | Path, lake: Path, *, step: int = 50) -> Synced:
@@ -87,7 +83,7 @@ def data_files(lake: Path) -> list[Path]:
     return [
         Path(unquote(urlparse(task.file.file_path).path))
         for table in TABLES
-        if table not in DERIVED
+        if table not in UNSIGNED
         for task in opened.table(table).scan().plan_files()
     ]
 
@@ -119,26 +115,17 @@ def mutated(file: Path, chance: random.Random) -> Iterator[str]:
         file.write_bytes(before)
 
 
-UNSIGNED: Final = {
-    "v_observations": {"import_id", "actor", "observed_at", "observed_ns", "modified_at"},
-    "v_jobs": {
-        *("first_seen", "last_seen", "first_import", "last_import", "versions", "version_no"),
-        *("created_at", "modified_at"),
-    },
-    "v_versions": {"created_at"},
-    "v_executions": {"created_at", "modified_at"},
-    "v_events": {"time"},
+NOT_HELD: Final = {
+    "v_observations": {"import_id", "actor", "observed_at", "observed_ns"},
+    "v_jobs": {"first_seen", "last_seen", "first_import", "last_import", "versions"},
+    "v_rejections": {"import_id", "resolved_by", "dismissed_by", "dismissed_because"},
+    "v_readings": {"import_id", "tool_version", "read_at", "read_ns"},
 }
-"""Columns that follow from others, or say when something was taken in: no entry holds them."""
+"""Columns that say when and by whom something was taken in: no entry holds them."""
 
 
 def _is_checked(file: Path, column: str) -> bool:
-    table = file.parent.parent.name
-    of_document = table in ("v_executions", "v_events", "v_findings", "v_uses")
-    shown = {"job_id", "namespace", "job_key"} if table != "v_observations" else set()
-    if of_document:
-        shown |= {"task"}
-    return column not in UNSIGNED.get(table, set()) | shown | {STORE}
+    return column not in NOT_HELD.get(file.parent.parent.name, ())
 
 
 def _other(value: Any, type_: pa.DataType) -> Any:
@@ -146,6 +133,8 @@ def _other(value: Any, type_: pa.DataType) -> Any:
         return {"string": "x", "int64": 7, "binary": b"x"}.get(str(type_))
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
+    if isinstance(value, datetime):
+        return value + timedelta(seconds=1)
     return value + 1 if isinstance(value, int) else f"{value}x"
 
 

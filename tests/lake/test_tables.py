@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 
+import pyarrow as pa
+from msgspec.structs import replace
+from pyiceberg.types import StringType
+
 from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
+from meta_audit.lake.agreement import says
 from meta_audit.lake.catalog import Lake, stores
-from meta_audit.lake.tables import TABLES
-from meta_audit.lake.verify import _says
+from meta_audit.lake.tables import TABLES, UNSIGNED
 from meta_audit.ledger.entry import AcceptedEntry, decode_entry
+from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
-from tests.ingest.again import another_parser, renamed, reread
+from tests.ingest.again import another_parser, reread
 from tests.ingest.documents import compact, job, ndjson
 from tests.lake import lakes
 
@@ -33,6 +41,15 @@ def file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("lake") / "documents", 160, 5)
+
+
+def misread(record: JobRecord) -> JobRecord:
+    """As if an older version had read a third of the jobs otherwise."""
+    if not record.spec_sha256 or record.spec_sha256[0] % 3:
+        return record
+    other = sha256(record.spec_sha256).digest()
+    findings = (Finding("time.unit", "seen then"),)
+    return replace(record, spec_sha256=other, findings=findings)
 
 
 def test_the_tables_are_the_views(audit: Audit, folder: Path, tmp_path: Path) -> None:
@@ -55,7 +72,7 @@ def test_the_tables_are_the_views(audit: Audit, folder: Path, tmp_path: Path) ->
 
 def test_what_changes_later_is_replaced(file: Audit, folder: Path, tmp_path: Path) -> None:
     """Syncs between imports give the lake that one sync at the end gives."""
-    with another_parser(renamed):
+    with another_parser(misread):
         file.ingest(folder / "small")
     lakes.sync(file.db, tmp_path / "lake")
     file.ingest(folder / "a.ndjson", folder / "describe-1.json")
@@ -70,7 +87,7 @@ def test_what_changes_later_is_replaced(file: Audit, folder: Path, tmp_path: Pat
         file.ingest(path)
         if number % 2:
             lakes.sync(file.db, tmp_path / "lake", step=70)
-    assert reread(str(file.db)).counts.reread >= 0
+    assert reread(str(file.db)).counts.reread > 0
     lakes.sync(file.db, tmp_path / "lake")
     lakes.sync(file.db, tmp_path / "whole", step=10_000)
     assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
@@ -173,20 +190,23 @@ def test_who_sent_a_job_is_checked_where_nobody_is_named(
     for row in opened.table("v_jobs").scan().to_arrow().to_pylist():
         entry = entries[row["entry_index"]]
         assert isinstance(entry, AcceptedEntry)
-        assert _says(entry, row)
+        assert says(entry, row)
         for column in ("client", "client_trust", "client_verdict", "requester_trust"):
-            assert not _says(entry, row | {column: "proven" if row[column] is None else None})
+            assert not says(entry, row | {column: "proven" if row[column] is None else None})
         found[row["client"] is None] += 1
     assert min(found.values()) > 5
 
 
 def test_every_change_of_a_file_is_named(file: Audit, folder: Path, tmp_path: Path) -> None:
+    with another_parser(misread):
+        file.ingest(folder / "small")
     file.ingest(folder)
+    assert reread(str(file.db)).counts.reread > 0
     lake = tmp_path / "lake"
     lakes.sync(file.db, lake, step=200)
     chance = random.Random(3)
     files = lakes.data_files(lake)
-    assert len({path.parent.parent.name for path in files}) == len(TABLES) - len(lakes.DERIVED)
+    assert len({path.parent.parent.name for path in files}) == len(TABLES) - len(UNSIGNED)
     missed = []
     for changed in chance.choices(files, k=15):
         with lakes.mutated(changed, chance) as what:
@@ -197,6 +217,55 @@ def test_every_change_of_a_file_is_named(file: Audit, folder: Path, tmp_path: Pa
                 missed.append(what)
     assert missed == []
     assert lakes.verify(lake).damages == ()
+
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+FORGED: Final[tuple[tuple[str, Change], ...]] = (
+    ("v_jobs", lambda row: {"store": "meta-audit/0000000000000000", "client": "mallory"}),
+    ("v_keys", lambda row: {"store": None}),
+    ("v_jobs", lambda row: {"entry_index": 9_999, "job_key": 9_999}),
+    ("v_findings", lambda row: {"entry_index": -1}),
+    ("v_executions", lambda row: {"entry_index": None}),
+    ("documents", lambda row: {"entry_index": 9_999}),
+    ("v_meta", lambda row: {"version_no": 99, "value": "innocent"}),
+    ("v_attributions", lambda row: {"job_key": 9_999}),
+    ("v_labels", lambda row: {"job_key": None}),
+    ("v_rejections", lambda row: {"rejection_id": row["rejection_id"] - 1}),
+    ("v_readings", lambda row: {"supersedes": row["supersedes"] + 1}),
+)
+
+
+def test_rows_that_no_entry_stands_for(file: Audit, folder: Path, tmp_path: Path) -> None:
+    with another_parser(misread):
+        file.ingest(folder / "small")
+    file.ingest(folder)
+    assert reread(str(file.db)).counts.reread > 0
+    whole = tmp_path / "lake"
+    lakes.sync(file.db, whole, step=500)
+    opened = Lake(str(whole), None, make=False)
+    for name, change in FORGED:
+        table = opened.table(name)
+        before = table.metadata.current_snapshot_id
+        row = table.scan(limit=1).to_arrow().to_pylist()[0]
+        table.append(pa.Table.from_pylist([row | change(row)], schema=table.schema().as_arrow()))
+        assert name in {damage.table for damage in lakes.verify(whole).damages}
+        opened.table(name).manage_snapshots().rollback_to_snapshot(before).commit()
+    assert lakes.verify(whole).damages == ()
+
+
+def test_other_columns_are_named(file: Audit, tmp_path: Path) -> None:
+    path = tmp_path / "job.json"
+    path.write_bytes(compact(job(1)))
+    file.ingest(path)
+    lake = tmp_path / "lake"
+    lakes.sync(file.db, lake)
+    table = Lake(str(lake), None, make=False).table("v_jobs")
+    with table.update_schema(allow_incompatible_changes=True) as update:
+        update.add_column("client_proven", StringType())
+        update.delete_column("client")
+    (added, gone) = sorted(damage.detail for damage in lakes.verify(lake).damages)
+    assert added == "the column client is not there"
+    assert gone == "the column client_proven is none of the contract"
 
 
 def test_the_command_line(file: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +284,7 @@ def test_the_command_line(file: Audit, tmp_path: Path, capsys: pytest.CaptureFix
         return status, out + err
 
     assert run("verify", lake)[0] == 0
-    assert run("verify", lake)[1].endswith("Intact.\n")
+    assert "\nIntact as far as a lake can show: not v_imports" in run("verify", lake)[1]
     status, out = run("trace", lake, job(1)["ID"])
     assert (status, "alpine:1" in out) == (0, True)
     assert run("trace", lake, "j-nobody")[0] == 1
