@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,6 +20,11 @@ from meta_audit.verify.values import RememberedValues
 if TYPE_CHECKING:
     from meta_audit.store.session import Session
     from meta_audit.verify.outcome import Damage
+
+
+MOST_HALVINGS: Final = 1_000
+"""Times that a part is done again in halves, to name single rows. Where a page of an index is
+damaged, every row behind it fails, and behind the last row is a range without an end."""
 
 
 class Plan(NamedTuple):
@@ -68,6 +73,7 @@ class Work:
         self.not_checked: list[str] = []
         self.readings: list[OtherReading] = []
         self.reading_count = 0
+        self.halvings = MOST_HALVINGS
         self._superseded: set[int] | None = None
 
     @property

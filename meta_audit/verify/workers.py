@@ -96,17 +96,22 @@ def _do(work: Work, part: Part) -> Any:
         return PARTS[part.name](work, *part.arguments)
     except UNREADABLE as error:
         work.session.begin_snapshot()  # on PostgreSQL the transaction is over
-        if part.name in HALVED and _may_be_halved(work, part):
+        if part.name in HALVED and work.halvings and _may_be_halved(work, part):
+            work.halvings -= 1
             low, high = part.arguments
             middle = _between(low, high)
             _do(work, Part(part.name, (low, middle)))
             _do(work, Part(part.name, (middle, high)))
             return None
         check = CHECKS.get(part.name, Check.ROWS)
-        where = ", ".join(map(str, part.arguments[:1]))
+        where = _shown(*part.arguments) if part.name in HALVED else str(*part.arguments[:1])
         detail = f"{part.name} {where}".strip() + f" cannot be read: {said(error)}"
         work.damages.add(check, "bytes", detail)
         return Heads({}, []) if part.name == "leaves" else None
+
+
+def _shown(low: int, high: int) -> str:
+    return f"{low}" if high - low == 1 else f"{low} to {high - 1}"
 
 
 def _may_be_halved(work: Work, part: Part) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.errors import StoreError
 from meta_audit.store.opening import open_to_write
@@ -82,6 +83,26 @@ def test_a_table_out_of_order_ends_no_verification_and_holds_none_up(
     swap_first_and_last(Path(filled.db), name)
     command = (sys.executable, "-m", "meta_audit", "verify", "--db", str(filled.db))
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "NOT INTACT" in done.stdout) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize("table", ["jobs", "observations", "documents", "meta_entries"])
+def test_a_page_that_hides_all_rows_behind_it(file: Audit, tmp_path: Path, table: str) -> None:
+    source = tmp_path / "jobs.ndjson"
+    source.write_text("\n".join(Generator(1).documents(0, 400)))
+    assert file.ingest(source).status == 0
+    with closing(sqlite3.connect(file.db)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(truncate)")
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        ((root,),) = connection.execute(sql, (table,))
+        ((size,),) = connection.execute("PRAGMA page_size")
+    with open(file.db, "r+b") as opened:
+        opened.seek((root - 1) * size)
+        assert opened.read(1) in {b"\x02", b"\x05"}  # a page that points to others
+        opened.seek((root - 1) * size + 8)
+        opened.write((1 << 20).to_bytes(4, "big"))
+    command = (sys.executable, "-m", "meta_audit", "verify", "--db", str(file.db))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, "NOT INTACT" in done.stdout) == (1, True), done.stderr
 
 
