@@ -148,7 +148,7 @@ class Audit:
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the user empty directories that hold only a signing key."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         for name in ("META_AUDIT_DB", "META_AUDIT_SIGNING_KEY", "META_AUDIT_DEBUG"):
             patch.delenv(name, raising=False)

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     help="In directories, follow symbolic links to directories and to files outside.",
 )
 @option(
+    "--rehash",
+    is_flag=True,
+    help="Read every file and object again, also those whose size, times and inode, or ETag, are "
+    "those of an earlier reading.",
+)
+@option(
     "--source-name",
     metavar="NAME",
     help="Name of standard input in the store, as server-a/jobs.ndjson.  [default: stdin]",
@@ -70,6 +76,7 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    rehash: bool,
     source_name: str | None,
     follow: bool,
     dry_run: bool,
@@ -95,7 +102,7 @@ def command(
     from meta_audit.ingest.first_source import with_first_source
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
-    from meta_audit.sources import display, find
+    from meta_audit.sources import ContentMemory, display, find, memory_file
     from meta_audit.sources import follow as followed
     from meta_audit.store.opening import has_store, open_to_write
 
@@ -118,6 +125,7 @@ def command(
         include=include,
         exclude=exclude,
         follow_links=follow_links,
+        memory=ContentMemory(memory_file(), is_read=not rehash),
     )
     if follow:
         found = followed(sources[0], block_bytes=limits.block_bytes)

@@ -129,6 +129,8 @@ class Chunker:
         self._chunk = Chunk()
         self._count = 0
         self._unpacking: Unpacking | None = None
+        self._unasked = 0
+        """Documents of small sources to come of which it is not asked whether they are known."""
 
     def chunks(self, found: Iterable[Discovered]) -> Iterator[Chunk]:
         """Yield the chunks of all sources; the last one may hold no document at all."""
@@ -324,7 +326,9 @@ class Chunker:
         """Return an earlier complete reading of the same bytes that rejected nothing."""
         if source.remembered and source.size is not None:
             return self._known.source(source.remembered, source.size)
-        return self._known_bytes(source.stamp) if source.stamp else None
+        if source.stamp is None or not self._known.has_source_of_size(source.stamp.size):
+            return None
+        return self._known.source(source.digest(), source.stamp.size)
 
     def _known_bytes(self, stamp: Stamp) -> KnownSource | None:
         if not self._known.has_source_of_size(stamp.size):
@@ -333,11 +337,15 @@ class Chunker:
 
     def _without_known(self, offered: list[Offered]) -> list[Offered]:
         """Leave out what the store has; where a sample is new, the writer finds the rest."""
+        if self._unasked:
+            self._unasked = max(self._unasked - len(offered), 0)
+            return offered
         digests = [o.sha256 for o in offered]
         sample = digests[:: max(len(digests) // SAMPLE, 1)]
         if len(digests) > SAMPLE and not self._known.documents(sample):
             return offered
         known = self._known.documents(digests)
+        self._unasked = 0 if known else SAMPLE
         return [o for o in offered if o.sha256 not in known] if known else offered
 
 

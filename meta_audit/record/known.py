@@ -61,6 +61,8 @@ class Known:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._torn: dict[str, list[tuple[int, int]]] | None = None
+        self._is_new = not session.query("SELECT 1 FROM source_results LIMIT 1")
+        """Nothing was read when the run began."""
 
     def documents(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those of these SHA-256 that are documents of the store."""
@@ -71,9 +73,8 @@ class Known:
 
     def has_source_of_size(self, size: int) -> bool:
         """Tell whether a source of that size was read: only then is it worth hashing a file."""
-        return bool(
-            self._session.query("SELECT 1 FROM source_results WHERE size = ? LIMIT 1", size)
-        )
+        sql = "SELECT 1 FROM source_results WHERE size = ? LIMIT 1"
+        return not self._is_new and bool(self._session.query(sql, size))
 
     def source(self, sha256: bytes, size: int) -> KnownSource | None:
         """Return an earlier reading of the same bytes that left nothing to do."""

@@ -6,6 +6,7 @@ blocks and one document, whatever the size of the source.
 
 from meta_audit.cut.blocks import Item, Partial
 from meta_audit.sources.compression import Budget
+from meta_audit.sources.content_memory import ContentMemory, memory_file
 from meta_audit.sources.files import File, digest, display
 from meta_audit.sources.followed import follow
 from meta_audit.sources.grown import Prefix, find_grown, may_grow
@@ -16,6 +17,7 @@ from meta_audit.sources.walk import find
 __all__ = [
     "Archive",
     "Budget",
+    "ContentMemory",
     "Discovered",
     "File",
     "Item",
@@ -32,4 +34,5 @@ __all__ = [
     "find_grown",
     "follow",
     "may_grow",
+    "memory_file",
 ]

@@ -44,6 +44,12 @@ _NOT_READ: Final = tuple(
 )
 
 
+_NO_TEXT: Final = re.compile(
+    b"|".join([one[0].pattern for one in _CONTAINERS] + [one[0].pattern for one in _NOT_READ]),
+    re.DOTALL,
+)
+
+
 class Look(NamedTuple):
     """Tell from its beginning what content holds."""
 
@@ -68,6 +74,8 @@ def container_of(head: bytes) -> Container:
 
     Raises `SourceError` (`source.format`) for kinds that are not read.
     """
+    if not _NO_TEXT.match(head):
+        return ""
     for pattern, name, advice in _NOT_READ:
         if pattern.match(head):
             raise SourceError("source.format", f"this is {name}, which is not read", advice=advice)

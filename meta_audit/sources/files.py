@@ -7,11 +7,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import BinaryIO, Final
 
-from meta_audit.cut.blocks import BLOCK_BYTES
+from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
+from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.interface import Stamp
 from meta_audit.sources.stream import ByteStream, unreadable
 
@@ -25,13 +27,19 @@ _KINDS: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
 
 
 class File(ByteStream):
-    """A regular file. `status` is what the system said of it when it was found."""
+    """A regular file. `status` is what the system said of it when it was found.
+
+    One that was small enough to be read whole then has its `content`, and is not opened again.
+    """
 
     def __init__(
         self,
         path: str,
         *,
         status: os.stat_result | None = None,
+        memory: ContentMemory | None = None,
+        remembered: bytes = b"",
+        content: bytes | None = None,
         budget: Budget | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
@@ -40,10 +48,33 @@ class File(ByteStream):
         )
         super().__init__(display(path), stamp=stamp, budget=budget, block_bytes=block_bytes)
         self._path = path
+        self._content = content
+        self._memory = memory
+        self._mark = memory.mark_of(status) if status and memory else ""
+        self.remembered = remembered
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the file as it is now. Raises `SourceError` as `open_file` does."""
+        content = self._content
+        sha256 = digest(self._path) if content is None else hashlib.sha256(content).digest()
+        self._remember(sha256)
+        return sha256
+
+    def batches(self) -> Iterator[list[Item]]:
+        """Read it as `ByteStream.batches` says, and remember its hash."""
+        yield from super().batches()
+        self._remember(self.sha256)
+
+    def _remember(self, sha256: bytes) -> None:
+        if self._memory and self._mark:
+            self._memory.remember(os.path.abspath(self._path), self._mark, sha256)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """Open the file; raise `SourceError` (`source.changed`) when it changed while open."""
+        if self._content is not None:
+            yield BytesIO(self._content)
+            return
         with open_file(self._path) as file:
             before = os.fstat(file.fileno())
             yield file

@@ -74,6 +74,10 @@ class Source(ABC):
         What was yielded until then was in the source.
         """
 
+    def digest(self) -> bytes:
+        """Return the SHA-256 of its bytes, read for that; nothing where that is not worth it."""
+        return b""
+
     def documents(self) -> Iterator[Item]:
         """Yield what `batches` does, one by one."""
         for batch in self.batches():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from fnmatch import fnmatchcase
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import BinaryIO, NamedTuple
 
 from meta_audit.cut.blocks import BLOCK_BYTES
@@ -16,6 +17,7 @@ from meta_audit.sources.bolt.cut_bolt import holds_jobs
 from meta_audit.sources.bolt.file import BoltFile, reader
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content import Look, look
+from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.files import File, display, open_file
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
@@ -34,6 +36,7 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     follow_links: bool = False,
+    memory: ContentMemory | None = None,
 ) -> Iterator[Discovered]:
     """Yield the sources that the arguments name, one at a time, in a fixed order.
 
@@ -48,13 +51,14 @@ def find(
     `include` and `exclude` are patterns as of a shell, for what is found in directories and
     archives: they match a file's or directory's name, or its path from the directory or archive
     named (`*` matches `/` as well). With `include`, only files that match one of them are looked
-    at. Raises `UsageError` for a URL that cannot be one of a source.
+    at. `memory` tells of files and objects that were read before; it is closed at the end. Raises
+    `UsageError` for a URL that cannot be one of a source.
     """
     check_objects(arguments)  # before anything is written: a URL may bear a secret
     rules = _Rules(tuple(include), tuple(exclude), follow_links)
     budget = budget or Budget()
     live = StandardInput(stdin, uri=stdin_name, budget=budget, block_bytes=block_bytes)
-    return _Walk(live, budget, block_bytes, rules).find(arguments)
+    return _Walk(live, budget, block_bytes, rules, memory or ContentMemory()).find(arguments)
 
 
 class _Rules(NamedTuple):
@@ -96,16 +100,26 @@ class _Rules(NamedTuple):
 
 class _Walk:
     def __init__(
-        self, stdin: StandardInput, budget: Budget, block_bytes: int, rules: _Rules
+        self,
+        stdin: StandardInput,
+        budget: Budget,
+        block_bytes: int,
+        rules: _Rules,
+        memory: ContentMemory,
     ) -> None:
         self._stdin = stdin
         self._budget = budget
         self._block_bytes = block_bytes
         self._rules = rules
+        self._memory = memory
         self._seen: set[tuple[int, int]] = set()
         self._stdin_seen = False
 
     def find(self, arguments: Sequence[str]) -> Iterator[Discovered]:
+        with closing(self._memory):
+            yield from self._find(arguments)
+
+    def _find(self, arguments: Sequence[str]) -> Iterator[Discovered]:
         for argument in arguments:
             if argument == "-":
                 yield self._standard_input()
@@ -113,6 +127,7 @@ class _Walk:
                 yield from find_objects(
                     ObjectUrl.parse(argument),
                     self._rules.why_not_member,
+                    self._memory,
                     budget=self._budget,
                     block_bytes=self._block_bytes,
                 )
@@ -121,7 +136,7 @@ class _Walk:
             elif is_pipe(argument):
                 yield NamedPipe(argument, budget=self._budget, block_bytes=self._block_bytes)
             else:
-                yield self._file(argument, named=True)
+                yield self._known_file(argument) or self._file(argument, named=True)
 
     def _standard_input(self) -> Discovered:
         if self._stdin_seen:
@@ -144,7 +159,7 @@ class _Walk:
                 if why:
                     yield Skipped(display(path), why)
                 elif not is_directory:
-                    yield self._file(path, named=False)
+                    yield self._known_file(path) or self._file(path, named=False)
                 elif self._rules.follow_links and not _is_new(os.stat(path), entered):
                     yield Skipped(display(path), "already searched under another name")
                 else:
@@ -153,13 +168,46 @@ class _Walk:
             except OSError as error:
                 yield _unreadable(path, unreadable(error))
 
+    def _known_file(self, path: str) -> Discovered | None:
+        """Return a file that was read before and did not change since; it need not be opened."""
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        sha256 = self._memory.sha256(os.path.abspath(path), self._memory.mark_of(status))
+        if not sha256:
+            return None
+        if not _is_new(status, self._seen):
+            return Skipped(display(path), "already taken under another name")
+        return self._plain(path, status, remembered=sha256)
+
+    def _plain(
+        self,
+        path: str,
+        status: os.stat_result,
+        *,
+        remembered: bytes = b"",
+        content: bytes | None = None,
+    ) -> File:
+        return File(
+            path,
+            status=status,
+            memory=self._memory,
+            remembered=remembered,
+            content=content,
+            budget=self._budget,
+            block_bytes=self._block_bytes,
+        )
+
     def _file(self, path: str, *, named: bool) -> Discovered:
         try:
             with open_file(path) as file:
                 status = os.fstat(file.fileno())
                 if (status.st_dev, status.st_ino) in self._seen:
                     return Skipped(display(path), "already taken under another name")
-                found = self._look(file)
+                content = file.read(HEAD_BYTES + 1) if status.st_size <= HEAD_BYTES else b""
+                is_whole = len(content) == status.st_size
+                found = self._look(file, content)
                 why = "" if named else _why_not(path, found, file, status.st_size)
         except SourceError as error:
             if error.code == "source.format" and not named:
@@ -172,9 +220,9 @@ class _Walk:
         _is_new(status, self._seen)
         if found.container in ("tar", "zip"):
             return self._archive(path, status, found)
-        is_database = found.container == "bolt" and not found.is_packed
-        kind = BoltFile if is_database else File
-        return kind(path, status=status, budget=self._budget, block_bytes=self._block_bytes)
+        if found.container == "bolt" and not found.is_packed:
+            return BoltFile(path, status=status, block_bytes=self._block_bytes)
+        return self._plain(path, status, content=content if is_whole else None)
 
     def _archive(self, path: str, status: os.stat_result, found: Look) -> Discovered:
         if found.container == "zip" and found.is_packed:
@@ -190,9 +238,10 @@ class _Walk:
             block_bytes=self._block_bytes,
         )
 
-    def _look(self, file: BinaryIO) -> Look:
-        raw = iter(lambda: file.read(HEAD_BYTES), b"")
-        return look(raw, self._budget, HEAD_BYTES)
+    def _look(self, file: BinaryIO, content: bytes) -> Look:
+        """Look at a file of which `content` was read."""
+        rest = iter(lambda: file.read(HEAD_BYTES), b"")
+        return look(chain([content] if content else [], rest), self._budget, HEAD_BYTES)
 
 
 def _why_not(path: str, found: Look, file: BinaryIO, size: int) -> str:

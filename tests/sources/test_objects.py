@@ -135,7 +135,7 @@ def test_an_etag_that_is_known_is_not_read_again(file: Audit, s3: S3, another: A
 def test_a_cache_that_cannot_be_used_costs_nothing_but_time(
     file: Audit, s3: S3, tmp_path: Path, broken: str
 ) -> None:
-    cache = tmp_path / "cache/meta-audit/etags.db"
+    cache = tmp_path / "cache/meta-audit/contents.db"
     s3.put("j.json", compact(job(1)))
     if broken == "a file in the way":
         (tmp_path / "cache").write_text("")

@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from platformdirs import user_cache_path
-
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError, UsageError
 from meta_audit.sources.archives.names import is_package
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content import look
+from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
-from meta_audit.sources.object_stores.etags import Etags
 from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
 from meta_audit.sources.object_stores.remote import Reached, RemoteObject, refusal
 from meta_audit.sources.object_stores.waiting import wait_for
@@ -44,6 +42,7 @@ def check_objects(arguments: Iterable[str]) -> None:
 def find_objects(
     url: ObjectUrl,
     why_not_named: Callable[[str], str],
+    memory: ContentMemory,
     *,
     budget: Budget | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -52,18 +51,23 @@ def find_objects(
 
     `why_not_named` tells from a path below the URL why an object is passed over.
     """
-    yield from _Search(url, why_not_named, budget or Budget(), block_bytes).find()
+    yield from _Search(url, why_not_named, memory, budget or Budget(), block_bytes).find()
 
 
 class _Search:
     def __init__(
-        self, url: ObjectUrl, rule: Callable[[str], str], budget: Budget, block_bytes: int
+        self,
+        url: ObjectUrl,
+        rule: Callable[[str], str],
+        memory: ContentMemory,
+        budget: Budget,
+        block_bytes: int,
     ) -> None:
         self._url = url
         self._rule = rule
         self._budget = budget
         self._block_bytes = block_bytes
-        self._etags = Etags(user_cache_path("meta-audit") / "etags.db")
+        self._memory = memory
         self._endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), "")
 
     def find(self) -> Iterator[Discovered]:
@@ -137,7 +141,7 @@ class _Search:
         return RemoteObject(
             uri,
             reached,
-            self._etags,
+            self._memory,
             f"{self._endpoint} {uri}",
             budget=self._budget,
             block_bytes=self._block_bytes,

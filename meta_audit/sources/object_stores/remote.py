@@ -12,7 +12,7 @@ from msgspec import Struct
 from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.object_stores.etags import Etags
+from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.object_stores.waiting import wait_for
 from meta_audit.sources.stream import ByteStream
 
@@ -65,7 +65,7 @@ class RemoteObject(ByteStream):
         self,
         uri: str,
         reached: Reached,
-        etags: Etags,
+        memory: ContentMemory,
         key: str,
         *,
         budget: Budget | None = None,
@@ -73,12 +73,12 @@ class RemoteObject(ByteStream):
     ) -> None:
         super().__init__(uri, budget=budget, block_bytes=block_bytes)
         self._reached = reached
-        self._etags = etags
+        self._memory = memory
         self._key = key
-        """Its name among the ETags."""
+        """Its name in the memory."""
+        self._mark = f"{reached.size} {reached.etag}" if reached.etag else ""
         self._body: ObjectBody | None = None
-        if reached.etag:
-            self.remembered = etags.sha256(key, reached.etag, reached.size)
+        self.remembered = memory.sha256(key, self._mark)
 
     @property
     def size(self) -> int | None:
@@ -102,8 +102,7 @@ class RemoteObject(ByteStream):
     def batches(self) -> Iterator[list[Item]]:
         """Read it as `ByteStream.batches` says, and remember what its ETag stands for."""
         yield from super().batches()
-        if self._reached.etag and self.sha256:
-            self._etags.remember(self._key, self._reached.etag, self._reached.size, self.sha256)
+        self._memory.remember(self._key, self._mark, self.sha256)
 
     def _open(self) -> ObjectBody:
         import obstore  # noqa: PLC0415 - optional
