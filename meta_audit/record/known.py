@@ -22,6 +22,11 @@ _TORN: Final = """
     ORDER BY r.rejection_id DESC LIMIT ?"""
 
 
+MOST_HELD: Final = 200_000
+"""Sources of which hash and size are held."""
+_OF_SIZE: Final = """
+    SELECT sha256, documents FROM source_results
+    WHERE size = ? AND status IN ('complete', 'known') AND rejected = 0 AND message = ''"""
 _NEWEST: Final = """
     SELECT r.size, r.sha256, r.documents, r.rejected, r.status FROM sources s
     JOIN source_results r ON r.source_id = s.source_id
@@ -61,8 +66,9 @@ class Known:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._torn: dict[str, list[tuple[int, int]]] | None = None
-        self._is_new = not session.query("SELECT 1 FROM source_results LIMIT 1")
-        """Nothing was read when the run began."""
+        self._of_size: dict[int, dict[bytes, int]] = {}
+        """Sources that left nothing to do: documents by hash, by size."""
+        self._held = 0
 
     def documents(self, digests: Sequence[bytes]) -> set[bytes]:
         """Return those of these SHA-256 that are documents of the store."""
@@ -73,17 +79,24 @@ class Known:
 
     def has_source_of_size(self, size: int) -> bool:
         """Tell whether a source of that size was read: only then is it worth hashing a file."""
-        sql = "SELECT 1 FROM source_results WHERE size = ? LIMIT 1"
-        return not self._is_new and bool(self._session.query(sql, size))
+        return bool(self._sources(size))
 
     def source(self, sha256: bytes, size: int) -> KnownSource | None:
-        """Return an earlier reading of the same bytes that left nothing to do."""
-        sql = (
-            "SELECT documents FROM source_results WHERE size = ? AND sha256 = ?"
-            " AND status IN ('complete', 'known') AND rejected = 0 AND message = '' LIMIT 1"
-        )
-        rows = self._session.query(sql, size, sha256)
-        return KnownSource(size, sha256, rows[0][0]) if rows else None
+        """Return a reading of the same bytes, before this run, that left nothing to do."""
+        documents = self._sources(size).get(sha256)
+        return None if documents is None else KnownSource(size, sha256, documents)
+
+    def _sources(self, size: int) -> dict[bytes, int]:
+        """Return those of a size. Small files share few sizes: they are read once."""
+        found = self._of_size.get(size)
+        if found is None:
+            if self._held > MOST_HELD:
+                self._of_size.clear()
+                self._held = 0
+            rows = self._session.query(_OF_SIZE, size)
+            found = self._of_size[size] = {bytes(sha256): number for sha256, number in rows}
+            self._held += len(found) + 1
+        return found
 
     def newest_reading(self, uri: str) -> Earlier | None:
         """Return the newest reading of a source in which nothing was rejected but a torn end."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from meta_audit.store.session import Session
 
+MOST_HELD: Final = 200_000
+"""Sources of which name and hash are held."""
 _READ_BEFORE: Final = """
     SELECT s.uri, r.size, r.sha256 FROM source_results r
     JOIN sources s ON s.source_id = r.source_id
@@ -89,6 +91,8 @@ class SourceLog:
         """IDs in the store, by number in the run."""
         self.completed: list[RecordCompleted] = []
         self._open: dict[int, _Open] = {}
+        self._before: dict[int, set[tuple[str, bytes]]] = {}
+        """Sources that were read before this run: name and hash, by size."""
         self._added: list[int] = []
         """Sources whose rows this transaction adds."""
 
@@ -136,9 +140,21 @@ class SourceLog:
             if s.end and s.end.status != "reread"
             if source not in self.ids and source not in needed
         }
-        sizes = sorted({size for _, size, sha256 in ended.values() if sha256})
-        before = {(uri, size, bytes(sha)) for uri, size, sha in session.among(_READ_BEFORE, sizes)}
-        return {source for source, read in ended.items() if read not in before}
+        self._read_again(session, {size for _, size, sha256 in ended.values() if sha256})
+        return {
+            source
+            for source, (uri, size, sha256) in ended.items()
+            if (uri, sha256) not in self._before.get(size, ())
+        }
+
+    def _read_again(self, session: Session, sizes: Set[int]) -> None:
+        """Read which sources of these sizes were read before, once for each size."""
+        if sum(map(len, self._before.values())) > MOST_HELD:
+            self._before.clear()
+        new = sorted(sizes - self._before.keys())
+        self._before |= {size: set() for size in new}
+        for uri, size, sha256 in session.among(_READ_BEFORE, new):
+            self._before[size].add((uri, bytes(sha256)))
 
     def write_results(self, session: Session, rejected: Mapping[int, int]) -> Counter[str]:
         """Add the results of sources that ended, and count them by status.

@@ -30,9 +30,11 @@ MOST_BYTES: Final = 1 << 29
 """Size of the file above which it is begun anew."""
 
 
-def memory_file() -> Path:
-    """Return where this user's memory is kept."""
-    return user_cache_path("meta-audit") / "contents.db"
+def memory_file() -> Path | None:
+    """Return where this user's memory is kept, None for a user without a home."""
+    with suppress(RuntimeError):
+        return user_cache_path("meta-audit") / "contents.db"
+    return None
 
 
 class ContentMemory:

@@ -115,7 +115,9 @@ def test_the_store_tells_what_is_known(
     file: Audit, another: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (folder / "bad.json").write_bytes(b'{"ID": "j-9", "Meta": {"a": 1.5}, "Tasks": [{"Name": "t"}]}')
+    (folder / "bad.json").write_bytes(
+        b'{"ID": "j-9", "Meta": {"a": 1.5}, "Tasks": [{"Name": "t"}]}'
+    )
     time.sleep(2.1)  # until a change would be seen
     first = file.ingest(folder).summary
     assert (first["new"], first["rejected"]) == (3, 1)
