@@ -215,11 +215,11 @@ class AuditStore(Inventory):
         are `IdentityCandidates`. `as_of` and `at` are as in `trace`. Raises `NotFoundError` if
         none fits.
         """
-        from meta_audit.query.past import then
+        from meta_audit.query.past import session_at
         from meta_audit.query.who import who
 
         known, so = _end(as_of), _end(at)
-        return self.read(lambda session: who(then(session, known, so), identity))
+        return self.read(lambda session: who(session_at(session, known, so), identity))
 
     def history(
         self, job: str, *, namespace: str | None = None, as_of: str | None = None

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, complete, options
-from meta_audit.cli.importing import report_log
+from meta_audit.cli.import_output import report_log
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done, write
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
     from meta_audit.ingest.run import Import
     from meta_audit.store.opening import Store
-
-_REASON = option("--reason", default="", metavar="TEXT", help="How you know.")
 
 
 @click.command(name="add")
@@ -27,7 +25,7 @@ _REASON = option("--reason", default="", metavar="TEXT", help="How you know.")
 @click.argument("name")
 @option("--from", "since", metavar="DATE", help="From the beginning of DATE on.")
 @option("--until", metavar="DATE", help="Until before the beginning of DATE.")
-@_REASON
+@option("--reason", default="", metavar="TEXT", help="How you know.")
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.common
@@ -72,7 +70,7 @@ def add(
 
 @click.command(name="remove")
 @click.argument("number", type=options.NUMBER)
-@_REASON
+@option("--reason", default="", metavar="TEXT", help="Why the name no longer holds.")
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER
 @options.common
@@ -103,4 +101,4 @@ def _import(store: Store, checkpoint_log: str | None) -> Import:
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
 
-    return Import(store, Quiet(), Options(checkpoint_log=checkpoint_log))
+    return Import(store, ImportReporter(), Options(checkpoint_log=checkpoint_log))

@@ -7,10 +7,10 @@ from contextlib import closing
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.importing import report_log
+from meta_audit.cli.import_output import report_log
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.render.escape import escape
 
 
@@ -36,7 +36,7 @@ def command(
 
     arguments = ["rejections", "dismiss", *map(str, numbers), f"--reason={reason}"]
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
-        run = Import(store, Quiet(), Options(checkpoint_log=checkpoint_log))
+        run = Import(store, ImportReporter(), Options(checkpoint_log=checkpoint_log))
         result = run.dismiss(numbers, reason, arguments)
     dismissed = count(result.counts.dismissed, "rejection")
     done(f"Import {result.import_id}: {dismissed} dismissed: {escape(reason)}")

@@ -40,7 +40,7 @@ def command(
     columns: tuple[str, ...],
     force: bool,
 ) -> Exit:
-    r"""Write all jobs that match, as `find` finds them, to FILE. It appears as a whole.
+    """Write all jobs that match, as `find` finds them, to FILE. It appears as a whole.
 
     \b
     ndjson, csv   a row of v_jobs for each job (docs/sql.md)
@@ -53,7 +53,7 @@ def command(
 
     FILE says the format by its ending: .ndjson, .csv, .parquet, .tar (documents). With .zst or
     .gz behind that it is compressed. The exit code is 1 if no job matches; then no file is made.
-    """
+    """  # noqa: D301 - click reads \b
     from meta_audit.render.layout import count
 
     with progress("exporting") as line:

@@ -10,10 +10,10 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli import metrics as metrics_file
-from meta_audit.cli.importing import report
+from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import note, write
-from meta_audit.cli.progress import Quiet, progress, total_bytes
+from meta_audit.cli.progress import ImportReporter, progress, total_bytes
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def command(
         return _dry_run(found, chosen, format_)
     written = metrics_file.MetricsFile(metrics)
     if not has_store(options.db()):
-        found = with_first_source(found, Quiet())
+        found = with_first_source(found, ImportReporter())
     with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
         if store.created:
             note(f"New store: {escape(store.name)}")
@@ -155,7 +155,7 @@ def command(
         return written.write(store, report(result, store, format_))
 
 
-class _Metered(Quiet):
+class _Metered(ImportReporter):
     """Report an import, and write metrics meanwhile."""
 
     meter: tuple[metrics_file.MetricsFile, Store]
@@ -172,7 +172,7 @@ def _dry_run(found: Iterable[Discovered], chosen: Options, format_: str) -> Exit
     from meta_audit.render.dry_run import DryRunPage
 
     with progress("reading") as line:
-        reporter = Quiet(line, verbose=options.is_verbose())
+        reporter = ImportReporter(line, verbose=options.is_verbose())
         counts = dry_run(options.db(), found, reporter, chosen)
     if skipped := reporter.skipped_files():
         note(skipped)

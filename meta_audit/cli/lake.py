@@ -95,7 +95,7 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
 @options.TEXT_OR_JSON
 @options.verbosity
 def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
-    """Show what a lake has of one job, without an engine.
+    """Show what a lake has of one job, without DuckDB or Spark.
 
     JOB is the whole ID. Only the parts of files that may hold it are read.
     """

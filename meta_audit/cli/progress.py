@@ -70,7 +70,7 @@ def progress(text: str) -> Iterator[Line]:
         yield LiveLine(bar, bar.add_task("", total=None, text=escape(text)))
 
 
-class Quiet:
+class ImportReporter:
     """Report an import: what was refused, and how many files were skipped."""
 
     def __init__(

@@ -12,10 +12,10 @@ import click
 
 from meta_audit.cli import Exit, log, options
 from meta_audit.cli import metrics as metrics_file
-from meta_audit.cli.importing import report
+from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import note
-from meta_audit.cli.progress import Quiet, progress
+from meta_audit.cli.progress import ImportReporter, progress
 from meta_audit.cli.server import reach
 from meta_audit.render.escape import escape
 
@@ -109,7 +109,7 @@ def command(
             if watch is not None:
                 return _Watch(puller, store, written, format_).follow(watch, is_full=full)
             with progress("reading") as line:
-                reporter = Quiet(line, verbose=options.is_verbose())
+                reporter = ImportReporter(line, verbose=options.is_verbose())
                 result = puller.pull(pull, reporter, is_full=full)
             is_up = not result.counts.refused
             written.server = ServerMetrics(address.uri, is_up, time.time_ns() if is_up else None)
@@ -145,7 +145,7 @@ class _Watch:
 
     def follow(self, seconds: float, *, is_full: bool) -> int:
         """Pull every so many seconds until a signal, and return the exit code."""
-        for result in self._puller.follow(seconds, Quiet(), self, is_full=is_full):
+        for result in self._puller.follow(seconds, ImportReporter(), self, is_full=is_full):
             if result.signal:
                 note("Stopped. What was read is saved; the next pull goes on from there.")
                 return self._metrics.write(self._store, Exit.DONE)

@@ -7,8 +7,8 @@ from contextlib import closing
 import click
 
 from meta_audit.cli import options
-from meta_audit.cli.importing import report
-from meta_audit.cli.progress import Quiet, progress
+from meta_audit.cli.import_output import report
+from meta_audit.cli.progress import ImportReporter, progress
 
 
 @click.command(name="retry")
@@ -34,7 +34,7 @@ def command(
         closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
         progress("trying again") as line,
     ):
-        run = Import(store, Quiet(line), Options(0, coerce_scalars, checkpoint_log))
+        run = Import(store, ImportReporter(line), Options(0, coerce_scalars, checkpoint_log))
         option = ["--coerce-scalars"] if coerce_scalars else []
         result = run.retry(["rejections", "retry", *option])
     return report(result, store, format_)

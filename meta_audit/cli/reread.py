@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.importing import report
+from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import write
-from meta_audit.cli.progress import Quiet, progress
+from meta_audit.cli.progress import ImportReporter, progress
 
 if TYPE_CHECKING:
     from meta_audit.ingest.options import Options
@@ -52,7 +52,7 @@ def command(
         closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
         progress("reading again") as line,
     ):
-        result = Import(store, Quiet(line), chosen).reread(["reread"])
+        result = Import(store, ImportReporter(line), chosen).reread(["reread"])
     return report(result, store, format_)
 
 
@@ -61,6 +61,6 @@ def _dry_run(chosen: Options, format_: str) -> Exit:
     from meta_audit.render.dry_run import DryRereadPage
 
     with progress("reading again") as line:
-        counts, changes = dry_reread(options.db(), Quiet(line), chosen)
+        counts, changes = dry_reread(options.db(), ImportReporter(line), chosen)
     write(DryRereadPage(counts, changes), format_)
     return Exit.ATTENTION if counts.reread else Exit.DONE

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from meta_audit.record.source_log import SourceEvent
 
 SAMPLE: Final = 12
-"""Documents of a block that are looked up to see whether the block is worth it."""
+"""Documents of a block that are looked up first: if none of them is known, the others are not."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Chunk:
     events: list[SourceEvent] = field(default_factory=list)
     skipped: int = 0
     is_full: bool = False
-    """More of the same may follow."""
+    """It reached a limit, so more will probably follow: other processes are worth starting."""
     is_urgent: bool = False
     """Write it, and all before it, now: it cannot be read again."""
     dismissed: tuple[int, ...] = ()
@@ -85,7 +85,7 @@ class Reporter(Protocol):
 
 
 @dataclass(slots=True)
-class Reading:
+class OpenSource:
     """A source that is being read."""
 
     number: int
@@ -225,7 +225,7 @@ class Chunker:
                 self._pass_over(number, known)
                 return
             source = self._new_part(number, source, torn)
-            reading = Reading(number, source, torn)
+            reading = OpenSource(number, source, torn)
             if source.is_live:
                 with self._stopper.holding():
                     yield from self._read_live(reading)
@@ -241,7 +241,7 @@ class Chunker:
         except SourceError as error:
             self._refuse(number, source.uri, error)
 
-    def _read_repeatable(self, reading: Reading) -> Iterator[Chunk]:
+    def _read_repeatable(self, reading: OpenSource) -> Iterator[Chunk]:
         """Read what ends by itself when a signal comes: signals must not break it off."""
         reading.source.is_stopping = self._stopper.is_stopping
         for documents in reading.source.batches():
@@ -251,7 +251,7 @@ class Chunker:
         if not self._stopper.is_stopping():
             self._end(reading.end())
 
-    def _read_live(self, reading: Reading) -> Iterator[Chunk]:
+    def _read_live(self, reading: OpenSource) -> Iterator[Chunk]:
         """Read what comes little by little: write it at short intervals, and before a signal stops.
 
         Signals wait: what is being cut when one comes would be lost.
@@ -280,7 +280,7 @@ class Chunker:
         else:
             self._chunk.events.append(reading.end())
 
-    def _take(self, reading: Reading, documents: list[Item]) -> None:
+    def _take(self, reading: OpenSource, documents: list[Item]) -> None:
         """Add the documents of a batch that the store does not have."""
         if not documents:
             return

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 FEW_JOBS: Final = 1_000
-"""So many are found as fast without statistics."""
+"""Up to so many new jobs, PostgreSQL needs no new statistics to plan."""
 
 
 class Import:

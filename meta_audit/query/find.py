@@ -12,7 +12,7 @@ from meta_audit.query.cursors import Cursor
 from meta_audit.query.explain import reasons, unknown_keys
 from meta_audit.query.job_summaries import summaries
 from meta_audit.query.matching import Finder
-from meta_audit.query.past import then
+from meta_audit.query.past import session_at
 from meta_audit.query.results import FIND_FORMAT, Found, FoundJob
 from meta_audit.query.texts import exact
 
@@ -31,7 +31,7 @@ def find(session: Session, search: Search, limit: int) -> Found:
     Raises `NotFoundError` if there is none and the expression names a key, an ID or the like
     that the store does not know.
     """
-    session = then(session, search.as_of, search.at)
+    session = session_at(session, search.as_of, search.at)
     places = list(Finder(session, search).places(limit + 1))
     jobs = tuple(_jobs(session, search, places[:limit]))
     more = len(places) > limit
@@ -44,7 +44,7 @@ def find(session: Session, search: Search, limit: int) -> Found:
 
 def stream(session: Session, search: Search, limit: int | None = None) -> Iterator[FoundJob]:
     """Yield the jobs that match, however many they are."""
-    session = then(session, search.as_of, search.at)
+    session = session_at(session, search.as_of, search.at)
     places = islice(Finder(session, search).places(None), limit)
     while some := list(islice(places, JOBS_PER_CHUNK)):
         yield from map(exact, _jobs(session, search, some))
@@ -52,7 +52,7 @@ def stream(session: Session, search: Search, limit: int | None = None) -> Iterat
 
 def matching_jobs(session: Session, search: Search) -> Iterator[int]:
     """Yield the keys of all jobs that match. Raises `NotFoundError` as `find`."""
-    session = then(session, search.as_of, search.at)
+    session = session_at(session, search.as_of, search.at)
     found = Finder(session, search).places(None)
     first = next(found, None)
     if first is None:
@@ -64,7 +64,7 @@ def matching_jobs(session: Session, search: Search) -> Iterator[int]:
 
 def nothing(session: Session, search: Search) -> Found:
     """Explain that no job matches. Raises `NotFoundError` as `find`."""
-    return _nothing(then(session, search.as_of, search.at), search)
+    return _nothing(session_at(session, search.as_of, search.at), search)
 
 
 def _nothing(session: Session, search: Search) -> Found:

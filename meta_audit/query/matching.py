@@ -16,7 +16,7 @@ from meta_audit.errors import UsageError
 from meta_audit.query.conditions import ALWAYS, NO_JOB, Compiler, Sql, joined
 from meta_audit.query.cursors import MARK, Cursor
 from meta_audit.query.identify import identify
-from meta_audit.query.past import then
+from meta_audit.query.past import session_at
 from meta_audit.query.results import Candidates
 from meta_audit.search.expression import EVERYTHING, Is, When, conjuncts, terms
 
@@ -90,7 +90,7 @@ class Search(Struct, frozen=True):
 
 def count(session: Session, search: Search, most: int | None = None) -> int:
     """Return how many jobs match; with `most`, stop counting there."""
-    session = then(session, search.as_of, search.at)
+    session = session_at(session, search.as_of, search.at)
     finder = Finder(session, search)
     source = finder.source(finder.rarest())
     if most is None:

@@ -25,7 +25,7 @@ _WITH: Final = re.compile(r"\s*WITH\s+", re.IGNORECASE)
 _VIEW: Final = re.compile(r"\bv_[a-z]")
 
 
-def then(session: Session, as_of: int | None, at: int | None) -> Session:
+def session_at(session: Session, as_of: int | None, at: int | None) -> Session:
     """Return a session to read what was known and so at these times, in ns since 1970.
 
     None is the present. What it returns can only read, and only tables.

@@ -98,7 +98,7 @@ def trace(
 
     Meta, labels, tasks and attributions are those of the newest version: the one seen in the
     newest state (`schema.newest`). Executions and events without a namespace count as this job's.
-    With `as_of`, imports that began then or later do not count. With `at`, what documents say of
+    `as_of` is the first moment whose imports no longer count. With `at`, what documents say of
     that time and later does not: the job is shown as it was then. Both are nanoseconds since 1970.
     Raises `NotFoundError`, and `UsageError` for an empty text.
     """

@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     entries: int
     """Entries of the ledger."""
     counts: dict[str, int]
-    """Rows of each dictionary (`values.COUNTS`)."""
+    """Rows of each lookup table (`values.COUNTS`)."""
 
 
 @dataclass

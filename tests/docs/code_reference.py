@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import tomllib
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -185,6 +186,15 @@ def packages() -> str:
     return table(("package", "purpose"), rows)
 
 
+def layers() -> str:
+    """List the layers of imports, the highest first, as import-linter holds them."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (found,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    lines = [line.replace(" | ", ", ") for line in found]
+    return "\n".join(["```text", *lines, "```"])
+
+
 def _first_line(path: Path) -> str:
     text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return text.partition("\n\n")[0].replace("\n", " ")
@@ -199,6 +209,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "rules": rules,
     "scalars": scalars,
     "packages": packages,
+    "layers": layers,
     "find-fields": find_fields,
     "find-times": find_times,
 }

@@ -116,6 +116,10 @@ def test_every_code_of_the_catalogue_is_documented() -> None:
     assert {code for code in codes if f"`{code}`" not in text} == set()
 
 
+def test_help_shows_no_backslash_that_click_should_have_read() -> None:
+    assert "\\b\n" not in (ROOT / "docs/cli.md").read_text("utf-8")
+
+
 def test_every_command_is_documented() -> None:
     text = (ROOT / "docs/cli.md").read_text("utf-8")
     assert set(cli.COMMANDS) <= set(re.findall(r"^## meta-audit (\w[\w-]*)", text, re.M))

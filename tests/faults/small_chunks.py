@@ -25,7 +25,7 @@ import meta_audit.cli.ingest
 import meta_audit.schema.migrate
 import meta_audit.store.opening  # noqa: F401 - imported first, as main says
 from meta_audit import cli
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.options import Limits
 
 
@@ -50,10 +50,10 @@ def main(documents: str, block: str, *arguments: str) -> None:
 
 
 def _run(arguments: Sequence[str], limits: Limits) -> int:
-    def wrote(_: Quiet, counts: Any) -> None:
+    def wrote(_: ImportReporter, counts: Any) -> None:
         _say(counts.documents)
 
-    Quiet.wrote = wrote  # type: ignore[method-assign]
+    ImportReporter.wrote = wrote  # type: ignore[method-assign]
     return cli.run(arguments, limits)
 
 

@@ -42,7 +42,7 @@ from typing import Any, Final
 
 from bench.generate import Generator
 from meta_audit import cli
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.options import Limits
 from meta_audit.store.sqlite import backend as sqlite
 from tests.faults import recovery
@@ -180,14 +180,14 @@ class Workspace:
             return traced, int.from_bytes(shared[:], "little")
 
     def _import(self, scene: str, shared: mmap.mmap) -> Callable[[], int]:
-        def wrote(_: Quiet, summary: Any) -> None:
+        def wrote(_: ImportReporter, summary: Any) -> None:
             shared[:] = summary.documents.to_bytes(8, "little")
 
         def work() -> int:
             if scene == "small":
                 sqlite.CACHE_KIB = SMALL_CACHE_KIB  # type: ignore[misc]
                 sqlite.AUTOCHECKPOINT_PAGES = SMALL_AUTOCHECKPOINT  # type: ignore[misc]
-            Quiet.wrote = wrote  # type: ignore[method-assign]
+            ImportReporter.wrote = wrote  # type: ignore[method-assign]
             limits = Limits(chunk_documents=SMALL_CHUNK) if scene == "small" else None
             arguments = ["ingest", str(self._folder), "--db", str(self._db), "--jobs", "0"]
             return cli.run(arguments, limits)

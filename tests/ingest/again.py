@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import meta_audit.ingest.build
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.options import Limits, Options
 from meta_audit.ingest.result import ImportResult
 from meta_audit.ingest.run import Import
@@ -28,7 +28,7 @@ def importing(db: str, **limits: int) -> Iterator[Import]:
     """An import into a store, in this process."""
     store = open_to_write(db)
     try:
-        yield Import(store, Quiet(), Options(limits=Limits(**limits)))
+        yield Import(store, ImportReporter(), Options(limits=Limits(**limits)))
     finally:
         store.close()
 

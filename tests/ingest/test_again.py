@@ -185,7 +185,8 @@ def test_a_folder_of_known_files_is_recorded_bit_by_bit(
     audit.ingest(folder)
     written = []
     monkeypatch.setattr(
-        "meta_audit.cli.progress.Quiet.wrote", lambda _, summary: written.append(summary.documents)
+        "meta_audit.cli.progress.ImportReporter.wrote",
+        lambda _, summary: written.append(summary.documents),
     )
     summary = audit.ingest(folder, limits=Limits(chunk_events=12)).summary
     assert (summary["sources"], summary["documents"], summary["unchanged"]) == (30, 30, 30)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.ingest.chunks import Chunker
 from meta_audit.ingest.options import Limits
@@ -291,7 +291,7 @@ def test_a_file_that_grows_costs_what_is_new(
     read: list[int] = []
     store = open_to_write(str(audit.db))
 
-    class Listening(Quiet):
+    class Listening(ImportReporter):
         def read(self, size: int) -> None:
             read.append(size)
 

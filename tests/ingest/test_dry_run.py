@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.dry_run import dry_run
 from meta_audit.ingest.options import Limits, Options
 from meta_audit.ingest.result import Counts
@@ -21,7 +21,7 @@ SMALL = Limits(chunk_documents=20, training_bytes=1)
 
 
 def dry(audit: Audit, *paths: Path, **options: object) -> Counts:
-    return dry_run(str(audit.db), find([*map(str, paths)]), Quiet(), Options(limits=SMALL))
+    return dry_run(str(audit.db), find([*map(str, paths)]), ImportReporter(), Options(limits=SMALL))
 
 
 def counted(counts: Counts) -> dict[str, object]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.options import Options
 from meta_audit.ingest.run import Import
 from meta_audit.sources import find
@@ -88,7 +88,7 @@ class Stores:
             path.write_bytes(file)
             paths.append(str(path))
         store = open_to_write(db)
-        result = Import(store, Quiet(), Options(jobs=1)).run(find(paths), [])
+        result = Import(store, ImportReporter(), Options(jobs=1)).run(find(paths), [])
         store.close()
         return result.shape()
 

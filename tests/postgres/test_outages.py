@@ -19,7 +19,7 @@ import meta_audit.cli.verify
 import meta_audit.verify.run
 from bench.generate import Generator
 from meta_audit import cli
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.ingest.options import Limits, Options
 from meta_audit.ingest.result import Counts, ImportResult
@@ -187,7 +187,7 @@ def importing(
     store = open_to_write(store_of(cluster), retry=Retry(write_seconds=request.param))
 
     def run(then: Callable[[], None]) -> ImportResult:
-        class Stopping(Quiet):
+        class Stopping(ImportReporter):
             def wrote(self, counts: Counts) -> None:
                 stopped()
                 then()

@@ -25,7 +25,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.options import Options
 from meta_audit.ingest.pulling import Puller
 from meta_audit.sources.orchestrator import Address, Credentials, HttpLimits, Pull, Transport
@@ -199,7 +199,9 @@ def pull_once(db: Path | str, url: str, *, is_full: bool = False) -> None:
     ):
         pull = Pull(address, transport)
         pull.open()
-        result = Puller(store, address, transport, Options()).pull(pull, Quiet(), is_full=is_full)
+        result = Puller(store, address, transport, Options()).pull(
+            pull, ImportReporter(), is_full=is_full
+        )
         assert not result.counts.refused
         assert not result.counts.rejected
 

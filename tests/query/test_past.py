@@ -13,7 +13,7 @@ import pytest
 from meta_audit.errors import NotFoundError
 from meta_audit.query.find import find, stream
 from meta_audit.query.matching import ACTIVITY, Search, count
-from meta_audit.query.past import then
+from meta_audit.query.past import session_at
 from meta_audit.query.results import FoundJob, Trace
 from meta_audit.query.trace import trace
 from meta_audit.query.who import Identity, who
@@ -88,7 +88,7 @@ def test_what_the_store_knew_then(grown: Grown, number: int) -> None:
         found += len(before)
     assert found > 100
     for identity in (*NODES, *CLIENTS, KEY):
-        known = who(then(now, as_of, None), identity)
+        known = who(session_at(now, as_of, None), identity)
         assert _timeless(known) == _timeless(who(past, identity))
 
 
@@ -98,7 +98,7 @@ def test_now_is_the_end_of_time(grown: Grown) -> None:
         found = _ids(session, Search(expression, START))
         assert _ids(session, Search(expression, START, as_of=later, at=later)) == found
     for identity in (*NODES, *CLIENTS):
-        assert who(then(session, later, later), identity) == who(session, identity)
+        assert who(session_at(session, later, later), identity) == who(session, identity)
 
 
 @pytest.mark.parametrize("as_of", [None, 3])
@@ -160,7 +160,7 @@ def test_an_empty_answer_is_explained_from_then(store: Filled, job: Callable[...
 def test_views_are_of_the_present(store: Filled, job: Callable[..., Any]) -> None:
     store.take(job())
     with pytest.raises(NotImplementedError):
-        then(store.session, 0, None).query("SELECT * FROM v_jobs")
+        session_at(store.session, 0, None).query("SELECT * FROM v_jobs")
 
 
 def _timeless(found: Any) -> Any:

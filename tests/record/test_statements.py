@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bench.generate import Generator
-from meta_audit.cli.progress import Quiet
+from meta_audit.cli.progress import ImportReporter
 from meta_audit.ingest.run import Import
 from meta_audit.schema.tables import metadata
 from meta_audit.sources import find
@@ -36,7 +36,7 @@ def ingest(db: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, i
     else:
         for name in ("execute", "copy"):
             monkeypatch.setattr(psycopg.Cursor, name, noting(statements, name))
-    Import(store, Quiet()).run(find([str(path)]), [])
+    Import(store, ImportReporter()).run(find([str(path)]), [])
     executed = len(statements)
     monkeypatch.undo()
     after = count_rows(store.engine)

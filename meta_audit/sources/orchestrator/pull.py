@@ -40,7 +40,7 @@ _MOST_FAILURES: Final = 20
 """Parts of jobs that cannot be read before we give up, if hardly any can."""
 NOTHING: Final = Held()
 _AHEAD_BYTES: Final = 32_000_000
-"""KnownDigests documents that are kept while looking for one that is not."""
+"""Bytes of known documents to keep while looking for one that is not known."""
 
 KnownDigests = Callable[[Sequence[bytes]], Collection[bytes]]
 """Return those of these SHA-256 that the store has as documents."""
