@@ -71,7 +71,7 @@ def _parse(decoded: Decoded, content: bytes, coerce: bool) -> JobRecord:
         note_templates(record, findings)
     if record.executions or record.events or is_unknown(record.state):
         _note_states(record, findings)
-    if record.executions or record.events or not _PLAIN(record.job_id + record.namespace):
+    if not _PLAIN("".join([name for _, name in _names(record)])):
         _note_lookalikes(record, findings)
     if len(record.job_id) > MAX_NAME or len(record.namespace) > MAX_NAME:
         record = _shortened(record, findings)
@@ -142,12 +142,18 @@ def _escaped(value: Any, path: tuple[str | int, ...], places: list[str]) -> Any:
     return out
 
 
+def _names(record: JobRecord) -> list[tuple[str, str]]:
+    """Return ID and namespace of the job, and its nodes, each with what it is."""
+    names = [("ID", record.job_id), ("Namespace", record.namespace)]
+    if record.executions or record.events:
+        nodes = {e.node_id for e in record.executions} | {e.node_id for e in record.events}
+        names += [("node", node) for node in sorted(nodes)]
+    return names
+
+
 def _note_lookalikes(record: JobRecord, findings: list[Finding]) -> None:
     """Note names of the job and of nodes that may look like another."""
-    names = dict.fromkeys([("ID", record.job_id), ("Namespace", record.namespace)])
-    names |= dict.fromkeys([("node", one.node_id) for one in record.executions])
-    names |= dict.fromkeys([("node", one.node_id) for one in record.events])
-    seen = [(field, name, disguise(unescape_nul(name))) for field, name in names]
+    seen = [(field, name, disguise(unescape_nul(name))) for field, name in _names(record)]
     found = [f"{field}: {quote(name)} has {odd}" for field, name, odd in seen if odd]
     note(findings, "identity.lookalike", found)
 
