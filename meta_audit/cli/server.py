@@ -27,9 +27,15 @@ def reach(
 
     Warn where others on the way could read the credentials. Raises `UsageError`.
     """
+    from meta_audit.errors import UsageError
     from meta_audit.sources.orchestrator import Address, HttpLimits, Transport, load_credentials
     from meta_audit.store.retry import Retry
 
+    if "://" not in url and os.path.exists(url):
+        raise UsageError(
+            f"{url!r} is a file or directory, not the address of a server",
+            advice="`meta-audit ingest` takes it; `meta-audit has` tells what of it is here.",
+        )
     address = Address.parse(url, namespace, labels)
     proof = load_credentials(credentials, os.environ)
     if proof.header and not address.is_private:

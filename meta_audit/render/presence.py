@@ -54,6 +54,6 @@ class PresencePage(Listing[AskedForMany]):
 def _line(one: AskedFor, screen: Screen) -> str:
     why = OTHER_DOCUMENT if one.document_sha256 and one.found == "job" else WHY[one.found]
     name = one.job_id or f"document {one.document_sha256}"
-    end = f"  {why} (line {one.line})"
+    end = f"  {why} (line {one.line})" if one.line else f"  {why}"
     room = None if screen.width is None else max(screen.width - len(end), 20)
     return shown(name, room) + end

@@ -305,6 +305,14 @@ def test_an_address_that_is_none_is_refused(file: Audit, bad: str) -> None:
     assert "s3cr" not in refused.err
 
 
+@pytest.mark.parametrize("command", ["pull", "compare"])
+def test_a_file_is_no_server(file: Audit, tmp_path: Path, command: str) -> None:
+    result = file.run(command, tmp_path)
+    assert result.status == 2
+    assert "is a file or directory, not the address of a server" in result.err
+    assert "meta-audit has" in result.err
+
+
 def test_addresses_of_one_server_are_one_source() -> None:
     for written in ("HTTP://Host:1234/", "http://host:1234/api/v1/orchestrator/jobs"):
         assert Address.parse(written).uri == "http://host:1234/api/v1/orchestrator/jobs"
