@@ -113,6 +113,9 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
 COMMANDS: Final = {name: where for section in SECTIONS.values() for name, where in section.items()}
 
 
+_BEFORE_THE_COMMAND: Final = ("--config", "--log-format")
+
+
 @click.group(cls=LazyGroup, lazy=SECTIONS, context_settings={"help_option_names": ["-h", "--help"]})
 @options.common
 @option(
@@ -205,7 +208,7 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
     except click.ClickException as error:
         is_usage = isinstance(error, click.UsageError) and error.ctx
         usage = error.ctx.get_usage() if is_usage else ""  # type: ignore[attr-defined]
-        log.say(escape(error.format_message()), "error", advice=usage)
+        log.say(escape(_what_is_wrong(error)), "error", advice=usage)
         return Exit.USAGE
     except MetaAuditError as error:
         advice = [escape(error.advice)] if error.advice else []
@@ -230,6 +233,13 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
         )
         return Exit.INTERNAL
     return int(result or 0)
+
+
+def _what_is_wrong(error: click.ClickException) -> str:
+    """Return what is wrong with a command line; of an option in the wrong place, the right one."""
+    if isinstance(error, click.NoSuchOption) and error.option_name in _BEFORE_THE_COMMAND:
+        return f"{error.option_name} stands before the command: meta-audit {error.option_name} ..."
+    return error.format_message()
 
 
 def _could_not_print(error: OSError) -> Exit:

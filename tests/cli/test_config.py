@@ -136,3 +136,9 @@ def test_messages_are_json(run: Run, tmp_path: Path) -> None:
     assert "^" in wrong["advice"]
     _, _, err = run(config, "--log-format", "text", "trace", "nobody")
     assert err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("name", ["--log-format", "--config"])
+def test_what_stands_behind_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["find", name, "json"]) == 2
+    assert f"{name} stands before the command: meta-audit {name} ..." in capsys.readouterr().err
