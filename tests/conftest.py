@@ -46,7 +46,17 @@ __all__ = [
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORPUS: Final = ROOT / "../shared/corpus"
-LONGEST: Final = ("faults", "postgres", "verify", "ingest", "sources", "docs", "store", "query")
+LONGEST: Final = (
+    "lake",
+    "faults",
+    "postgres",
+    "verify",
+    "ingest",
+    "sources",
+    "docs",
+    "store",
+    "query",
+)
 """Folders of tests, the longest first: a long module at the end would leave one worker idle."""
 
 
