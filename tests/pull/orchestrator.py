@@ -235,7 +235,7 @@ def recorded(folder: Path, layout: str) -> Orchestrator:
     """Serve what a real server answered (`api/` of the corpus of servers)."""
     served = Orchestrator(layout)
     parts: dict[str, dict[str, list[bytes]]] = {}
-    for part in ("executions", "history"):
+    for part in ("executions", "history", "versions"):
         for file in (folder / part).glob("*.json"):
             parts.setdefault(file.stem, {})[part] = elements_of(file.read_bytes())
     for element in elements_of((folder / "jobs/all.json").read_bytes()):

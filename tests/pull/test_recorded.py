@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -62,6 +63,34 @@ def compare(audit: Audit, another: Audit, folder: Path, layout: str) -> None:
     assert audit.faults() == []
     assert {row[-3] for row in pulled["observations"]} == {f"{url}/api/v1/orchestrator/jobs"}
     assert audit.run("verify").status == 0
+
+
+SAID: Final = {
+    "v_jobs": "job_id, namespace, name, state, client, requester, created_ns, version, revision",
+    "v_versions": "job_id, version, created_ns, spec_sha256",
+    "v_meta": "job_id, version_no, level, task_no, key, value",
+    "v_attributions": "job_id, role, value, trust, verdict",
+    "v_executions": "job_id, execution_id, node, state, desired_state, message",
+    "v_events": "job_id, time_ns, kind, execution_id, state, message",
+    "v_uses": "job_id, task_no, kind, type, value, target",
+}
+"""Views, and columns that do not depend on where a job was read."""
+
+
+def test_the_job_store_of_a_server_says_what_its_api_says(audit: Audit, another: Audit) -> None:
+    folder = SAMPLES / "v1.9.0"
+    with serving(recorded(folder / "api", "v1.9")) as url:
+        pulled = audit.run("pull", url, "--format", "json").summary
+    stored = another.ingest(folder / "state_boltdb.db.zst").summary
+    assert pulled["jobs"] == stored["jobs"] == 2
+    assert (pulled["rejected"], stored["rejected"]) == (0, 0)
+    for view, columns in SAID.items():
+        sql = f"SELECT DISTINCT {columns} FROM {view}"
+        found = sorted(audit.rows(sql), key=repr)
+        assert found == sorted(another.rows(sql), key=repr), view
+        assert found
+    ((versions,),) = audit.rows("SELECT max(versions) FROM v_jobs")
+    assert versions == 2
 
 
 def test_a_server_is_compared_with_the_store(audit: Audit) -> None:
