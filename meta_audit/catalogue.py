@@ -138,6 +138,8 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "archive.member": "a member of an archive that is not read: encrypted, sparse, in parts, or "
     "with a path out of the archive",
     "database.broken": "a BoltDB file that is damaged, or was copied while it changed",
+    "segment.broken": "a segment that is damaged, cut off, or not as this program writes them",
+    "segment.version": "a segment that another version of the program made: make it again",
     "server.unreachable": "no connection to a server, or it broke, or an answer took too long",
     "server.tls": "the certificate of a server cannot be verified",
     "server.denied": "a server wants other credentials (401, 403)",

@@ -44,6 +44,9 @@ class SourceError(MetaAuditError):
         super().__init__(message, advice=advice)
         self.code = code
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.code, str(self)), {"advice": self.advice}  # from other processes
+
 
 class StoreError(MetaAuditError):
     """The store could not be reached, or has the wrong schema (exit code 4)."""

@@ -47,6 +47,7 @@ SHARED: Final = {
     "reread": "the command, and what it does",
     "report": "the command, its query and its page",
     "run": "one import, one verification",
+    "segments": "the command, and what it does",
     "select": "one per engine",
     "session": "the interface, and one per engine",
     "sql": "the command, and its query",

@@ -71,6 +71,7 @@ SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "Take in": {
         "ingest": ("meta_audit.cli.ingest", "Take job documents into the store."),
         "pull": ("meta_audit.cli.pull", "Take the jobs of an orchestrator into the store."),
+        "segments": ("meta_audit.cli.segments", "Read documents on many machines, for one store."),
         "compare": ("meta_audit.cli.compare", "Tell where an orchestrator and the store differ."),
         "rejections": ("meta_audit.cli.rejections", "Show documents that were not taken, and why."),
         "reread": ("meta_audit.cli.reread", "Read kept documents again, after an upgrade."),

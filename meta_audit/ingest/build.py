@@ -42,6 +42,8 @@ class Offered(Struct, frozen=True, array_like=True, gc=False):
     """Of a document that is read again: its live entry in the ledger."""
     leaf: bytes = b""
     """The hash of that entry."""
+    record: JobRecord | None = None
+    """Of a document that was read on another machine."""
 
 
 class Numbering(dict):  # type: ignore[type-arg]
@@ -73,21 +75,28 @@ def build(
     contents = [o.document.content for o in offered]
     builder = _BatchBuilder(dictionary or train(contents, training_bytes))
     for place, offer in enumerate(offered):
-        document = offer.document
-        if isinstance(document, Rejection):
-            builder.reject(place, offer, document)
-            continue
         if offer.supersedes != NO_ENTRY:
-            builder.read_again(place, offer, document)
+            builder.read_again(place, offer)
             continue
-        try:
-            value = decode(document.content, document.format)
-            record = parse(value, document.content, coerce_scalars=coerce_scalars)
-        except RejectedError as error:
-            builder.reject(place, offer, _rejection(document, error, offer.sha256))
-            continue
-        builder.accept(place, offer, document, record)
+        said = offer.record or read(offer.document, offer.sha256, coerce_scalars=coerce_scalars)
+        if isinstance(said, Rejection):
+            builder.reject(place, offer, said)
+        else:
+            builder.accept(place, offer, said)
     return builder.finish()
+
+
+def read(
+    document: Document | Rejection, digest: bytes, *, coerce_scalars: bool
+) -> JobRecord | Rejection:
+    """Decode and parse one document. What was rejected before stays so."""
+    if isinstance(document, Rejection):
+        return document
+    try:
+        value = decode(document.content, document.format)
+        return parse(value, document.content, coerce_scalars=coerce_scalars)
+    except RejectedError as error:
+        return _rejection(document, error, digest)
 
 
 def first_reading(offer: Offered) -> JobRecord | None:
@@ -159,16 +168,16 @@ class _BatchBuilder:
         content = self._compress_alone(rejection.content)
         self._batch.rejected.append(Rejected(place, offer.source, rejection, content, leaf))
 
-    def read_again(self, place: int, offer: Offered, document: Document) -> None:
+    def read_again(self, place: int, offer: Offered) -> None:
         """Accept a kept document if it gives another entry now, however it is read."""
         record = first_reading(offer)
         if record is None:
             self._batch.unchanged += 1
         else:
-            self.accept(place, offer, document, record)
+            self.accept(place, offer, record)
 
-    def accept(self, place: int, offer: Offered, document: Document, record: JobRecord) -> None:
-        batch, term = self._batch, self._terms.__getitem__
+    def accept(self, place: int, offer: Offered, record: JobRecord) -> None:
+        document, batch, term = offer.document, self._batch, self._terms.__getitem__
         number = len(self._accepted)
         where = document.ordinal, document.line
         self._accepted.append(

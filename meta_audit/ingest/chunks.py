@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from meta_audit.ingest.options import Limits
+    from meta_audit.ingest.read_documents import ReadDocuments
     from meta_audit.ingest.signals import Stopper
     from meta_audit.record.aliases import Alias
     from meta_audit.record.known import Known, KnownSource, Torn
@@ -69,6 +70,8 @@ class Chunk:
     """The source that a signal cut off, and that cannot be read again."""
     job_keys: list[int] = field(default_factory=list)
     """Of documents that are read again: the job of each."""
+    read: ReadDocuments | None = None
+    """In place of `offered`: documents that were read on another machine."""
 
 
 class Reporter(Protocol):
@@ -285,7 +288,7 @@ class Chunker:
         if not documents:
             return
         offered = reading.offer(documents)
-        self._chunk.events += _completed(reading.torn, offered)
+        self._chunk.events += completed(reading.torn, offered)
         fresh = self._without_known(offered)
         self._chunk.offered += fresh
         self._chunk.size += sum([len(o.document.content) for o in fresh])
@@ -356,7 +359,7 @@ def _whole(documents: list[Item]) -> list[Item]:
     return documents[:-1] if is_torn or last.format == "yaml" else documents
 
 
-def _completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:
+def completed(torn: Iterable[Torn], offered: list[Offered]) -> Iterator[RecordCompleted]:
     """Find the records that were torn before and are whole now: same place, same beginning."""
     for rejection_id, ordinal, content in torn:
         for offer in offered:

@@ -44,7 +44,7 @@ class Intake:
     def take(self, chunks: Iterator[Chunk], log: SourceLog) -> None:
         """Take in all chunks. A signal stops it between two transactions."""
         builder = Builder(self._writer.newest_dictionary(), self._options, self._stopper)
-        with _without_collector(), closing(builder.batches(chunks)) as batches:
+        with without_collector(), closing(builder.batches(chunks)) as batches:
             for chunk, batch in batches:
                 with self._stopper.holding():
                     self._write(chunk, batch, log)
@@ -60,7 +60,7 @@ class Intake:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Batches are millions of small objects without cycles: collecting costs a fifth."""
     gc.disable()
     try:

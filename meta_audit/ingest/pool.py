@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from meta_audit.errors import ProcessError
 from meta_audit.ingest.build import build, build_packed, pack, unpack
+from meta_audit.ingest.read_documents import build_read
 from meta_audit.ingest.signals import STOP_SIGNALS
 
 if TYPE_CHECKING:
@@ -61,14 +62,21 @@ class Builder:
     def _begin(self, chunk: Chunk) -> Batch | Future[bytes]:
         coerce, limits = self._options.coerce_scalars, self._options.limits
         if not self._pool or not self._dictionary:
-            batch = build(
-                chunk.offered,
-                self._dictionary,
-                coerce_scalars=coerce,
-                training_bytes=limits.training_bytes,
-            )
+            if chunk.read:
+                training = limits.training_bytes
+                batch = chunk.read.build(self._dictionary, training_bytes=training)
+            else:
+                batch = build(
+                    chunk.offered,
+                    self._dictionary,
+                    coerce_scalars=coerce,
+                    training_bytes=limits.training_bytes,
+                )
             self._dictionary = batch.dictionary
             return batch
+        if chunk.read:
+            with self._stopper.holding():
+                return self._pool.submit(build_read, chunk.read, self._dictionary)
         packed = pack(chunk.offered)
         chunk.offered = []
         with self._stopper.holding():

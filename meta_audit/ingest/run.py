@@ -21,6 +21,7 @@ from meta_audit.ingest.options import DEFAULT_OPTIONS, Options
 from meta_audit.ingest.rejected import rejected_chunks
 from meta_audit.ingest.reread import kept_chunks
 from meta_audit.ingest.result import ImportResult
+from meta_audit.ingest.segments import segment_chunks
 from meta_audit.ingest.signals import Interrupted, Stopper
 from meta_audit.record.aliases import check_alias, withdrawal
 from meta_audit.record.checkpoint_log import append_missing, locate
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.result import ImportStatus
+    from meta_audit.ingest.segment_file import Segment
     from meta_audit.record.aliases import Alias
     from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
@@ -77,6 +79,14 @@ class Import:
         result = self._run(chunker.chunks(found), arguments)
         is_empty = result.status == "complete" and not result.counts.sources
         return replace(result, nothing_found=is_empty)
+
+    def seal(self, segments: Sequence[Segment], arguments: list[str]) -> ImportResult:
+        """Take in what was read on other machines.
+
+        Raises as `run` and `segment_chunks` do; then all batches written before it are kept.
+        """
+        known = Known(self._session)
+        return self._run(segment_chunks(segments, known, self._progress), arguments)
 
     def dismiss(
         self, rejection_ids: Sequence[int], reason: str, arguments: list[str]

@@ -119,3 +119,28 @@ class Known:
             ((frame,),) = self._session.query(sql, rejection_id)
             found.append(Torn(rejection_id, ordinal, decompress(bytes(frame), b"")))
         return found
+
+
+class KnowsNothing(Known):
+    """The evidence of no store at all."""
+
+    def __init__(self) -> None:
+        """Take no session."""
+
+    def documents(self, digests: Sequence[bytes]) -> set[bytes]:  # noqa: ARG002
+        """Return nothing."""
+        return set()
+
+    def has_source_of_size(self, size: int) -> bool:  # noqa: ARG002
+        """Tell that none was read."""
+        return False
+
+    def source(self, sha256: bytes, size: int) -> None:
+        """Return nothing."""
+
+    def newest_reading(self, uri: str) -> None:
+        """Return nothing."""
+
+    def torn(self, uri: str) -> list[Torn]:  # noqa: ARG002
+        """Return nothing."""
+        return []

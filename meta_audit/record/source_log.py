@@ -29,7 +29,7 @@ _READ_BEFORE: Final = """
     WHERE r.status <> 'refused' AND r.size AMONG KEYS"""
 
 
-class SourceBegan(Struct, frozen=True, gc=False):
+class SourceBegan(Struct, frozen=True, tag=True, gc=False):
     """A source is being read."""
 
     source: int
@@ -41,7 +41,7 @@ class SourceBegan(Struct, frozen=True, gc=False):
     """The archive that it is a member of: what its members bring counts for the archive, too."""
 
 
-class SourceRead(Struct, frozen=True, gc=False):
+class SourceRead(Struct, frozen=True, tag=True, gc=False):
     """So many more documents of a source were read; the store had the bytes of some."""
 
     source: int
@@ -58,7 +58,7 @@ class RecordCompleted(Struct, frozen=True, gc=False):
     """Of the whole record."""
 
 
-class SourceEnded(Struct, frozen=True, gc=False):
+class SourceEnded(Struct, frozen=True, tag=True, gc=False):
     """A source was read to its end, or refused."""
 
     source: int

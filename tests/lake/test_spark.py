@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ import pytest
 
 from tests.conftest import ROOT, Audit
 from tests.docs.questions import read_questions
+from tests.lake.spark_cluster import PYTHON, cluster
 
-PYTHON = os.environ.get("META_AUDIT_TEST_SPARK_PYTHON", "")
 JARS = os.environ.get("META_AUDIT_TEST_SPARK_JARS", "")
 SCRIPT = Path(__file__).with_name("spark_queries.py")
 pytestmark = pytest.mark.skipif(not (PYTHON and JARS), reason="run by `make test-lake`")
@@ -28,29 +26,7 @@ pytestmark = pytest.mark.skipif(not (PYTHON and JARS), reason="run by `make test
 
 @pytest.fixture
 def master() -> Iterator[str]:
-    """A standalone master and two workers on this machine."""
-    home = subprocess.check_output(
-        [PYTHON, "-c", "import pyspark, os; print(os.path.dirname(pyspark.__file__))"], text=True
-    ).strip()
-    start = [f"{home}/bin/spark-class", "org.apache.spark.deploy"]
-    port = 7177
-    url = f"spark://127.0.0.1:{port}"
-    commands = [
-        [f"{start[1]}.master.Master", "--host", "127.0.0.1", "--port", f"{port}"],
-        *[[f"{start[1]}.worker.Worker", url, "-c", "1", "-m", "1g"] for _ in range(2)],
-    ]
-    environment = os.environ | {"SPARK_HOME": home, "PYSPARK_PYTHON": PYTHON}
-    with ExitStack() as stack:
-        for command in commands:
-            process = subprocess.Popen(
-                [start[0], *command, "--webui-port", "0"],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            time.sleep(4)
+    with cluster() as url:
         yield url
 
 
