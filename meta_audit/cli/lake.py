@@ -102,9 +102,9 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
     from meta_audit.errors import NotFoundError
     from meta_audit.lake.catalog import Lake
     from meta_audit.lake.shown import LakeJobPage
-    from meta_audit.lake.verify import job_rows
+    from meta_audit.lake.trace import job_rows
 
-    found = dict(job_rows(Lake(lake, catalog, make=False), job))
+    found = job_rows(Lake(lake, catalog, make=False), job)
     if not any(found.values()):
         raise NotFoundError(
             f"the lake has no job {job}", advice="Give the whole ID; a lake finds no beginnings."

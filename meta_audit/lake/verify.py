@@ -16,7 +16,7 @@ from meta_audit.errors import LedgerError
 from meta_audit.lake import expected, strays
 from meta_audit.lake.agreement import ToldByEntries, problem, rank, rejection_problem, says
 from meta_audit.lake.catalog import stores
-from meta_audit.lake.tables import OF_JOBS, STORE
+from meta_audit.lake.tables import STORE
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry
 from meta_audit.ledger.merkle import Tree, leaf_hash
@@ -376,13 +376,3 @@ def _difference(wanted: Rows, rows: Rows) -> str:
 
 def _same(wanted: Rows, rows: Rows) -> bool:
     return wanted == rows or sorted(wanted, key=repr) == sorted(rows, key=repr)
-
-
-def job_rows(lake: Lake, job_id: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the rows of one job by table: files and row groups without it are not read."""
-    from pyiceberg import expressions  # noqa: PLC0415 - an extra
-
-    build: Any = expressions
-    for table in OF_JOBS:
-        scan = lake.table(table).scan(row_filter=build.EqualTo("job_id", job_id))
-        yield table, scan.to_arrow().to_pylist()
