@@ -109,7 +109,9 @@ FINDINGS: Final[dict[str, FindingKind]] = {
         "critical", "one document names two different values for the same role"
     ),
     "identity.no_value": FindingKind(
-        "warning", "a printed None, null or the like in place of an identity: nobody is named"
+        "warning",
+        "a printed None, null, unfilled template or the like in place of an identity: nobody is "
+        "named",
     ),
     "identity.lookalike": FindingKind(
         "warning",

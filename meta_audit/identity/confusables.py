@@ -71,7 +71,9 @@ _MORE: Final = {
     "-": "\u2014\u2015",
 }
 # Folds what a reader takes for one another within ASCII; too coarse for keys of users.
-_ASCII_TWINS: Final = str.maketrans({"i": "l", "1": "l", "|": "l", "!": "l", "0": "o", "\\": "/"})
+_ASCII_TWINS: Final = str.maketrans(
+    {"i": "l", "1": "l", "|": "l", "!": "l", "0": "o", "\\": "/", ",": "."}
+)
 
 
 def has_invisible(text: str) -> bool:
@@ -152,6 +154,18 @@ def imitates_reserved(key: str) -> bool:
         return False
     if key[:1] not in "bB " and key.isascii() and key.isprintable():
         return False
+    return read_as(key).startswith(_PREFIX_READ_AS)
+
+
+def read_as(key: str) -> str:
+    """Return what somebody who reads a key takes it for; two with equal results are one to them.
+
+    Only the first `MAX_FOLDED_CHARS` are looked at.
+    """
     seen = unicodedata.normalize("NFKD", skeleton(key[:MAX_FOLDED_CHARS])).translate(_ASCII_TWINS)
     letters = (char for char in seen if not (unicodedata.combining(char) or char.isspace()))
-    return "".join(letters).startswith(RESERVED_PREFIX)
+    return _SLASHES.sub("/", "".join(letters))
+
+
+_SLASHES: Final = re.compile("//+")
+_PREFIX_READ_AS: Final = read_as(RESERVED_PREFIX)

@@ -143,6 +143,10 @@ def v1_state(
     Up to v0.3.29 they stand by shard. Raises `RejectedError`.
     """
     state = STATE.fold(_mapping(value, "State"))
+    other = text(state, "JobID", "State")
+    if other and other != job_id:
+        findings.append(_other_job("State", other, job_id))
+        return {}, ()
     found = list(items(state, "Executions", "State"))
     for shard in mapping(state, "Shards", "State").values():
         fields = STATE.fold(_mapping(shard, "Shard"))
@@ -259,11 +263,15 @@ def _own(
         fields = level.fold(_mapping(value, label))
         other = text(fields, "JobID", label)
         if other and other != job_id:
-            detail = f"{label} of job {quote(other)} in the document of {quote(job_id)}"
-            findings.append(Finding("activity.other_job", detail))
+            findings.append(_other_job(label, other, job_id))
         else:
             own.append(fields)
     return own
+
+
+def _other_job(label: str, other: str, job_id: str) -> Finding:
+    detail = f"{label} of job {quote(other)} in the document of {quote(job_id)}"
+    return Finding("activity.other_job", detail)
 
 
 def _mapping(value: Any, label: str) -> Fields:

@@ -18,13 +18,14 @@ never attributions. In a document that Bacalhau did not write itself, `server` i
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from meta_audit.decode.text import quote
 from meta_audit.identity.client import is_client_id
-from meta_audit.identity.confusables import disguise
+from meta_audit.identity.confusables import disguise, read_as
 from meta_audit.identity.verdicts import KeyCheck, check_client, check_requester, verify_submission
 from meta_audit.model import RESERVED_PREFIX, Attribution, Finding
 
@@ -86,13 +87,17 @@ EVENT: Final = (  # v0.2.9 - v1.0.3: `Created` is sent by the requester that acc
 SUBMITTED: Final = Rule("client", "ClientID", "claimed")
 SIGNATURE: Final = Rule("client_key", "signature:client_public_key", "claimed")
 
-NO_VALUE: Final = frozenset(
-    (
-        *("None", "True", "False", "nil", "null", "Null", "NULL", "undefined", "NaN"),
-        *("<nil>", "(nil)", "<null>", "<none>", "%!s(<nil>)", "%!v(<nil>)", "[object Object]"),
-    )
+_NOBODY: Final = re.compile(
+    r"""
+    none | null | nil | undefined | nan | nat | pd\.na | n/a | true | false | nonetype
+    | <(?:nil|null|none|na|n/a|unset|no\ value)> | \((?:nil|null|none)\) | %!\w\(<nil>\)
+    | \[object\ \w+\] | <[^<>]*\ at\ 0x[0-9a-f]+> | <(?:bound\ method|class|function|module)\ .*>
+    | \{\s*\} | \[\s*\] | \(\s*\) | set\(\)
+    | \{\{.*\}\} | \$\{[^{}]*\} | \$\w+ | \$\(.*\) | %\(\w+\)s | %[sdv] | %\w+%
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-"""Texts that programs print for nothing: they name nobody."""
+"""Texts that programs print for nothing, and variables and templates that nobody filled in."""
 
 Attributed = tuple[tuple[Attribution, ...], tuple[Finding, ...]]
 _CACHED_RESULTS: Final = 8_192
@@ -122,7 +127,8 @@ def of_meta(
         and is_client_id(hexadecimal)
     ):
         named.append((NAMESPACE, hexadecimal))
-    result = (layout, *attribute(named))
+    attributions, findings = attribute(named)
+    result = (layout, attributions, _lookalikes(keys) + findings)
     if sum(map(len, keys)) + sum(map(len, values)) <= _CACHED_CHARS:
         if len(_results) >= _CACHED_RESULTS:
             _results.clear()
@@ -135,6 +141,18 @@ _results: dict[
     tuple[str, tuple[Attribution, ...], tuple[Finding, ...]],
 ] = {}
 """Requesters and clients repeat from job to job."""
+
+
+def _lookalikes(reserved: Iterable[str]) -> tuple[Finding, ...]:
+    """Return a finding for each reserved key that a reader takes for one that names somebody."""
+    return tuple(
+        Finding("reserved.lookalike", f"job Meta: key {quote(key)}")
+        for key in reserved
+        if key not in META and read_as(key) in _READ_AS
+    )
+
+
+_READ_AS: Final = frozenset(map(read_as, META))
 
 
 def _layout(reserved: Collection[str]) -> str:
@@ -223,12 +241,18 @@ def as_claimed(attributions: tuple[Attribution, ...]) -> tuple[Attribution, ...]
     return tuple(replace(a, trust="claimed") if a.trust == "server" else a for a in attributions)
 
 
+def names_nobody(value: str) -> bool:
+    """Tell whether a text is what programs print for nothing."""
+    return _NOBODY.fullmatch(value) is not None
+
+
 def _somebody(named: Iterable[tuple[Rule, str]], findings: list[Finding]) -> list[tuple[Rule, str]]:
     """Keep the values that can name somebody."""
     kept = []
     for rule, value in named:
-        if value in NO_VALUE:
-            findings.append(Finding("identity.no_value", f"{rule.role}: {rule.basis} {value!r}"))
+        if names_nobody(value):
+            detail = f"{rule.role}: {rule.basis} {quote(value)}"
+            findings.append(Finding("identity.no_value", detail))
         elif value:
             kept.append((rule, value))
             if not rule.role.endswith("_key") and (odd := disguise(value)):

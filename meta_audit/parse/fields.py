@@ -195,7 +195,8 @@ def integer(fields: Fields, name: str, label: str, low: int = MIN_INT64) -> int:
         return 0
     if isinstance(value, Scalar):
         if value.value is None:
-            raise RejectedError("number.range", f"{label}.{name}: {kind_of(value)} is no number")
+            message = f"{label}.{name}: {kind_of(value)} is no integer of 64 bits"
+            raise RejectedError("number.range", message)
         value = value.value
     if value.__class__ is not int:
         raise wrong_type(f"{label}.{name}", "an integer", fields[name])

@@ -19,11 +19,11 @@ from meta_audit.parse.attribution import (
     EVENT,
     FLAT,
     METADATA,
-    NO_VALUE,
     STATUS,
     Rule,
     as_claimed,
     attribute,
+    names_nobody,
     of_submission,
 )
 from meta_audit.parse.fields import Level, integer, items, mapping, text
@@ -204,7 +204,7 @@ def parse_job(
         origin,
         _layout(metadata, status, spec),
         stated_id or "sha256:" + digest.hex(),
-        "" if client in NO_VALUE else client,
+        "" if names_nobody(client) else client,
         digest,
         type="ops" if _targets_all(deal) else "batch",
         count=integer(deal, "Concurrency", "Deal"),
@@ -236,7 +236,7 @@ def _named(job: Fields, metadata: Fields, status: Fields) -> list[tuple[Rule, st
 
 
 def _names_requester(named: list[tuple[Rule, str]]) -> bool:
-    return any(rule.role == "requester" and value not in NO_VALUE for rule, value in named)
+    return any(rule.role == "requester" and not names_nobody(value) for rule, value in named)
 
 
 def _look_at_texts(job: Fields, labels: dict[str, str], findings: list[Finding]) -> None:

@@ -197,7 +197,7 @@ def listed(names: list[str]) -> str:
 
 def _hides_field(name: str, level: Level) -> bool:
     match = _LAST_WORD.search(name)
-    return match is not None and squash(match[1]) in level.table
+    return match is not None and match[1] != name and squash(match[1]) in level.table
 
 
 def states_id(origin: Origin, job_id: str) -> list[Finding]:

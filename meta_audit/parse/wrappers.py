@@ -123,7 +123,7 @@ class _Document:
         found = record.executions + activity.executions(
             activity.read_list(fields, "Executions", "document"), job_id, layout, findings
         )
-        state = {
+        state: dict[str, Any] = {
             "state": record.state,
             "revision": record.revision,
             "modified_at": record.modified_at,
@@ -131,11 +131,12 @@ class _Document:
         if fields.get("State").__class__ is dict and not is_current:
             v1, more = activity.v1_state(fields["State"], job_id, findings)
             found += more
-            state = {
-                "state": states.named(v1, "State", "State", ()),
-                "revision": integer(v1, "Version", "State", 0),
-                "modified_at": times.moment(v1, "UpdateTime", "State"),
-            }
+            if v1:
+                state = {
+                    "state": states.named(v1, "State", "State", ()),
+                    "revision": integer(v1, "Version", "State", 0),
+                    "modified_at": times.moment(v1, "UpdateTime", "State"),
+                }
         events = (
             record.events
             + activity.histories(

@@ -92,7 +92,10 @@ class SourceLog:
         self.completed: list[RecordCompleted] = []
         self._open: dict[int, _Open] = {}
         self._before: dict[int, set[tuple[str, bytes]]] = {}
-        """Sources that were read before this run: name and hash, by size."""
+        """Sources that were read before this run: name and hash, by size.
+
+    A member of an archive that ends too early has no hash.
+    """
         self._added: list[int] = []
         """Sources whose rows this transaction adds."""
 
@@ -140,7 +143,7 @@ class SourceLog:
             if s.end and s.end.status != "reread"
             if source not in self.ids and source not in needed
         }
-        self._read_again(session, {size for _, size, sha256 in ended.values() if sha256})
+        self._read_again(session, {size for _, size, _ in ended.values()})
         return {
             source
             for source, (uri, size, sha256) in ended.items()

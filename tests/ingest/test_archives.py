@@ -143,3 +143,16 @@ def test_a_job_store_changes_nothing_twice(audit: Audit, tmp_path: Path) -> None
     assert "line 0" not in page
     assert audit.ingest(path).summary["known_sources"] == 1
     assert (audit.faults(), audit.run("verify").status) == ([], 0)
+
+
+def test_a_cut_archive_is_nothing_new_the_second_time(audit: Audit, tmp_path: Path) -> None:
+    archive = tmp_path / "cut.tar"
+    whole = tar(
+        {"a.json": compact(job(1)), "b.ndjson": ndjson(*[compact(job(n)) for n in range(30)])}
+    )
+    archive.write_bytes(whole[: len(whole) // 1024 * 512])
+    assert audit.ingest(archive).status == 1
+    before = audit.rows("SELECT count(*) FROM sources")
+    again = audit.ingest(archive)
+    assert (again.status, again.summary["truncated"], again.summary["new"]) == (0, 0, 0)
+    assert audit.rows("SELECT count(*) FROM sources") == before

@@ -263,3 +263,11 @@ def test_history_of_an_execution_is_an_event() -> None:
     assert (event.kind, event.execution_id, event.node_id, event.state) == (
         *("ExecutionLevel", "e-1", "QmNode", "BidAccepted"),
     )
+
+
+def test_the_state_of_another_job_is_not_that_of_this_one() -> None:
+    state = {"JobID": "another", "State": "Completed", "Version": 7, "UpdateTime": "2023-02-02"}
+    record = read({"Job": docs.V1_JOB, "State": state})
+    alone = read({"Job": docs.V1_JOB})
+    assert (record.state, record.revision) == (alone.state, alone.revision)
+    assert len(details(record, "activity.other_job")) == 1

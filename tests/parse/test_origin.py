@@ -234,7 +234,27 @@ def test_snake_case_is_not_an_orchestrators_hand() -> None:
     assert {a.trust for a in read(lower).attributions} == {"server"}
 
 
-@pytest.mark.parametrize("value", ["None", "True", "nil", "null", "<nil>", "undefined"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "None",
+            "True",
+            "nil",
+            "null",
+            "<nil>",
+            "undefined",
+            "NONE",
+            "nan",
+            "NaT",
+            "N/A",
+            "pd.NA",
+        ),
+        *("<NA>", "<no value>", "(null)", "%!s(<nil>)", "{}", "[ ]", "NoneType", "[object Object]"),
+        *("<object at 0x7f0>", "<bound method X.id of <X>>", "<class 'str'>", "{{ .x }}"),
+        *("${NODE_ID}", "$NODE", "$(hostname)", "%(id)s", "%NODE%"),
+    ],
+)
 def test_printed_nothing_is_nobody(value: str) -> None:
     meta = {"bacalhau.org/requester.id": value, "bacalhau.org/client.id": value}
     records = [
@@ -266,3 +286,31 @@ def test_a_name_that_may_look_like_another(value: str) -> None:
 @pytest.mark.parametrize("value", ["abc", "n-1 of 2", "QmXaXu9", "job_1/2:3"])
 def test_a_name_as_others_are(value: str) -> None:
     assert "identity.lookalike" not in codes(read(docs.FLAT_JOB | {"ID": value}))
+
+
+@pytest.mark.parametrize("value", ["nanny", "node-none", "$5 node", "nil-1", "0", "-", "unknown"])
+def test_a_name_that_holds_a_word_for_nothing_is_a_name(value: str) -> None:
+    record = read(docs.CURRENT | {"Meta": {"bacalhau.org/requester.id": value}})
+    assert value in {a.value for a in record.attributions}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cl\u0456ent.id",
+        "client.\u0456d",
+        "\u217dlient.id",
+        "client\u201aid",
+        "client.id ",
+        "/client.id",
+    ],
+)
+def test_a_reserved_key_that_looks_like_another_one(name: str) -> None:
+    record = read(docs.CURRENT | {"Meta": {"bacalhau.org/" + name: "mallory"}})
+    assert "reserved.lookalike" in codes(record)
+    assert "mallory" not in {a.value for a in record.attributions}
+
+
+def test_other_reserved_keys_look_like_no_other() -> None:
+    meta = {"bacalhau.org/orchestrator.protocol": "nclv1", "bacalhau.org/client.id": "c"}
+    assert "reserved.lookalike" not in codes(read(docs.CURRENT | {"Meta": meta}))
