@@ -23,15 +23,21 @@ _ORDERS: Final[dict[str, str]] = {
 
 OWNED: Final = """
     LEFT JOIN (
-        SELECT a.job_key, min(b.job_key) AS owner
-        FROM jobs a JOIN jobs b ON b.job_id = a.job_id AND b.job_key <> a.job_key
-        WHERE a.namespace_id = (SELECT term_id FROM terms WHERE term = '') AND (
-            NOT EXISTS (SELECT 1 FROM job_versions t WHERE t.job_key = a.job_key)
-            OR EXISTS (
-                SELECT 1 FROM job_versions t JOIN terms o ON o.term_id = t.origin_id
-                WHERE t.job_key = b.job_key AND o.term = 'orchestrator'))
-        GROUP BY a.job_key) owned ON owned.job_key = {0}.job_key"""
-"""Join that finds the job to which the rows of a job without a namespace belong."""
+        SELECT o.job_key, o.owner FROM (
+            SELECT a.job_key, b.job_key AS owner,
+                row_number() OVER (PARTITION BY a.job_key ORDER BY n.term) AS place
+            FROM jobs a JOIN jobs b ON b.job_id = a.job_id AND b.job_key <> a.job_key
+            JOIN terms n ON n.term_id = b.namespace_id
+            WHERE a.namespace_id = (SELECT term_id FROM terms WHERE term = '') AND (
+                NOT EXISTS (SELECT 1 FROM job_versions t WHERE t.job_key = a.job_key)
+                OR EXISTS (
+                    SELECT 1 FROM job_versions t JOIN terms o ON o.term_id = t.origin_id
+                    WHERE t.job_key = b.job_key AND o.term = 'orchestrator'))) o
+        WHERE o.place = 1) owned ON owned.job_key = {0}.job_key"""
+"""Join that finds the job to which the rows of a job without a namespace belong.
+
+Of jobs of one ID in several namespaces it is that of the first one, whatever came first.
+"""
 OWNER: Final = "coalesce(owned.owner, {0}.job_key)"
 """The job to which a row belongs. So a job that is told in two ways counts once."""
 
