@@ -30,7 +30,7 @@ _SUFFIXES: Final[dict[str, ContentKind]] = {
 
 _UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0")
 _YAML_START: Final = re.compile(
-    rb"\s*(?:#[^\n]*\n\s*)*(?:---\s|%YAML |[A-Za-z_][\w.-]*[ \t]*:(?:\s|\Z))"
+    rb"\s*(?:#[^\n]*\n\s*)*(?:---\s|%YAML |[{\[]|[A-Za-z_][\w.-]*[ \t]*:(?:\s|\Z))"
 )
 _LIST_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:items|jobs|events|nexttoken)")', re.IGNORECASE)
 _QUOTE: Final = 0x22
@@ -69,6 +69,8 @@ def detect(blocks: Blocks, name: str) -> ContentKind:
     is_part = len(head) >= HEAD_BYTES or blocks.is_paused
     whole_lines = head.rpartition(b"\n")[0] if is_part else head
     lines = [line for line in map(_stripped, whole_lines.split(b"\n")) if line][:_LINES_LOOKED_AT]
+    if named != "ndjson":
+        lines = [line for line in lines if not line.startswith(b"#")]
     start = BEFORE(head).end()  # type: ignore[union-attr]
     if named == "ndjson":
         # One list above the size of the head, or pretty-printed: no lines, whatever the name says.

@@ -47,7 +47,8 @@ def with_first_source(found: Iterable[Discovered], reporter: Reporter) -> Iterat
         f"nothing found: none of {len(looked_at):,} files is a job document"
         if looked_at
         else "nothing found: there is no file",
-        advice="Check that the directory is the right one, and mounted. No store was made.",
+        advice="Check that the directory or archive is the right one, and a directory mounted. "
+        "No store was made.",
     )
 
 

@@ -106,6 +106,21 @@ def test_json_that_only_yaml_reads(name: str, data: bytes, kind: str) -> None:
     assert b"".join(source) == data
 
 
+@pytest.mark.parametrize("name", ["job.json", "job.yaml", "-"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# one line\n{"ID": "j", "Tasks": []}\n',
+        '# one line\n{"ID": "j", "Tasks": []}\n# behind it\n',
+        '# two\n\n  # comments\n{"ID": "j",\n  # and one inside\n  "Tasks": []}\n',
+        '# a list\n[{"ID": "j", "Tasks": []}]\n',
+    ],
+)
+def test_comments_before_a_document_are_comments(name: str, text: str) -> None:
+    (document,) = read(text.encode(), name)
+    assert decode(document.content, document.format).value == {"ID": "j", "Tasks": []}
+
+
 def test_a_comma_at_the_end_of_a_window_is_seen() -> None:
     for size in range(65_536 - 12, 65_536 + 2):
         data = b'{"Tasks": [1' + b" " * (size - 12) + b",]}"
