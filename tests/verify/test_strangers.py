@@ -250,3 +250,17 @@ def test_a_view_whose_rule_is_not_used(on_server: str, verified: Said) -> None:
         one.run("SET allow_system_table_mods = on")
         one.run("UPDATE pg_class SET relhasrules = false WHERE relname = 'v_findings'")
     assert "view v_findings is not the one that this version makes" in verified()
+
+
+def test_a_server_that_does_not_say_its_version(
+    on_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        one.run(
+            "UPDATE pg_type SET typoutput = 'byteaout'::regproc, typsend = 'byteasend'::regproc"
+            " WHERE oid = 'text'::regtype"
+        )
+    capsys.readouterr()
+    assert cli.run(["verify", "--db", on_server]) == 1
+    assert "the server does not say its version" in capsys.readouterr().out
