@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from meta_audit.errors import StoreError
+from meta_audit.errors import DamagedStoreError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +44,16 @@ def rows(several: Iterable[Sequence[Any]]) -> Values:
 def connect(engine: sa.Engine) -> sa.PoolProxiedConnection:
     """Return a connection of the pool. Raises the driver's own error, also of the first one.
 
-    Raises `StoreError` if every connection stays in use.
+    Raises `StoreError` if every connection stays in use, and `DamagedStoreError` if the server
+    does not even say its version.
     """
     try:
         return engine.raw_connection()
+    except AssertionError as error:  # of SQLAlchemy
+        raise DamagedStoreError(
+            f"the server does not say its version: {error}",
+            advice="Somebody changed the types or functions of the server itself.",
+        ) from error
     except sa.exc.DBAPIError as error:
         raise error.orig or error from error
     except sa.exc.TimeoutError as error:

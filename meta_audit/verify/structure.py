@@ -42,6 +42,8 @@ def expected(store: Store, revision: str = HEAD) -> Expected:
     try:
         with store.engine.connect() as connection:
             return Expected(reference.of_postgresql(connection, revision))
+    except AssertionError as error:  # of SQLAlchemy, if the server does not say its version
+        return Expected(None, str(error))
     except sa.exc.DBAPIError as error:
         failed = store.backend.failure(store.name, error.orig or error)
         if isinstance(failed, TransientStoreError):

@@ -21,7 +21,7 @@ from meta_audit.store.opening import open_to_write
 from tests.conftest import Audit
 from tests.docs.shell import ROOT
 from tests.engines import Server
-from tests.store_factory import administrator
+from tests.store_factory import administrator, database
 
 EXAMPLES: Final = ROOT / "examples"
 CAST: Final = """
@@ -250,3 +250,212 @@ def test_a_view_whose_rule_is_not_used(on_server: str, verified: Said) -> None:
         one.run("SET allow_system_table_mods = on")
         one.run("UPDATE pg_class SET relhasrules = false WHERE relname = 'v_findings'")
     assert "view v_findings is not the one that this version makes" in verified()
+
+
+COUNTS: Final = (
+    "CREATE FUNCTION {0}.more(bigint, text) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT 7'",
+    "CREATE AGGREGATE {0}.count(text) (SFUNC = {0}.more, STYPE = bigint, INITCOND = '0')",
+)
+JOINS: Final = (
+    "CREATE FUNCTION {0}.joined(text, bigint) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'",
+    "CREATE OPERATOR {0}.|| (LEFTARG = text, RIGHTARG = bigint, FUNCTION = {0}.joined)",
+)
+NEVER: Final = (
+    "CREATE FUNCTION never(oid, int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT false'",
+    "CREATE OPERATOR >= (LEFTARG = oid, RIGHTARG = int, FUNCTION = never)",
+)
+"""It hides what somebody made from `oid >= 16384`."""
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        ([of.format("public") for of in COUNTS], "function count(text) is called instead"),
+        (
+            [
+                *(of.format("pg_catalog") for of in COUNTS),
+                "ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.more(bigint, text)",
+                "ALTER EXTENSION plpgsql ADD AGGREGATE pg_catalog.count(text)",
+            ],
+            "function count(text) is called instead",
+        ),
+        ([of.format("public") for of in JOINS], "operator ||(text,bigint) is called instead"),
+        (
+            [
+                *(of.format("pg_catalog") for of in JOINS),
+                "ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.joined(text, bigint)",
+                "ALTER EXTENSION plpgsql ADD OPERATOR pg_catalog.|| (text, bigint)",
+            ],
+            "operator ||(text,bigint) is called instead",
+        ),
+        ([*NEVER, *(of.format("public") for of in COUNTS)], "function count(text) is called"),
+        (
+            [
+                "CREATE FUNCTION pg_catalog.concat_ws(text, text, text) RETURNS text IMMUTABLE"
+                " LANGUAGE sql AS 'SELECT $2'",
+                "ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.concat_ws(text, text, text)",
+            ],
+            "function concat_ws(text,text,text) is called instead",
+        ),
+        (
+            [
+                "CREATE FUNCTION lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+                "ALTER DATABASE {database} SET search_path = public, pg_catalog",
+            ],
+            "lower(text) is called instead",
+        ),
+        (
+            [
+                "CREATE FUNCTION said(timestamptz) RETURNS text LANGUAGE sql RETURN 'never'",
+                "CREATE CAST (timestamptz AS text) WITH FUNCTION said(timestamptz)",
+            ],
+            "cast from timestamp with time zone to text was added",
+        ),
+    ],
+)
+def test_what_is_called_instead_of_the_servers_own(
+    on_server: str, verified: Said, statements: list[str], named: str
+) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        for statement in statements:
+            one.run(statement.replace("{database}", database(on_server)))
+    said = verified()
+    assert named in said
+    assert "NOT INTACT" in said
+
+
+def test_functions_that_are_not_called_instead(on_server: str, verified: Said) -> None:
+    """Of own types, of types that the server's own do not take, and of the same ones."""
+    with administrator(on_server) as one:
+        one.run("CREATE EXTENSION vector")
+        one.run("CREATE TYPE pair AS (a int, b int)")
+        for signature in ("length(pair)", "round(float8, int)", "lower(text)", "slug(text)"):
+            one.run(f"CREATE FUNCTION {signature} RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    said = verified()
+    assert "NOT INTACT" not in said
+    assert "the server's" not in said
+
+
+OPERATOR: Final = (
+    "UPDATE pg_operator SET oprcode = 'textnlike'::regproc"
+    " WHERE oid = 'pg_catalog.~~(text, text)'::regoperator"
+)
+LOWER: Final = (
+    "UPDATE pg_proc SET prolang = 14, prosrc = 'SELECT $1', provolatile = 's'"
+    " WHERE oid = 'pg_catalog.lower(text)'::regprocedure"
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        ([LOWER, "GRANT EXECUTE ON FUNCTION lower(text) TO PUBLIC"], "function lower(text)"),
+        (
+            [
+                "UPDATE pg_type SET typoutput = 'timestamp_out'::regproc"
+                " WHERE oid = 'timestamptz'::regtype",
+                "GRANT USAGE ON TYPE timestamptz TO PUBLIC",
+            ],
+            "type timestamp with time zone",
+        ),
+        (
+            [
+                *["SELECT txid_current()"] * 300,
+                OPERATOR,
+                "UPDATE pg_database SET datconnlimit = datconnlimit WHERE oid < 16384",
+            ],
+            "operator ~~(text,text)",
+        ),
+        (
+            [
+                "CREATE POLICY hides ON jobs USING (true)",
+                "CREATE VIEW pg_catalog.other AS SELECT * FROM pg_policy WHERE false",
+                "UPDATE pg_class SET relname = 'own' WHERE relname = 'pg_policy'",
+                "UPDATE pg_class SET relname = 'pg_policy' WHERE relname = 'other'",
+            ],
+            "catalog pg_policy",
+        ),
+    ],
+)
+def test_what_was_changed_and_hidden(
+    on_server: str, verified: Said, statements: list[str], named: str
+) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        for statement in statements:
+            one.run(statement)
+    said = verified()
+    assert f"the server's {named}" in said
+    assert "Intact." not in said
+
+
+def test_grants_of_types_are_no_change(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        one.run("GRANT USAGE ON TYPE text, int8, jsonb, timestamptz, bytea, money TO PUBLIC")
+        one.run("REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean) FROM PUBLIC")
+        one.run("GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO PUBLIC")
+    assert "the server's" not in verified()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE pg_class SET relchecks = 0 WHERE relname = 'questions'", "table questions"),
+        (
+            "UPDATE pg_attribute SET atthasdef = false"
+            " WHERE attrelid = 'questions'::regclass AND attname = 'role'",
+            "column role of questions",
+        ),
+        (
+            "DELETE FROM pg_trigger WHERE tgisinternal AND tgrelid = 'questions'::regclass",
+            "constraint fk_questions_follows of questions",
+        ),
+    ],
+)
+def test_what_the_server_does_not_use(
+    on_server: str, verified: Said, statement: str, named: str
+) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        one.run(statement)
+    assert f"{named} is not the one that this version makes" in verified()
+
+
+def test_a_server_that_does_not_say_its_version(
+    on_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with administrator(on_server) as one:
+        one.run("SET allow_system_table_mods = on")
+        one.run(
+            "UPDATE pg_type SET typoutput = 'byteaout'::regproc, typsend = 'byteasend'::regproc"
+            " WHERE oid = 'text'::regtype"
+        )
+    capsys.readouterr()
+    assert cli.run(["verify", "--db", on_server]) == 1
+    assert "the server does not say its version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("view", "other"),
+    [
+        ("v_jobs", ("':funcid 482 '", "':funcid 316 '")),
+        ("v_labels", ("':opno 410 :opfuncid 467'", "':opno 410 :opfuncid 468'")),
+    ],
+)
+def test_a_view_that_calls_another_function_under_the_same_text(
+    on_server: str, verified: Said, view: str, other: tuple[str, str]
+) -> None:
+    """482 makes a float of a bigint, and 316 of an integer; 467 says equal, and 468 different."""
+    text = f"SELECT pg_get_viewdef('{view}'::regclass)"
+    with administrator(on_server) as one:
+        before = one.run(text)
+        one.run("SET allow_system_table_mods = on")
+        one.run("CREATE CAST (text AS pg_node_tree) WITHOUT FUNCTION")
+        one.run(
+            f"UPDATE pg_rewrite SET ev_action = replace(ev_action::text, {', '.join(other)})"
+            f"::pg_node_tree WHERE ev_class = '{view}'::regclass"
+        )
+        one.run("DROP CAST (text AS pg_node_tree)")
+        assert one.run(text) == before
+    assert f"calls {view} is not the one that this version makes" in verified()

@@ -60,9 +60,10 @@ _SCHEMA: Final = f"""
 SESSION: Final = (
     "SET lock_timeout = '60s'; SET statement_timeout = '20min';"
     # Look in no other schema, and in temporary tables last.
-    " SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',"
-    f" coalesce(({_SCHEMA}), pg_catalog.quote_ident(pg_catalog.current_schema()),"
-    " nullif(pg_catalog.current_setting('search_path'), '')), 'pg_temp'), false);"
+    # Call nothing that takes any type: a function for just these types would be called instead.
+    f" SELECT pg_catalog.set_config('search_path', coalesce(coalesce(({_SCHEMA}),"
+    " pg_catalog.quote_ident(pg_catalog.current_schema()),"
+    " nullif(pg_catalog.current_setting('search_path'), '')) || ', ', '') || 'pg_temp', false);"
 )
 WRITING: Final = " SET idle_in_transaction_session_timeout = '20min'"
 """Setting of an importer, so that one that hangs does not keep others out for ever."""

@@ -33,7 +33,7 @@ _ENCODING: Final = """
 _EVENT_TRIGGERS: Final = """
     SELECT evtname::text FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1"""
 _QUOTE: Final = "SELECT pg_catalog.quote_ident(?)"
-_NOT_NAMED: Final = "comment", "constraint", "definition"
+_NOT_NAMED: Final = "calls", "comment", "constraint", "definition"
 _NEVER: Final[dict[str, tuple[str, ...]]] = {
     "table": ("row level security", "unlogged", "partition"),
     "view": ("security_",),
@@ -135,6 +135,8 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     for shadow in postgresql_objects.shadows(query, name, relations):
         detail = f"search_path finds {shadow} before the store's own in the schema {name}"
         _add(damages, "added", detail)
+    for other in postgresql_objects.called_instead(query, oid):
+        _add(damages, "added", f"{other} is called instead of one of the server's own")
     ((quoted,),) = query(_QUOTE, name)
     query(_PIN, quoted)  # definitions name what is in the schema without the schema
     found = postgresql_objects.definitions(query, oid)
