@@ -45,7 +45,7 @@ _Told = TypeVar("_Told")
 _OBSERVATIONS: Final = f"""
     SELECT o.document_id, CASE o.job_key WHEN ? THEN o.version_no ELSE 0 END, state.term,
         message.term, o.revision, o.modified_at, o.ordinal, o.line, d.sha256, d.size, s.uri,
-        s.import_id, m.started_at
+        s.import_id, m.started_at, o.use_set
     FROM observations o {NEWEST_JOINS}
     JOIN terms state ON state.term_id = o.state_id
     JOIN terms message ON message.term_id = o.message_id
@@ -167,7 +167,12 @@ def trace_of(
         ),
         as_of=rfc3339(as_of),
         same_spec=same_spec(session, key, traced) if as_of is at is None else (),
-        uses=uses_of(session, both, number, content.tasks, last),
+        uses=uses_of(
+            session,
+            {one.use_set for one in seen},
+            {one.use_set for one in seen if one.version_no == number},
+            content.tasks,
+        ),
         aliases=names_of(
             session, (one.value for one in who.get(number, ())), born if at is None else at - 1
         ),
@@ -241,6 +246,7 @@ class _Seen:
         self.sha256 = bytes(row[8]).hex()
         (self.size, self.uri, self.import_id) = row[9:12]
         self.observed_at = rfc3339(row[12])
+        self.use_set = row[13]
 
     def age(self) -> tuple[int, int, str]:
         """Return the sort key from the oldest state to the newest. Content breaks ties."""

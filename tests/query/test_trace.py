@@ -12,6 +12,8 @@ from meta_audit.render.escape import escape
 from meta_audit.render.json import to_json
 
 ID = "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab"
+START = 1_700_000_000 * 10**9
+HOUR = 3_600 * 10**9
 
 
 def traced(store: Any, job: str = ID, namespace: str | None = None) -> Trace:
@@ -384,3 +386,29 @@ def test_a_job_as_it_was_at_a_time(store, job) -> None:
     with pytest.raises(NotFoundError, match="was created later"):
         at(0)
     assert trace(store.session, "j-1").at is None
+
+
+def test_results_of_older_versions_are_told(store, job) -> None:
+    """Executions of an older version published what they did, whatever the newest one is."""
+    published = {"Type": "ipfs", "Params": {"CID": "QmResult"}}
+    execution = {"ID": "e-1", "JobID": ID, "NodeID": "n-2", "PublishedResult": published}
+    old = job(Version=1, CreateTime=START, ModifyTime=START + HOUR)
+    old["Tasks"][0]["Engine"]["Params"]["Image"] = "ubuntu"
+    store.take({"Job": old, "Executions": {"Items": [execution]}})
+    store.take(job(Version=2, CreateTime=START, ModifyTime=START + 2 * HOUR))
+    assert [(u.kind, u.value, u.target) for u in traced(store).uses] == [
+        ("image", "alpine", ""),
+        ("result", "QmResult", "e-1"),
+    ]
+
+
+def test_results_of_later_documents_are_not_told(store, job) -> None:
+    published = {"Type": "ipfs", "Params": {"CID": "QmResult"}}
+    execution = {"ID": "e-1", "JobID": ID, "NodeID": "n-2", "PublishedResult": published}
+    store.take(job(state="Running", CreateTime=START, ModifyTime=START + HOUR))
+    done = job(CreateTime=START, ModifyTime=START + 3 * HOUR)
+    store.take({"Job": done, "Executions": {"Items": [execution]}})
+    assert [use.kind for use in traced(store).uses] == ["image", "result"]
+    then = trace(store.session, ID, at=START + 2 * HOUR)
+    assert isinstance(then, Trace)
+    assert (then.job.state, [use.kind for use in then.uses]) == ("Running", ["image"])
