@@ -83,7 +83,7 @@ def _tables(session: Session, as_of: int | None, at: int | None) -> dict[str, st
         "readings": f"SELECT * FROM {now}readings WHERE reading_id <= {entry}",
         "observations": _observations(now, known, end),
         "executions": f"""
-            SELECT * FROM {now}executions
+            SELECT {_executions(end)} FROM {now}executions
             WHERE {known} AND (created_at IS NULL OR created_at < {end})""",
         "job_events": f"""
             SELECT * FROM {now}job_events WHERE {known} AND (time IS NULL OR time < {end})""",
@@ -103,6 +103,17 @@ def _tables(session: Session, as_of: int | None, at: int | None) -> dict[str, st
                 SELECT import_id FROM {now}imports WHERE started_at < {as_of})"""
     found["current_jobs"] = _current_jobs(now, _first_import(session, entry), end)
     return {name: f"NOT MATERIALIZED ({table})" for name, table in found.items()}
+
+
+def _executions(end: int) -> str:
+    """Return the columns of executions, without states that these had later."""
+    forgotten = {"state": "''", "desired_state": "''", "message": "''", "modified_at": "NULL"}
+    return ", ".join(
+        f"CASE WHEN modified_at >= {end} THEN {forgotten[c]} ELSE {c} END AS {c}"
+        if c in forgotten
+        else c
+        for c in columns("executions")
+    )
 
 
 def _observations(now: str, known: str, end: int) -> str:

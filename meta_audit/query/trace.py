@@ -134,7 +134,7 @@ def trace_of(
     hashes = {s.document_id: s.sha256 for s in seen}
     if at is not None:
         seen = _seen_at(job, seen, versions, at)
-        executions = [row for row in executions if row[6] is None or row[6] < at]
+        executions = _executions_at(executions, at)
         events = [row for row in events if row[1] is None or row[1] < at]
     shown = {one.version_no for one in seen}
     versions = [row for row in versions if row[0] in shown]
@@ -197,6 +197,24 @@ def _seen_at(job: Identified, seen: list[_Seen], versions: Sequence[Any], at: in
             first.forget_state()
             then = [one for one in seen if one is first or not one.version_no]
     return then
+
+
+def _executions_at(executions: Sequence[Any], at: int) -> list[tuple[Any, ...]]:
+    """Return executions that had begun, without states that they had later.
+
+    Where all states of one are later, it was on its node, in a state that nobody knows.
+    """
+    begun = [
+        (row, row[7] is not None and row[7] >= at)
+        for row in executions
+        if row[6] is None or row[6] < at
+    ]
+    known = {row[1] for row, is_later in begun if not is_later}
+    return [
+        (*row[:3], "", "", "", row[6], None) if is_later else row
+        for row, is_later in begun
+        if not is_later or row[1] not in known
+    ]
 
 
 def _named_executions(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.query.past import session_at
 from meta_audit.query.results import Candidates, Trace
 from meta_audit.query.trace import trace
+from meta_audit.query.who import Identity, who
 from meta_audit.render.escape import escape
 from meta_audit.render.json import to_json
 
@@ -412,3 +414,32 @@ def test_results_of_later_documents_are_not_told(store, job) -> None:
     then = trace(store.session, ID, at=START + 2 * HOUR)
     assert isinstance(then, Trace)
     assert (then.job.state, [use.kind for use in then.uses]) == ("Running", ["image"])
+
+
+def test_later_states_of_executions_are_not_told(store, job) -> None:
+    def told(execution_id: str, state: str, modified: int) -> dict[str, Any]:
+        return {
+            "ID": execution_id,
+            "JobID": ID,
+            "NodeID": "n-2",
+            "ComputeState": {"StateType": state, "Message": state.lower()},
+            "DesiredState": {"StateType": "Running"},
+            "CreateTime": START,
+            "ModifyTime": modified,
+        }
+
+    first = [told("e-1", "Running", START + HOUR)]
+    last = [told(name, "Completed", START + 3 * HOUR) for name in ("e-1", "e-2")]
+    for state, number, items in (("Running", 1, first), ("Completed", 3, last)):
+        shown = job(state=state, CreateTime=START, ModifyTime=START + number * HOUR)
+        store.take({"Job": shown, "Executions": {"Items": items}})
+    then = trace(store.session, ID, at=START + 2 * HOUR)
+    assert isinstance(then, Trace)
+    assert [(e.execution_id, e.node, e.state, e.message) for e in then.executions] == [
+        ("e-1", "n-2", "Running", "running"),
+        ("e-2", "n-2", "", ""),
+    ]
+    assert [e.state for e in traced(store).executions] == ["Running", "Completed", "Completed"]
+    node = who(session_at(store.session, None, START + 2 * HOUR), "n-2")
+    assert isinstance(node, Identity)
+    assert (node.node and node.node.last_at) == "2023-11-14T23:13:20.000000000Z"
