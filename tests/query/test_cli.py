@@ -302,3 +302,16 @@ def test_raw_bytes_of_a_rejection(store, capsysbinary) -> None:
     store.take(b"\xff\x00broken")
     assert cli.run(["rejections", "show", "0", "--raw", "--db", store.db]) == 0
     assert capsysbinary.readouterr().out == b"\xff\x00broken"
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_page_shows_the_newest_state_of_an_execution(
+    store, job, run: Run, newest_first: bool
+) -> None:
+    shown = [
+        {"ID": "e-1", "NodeID": "n-2", "ComputeState": {"StateType": state}, "ModifyTime": time}
+        for state, time in (("New", 1_700_000_000 * 10**9), ("Completed", 1_700_003_600 * 10**9))
+    ]
+    for execution in shown[::-1] if newest_first else shown:
+        store.take({"Job": job(), "Executions": {"Items": [execution]}})
+    assert "n-2  Completed, 2023-11-14 23:13:20Z, e-1" in run("trace", "5e85f246")[1]
