@@ -130,7 +130,7 @@ def command(
     if follow:
         found = followed(sources[0], block_bytes=limits.block_bytes)
     chosen = Options(
-        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        options.processes(jobs),
         coerce_scalars,
         checkpoint_log,
         limits,

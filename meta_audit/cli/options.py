@@ -218,6 +218,13 @@ JOBS = option(
     help="Number of extra processes that parse. 0: parse in the main process.  "
     "[default: 1, or 0 on a single processor]",
 )
+
+
+def processes(jobs: int | None) -> int:
+    """Return the number of extra processes that `--jobs` means, by default for this machine."""
+    return min(1, (os.cpu_count() or 1) - 1) if jobs is None else jobs
+
+
 CHECKPOINT_LOG = option(
     "--checkpoint-log",
     metavar="PATH",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextlib import closing
@@ -92,7 +91,7 @@ def command(
     written = metrics_file.MetricsFile(metrics)
     context = click.get_current_context()
     chosen = Options(
-        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        options.processes(jobs),
         checkpoint_log=checkpoint_log,
         limits=context.find_object(Limits) or Limits(),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -44,8 +43,7 @@ def command(
     from meta_audit.store.opening import open_to_write
 
     limits = click.get_current_context().find_object(Limits) or Limits()
-    processes = jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1)
-    chosen = Options(processes, checkpoint_log=checkpoint_log, limits=limits)
+    chosen = Options(options.processes(jobs), checkpoint_log=checkpoint_log, limits=limits)
     if dry_run:
         return _dry_run(chosen, format_)
     with (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from meta_audit.cli import Exit, options
+from meta_audit.cli import DISK_ERRORS, Exit, options
 from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done, note
 from meta_audit.cli.progress import ImportReporter, progress
 from meta_audit.render.escape import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.group()
@@ -41,7 +44,7 @@ def make(sources: tuple[str, ...], folder: str, *, coerce_scalars: bool) -> Exit
     from meta_audit.ingest.segments import make_segment
     from meta_audit.render.layout import count
 
-    with progress("reading") as line:
+    with _written_to(folder), progress("reading") as line:
         reporter = ImportReporter(line, verbose=options.is_verbose())
         made = make_segment(sources, folder, coerce_scalars=coerce_scalars, reporter=reporter)
     if skipped := reporter.skipped_files():
@@ -84,7 +87,7 @@ def seal(
 
     segments = find_segments(folder)
     chosen = Options(
-        jobs if jobs is not None else min(1, (os.cpu_count() or 1) - 1),
+        options.processes(jobs),
         checkpoint_log=checkpoint_log,
         limits=click.get_current_context().find_object(Limits) or Limits(),
     )
@@ -96,3 +99,18 @@ def seal(
             arguments = ["segments", "seal", folder]
             result = Import(store, reporter, chosen).seal(segments, arguments)
         return report(result, store, format_)
+
+
+@contextmanager
+def _written_to(folder: str) -> Iterator[None]:
+    """Say why a folder cannot be written. A full disk is not a wrong folder."""
+    from meta_audit.errors import UsageError
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror}", advice="Name another folder."
+        ) from error

@@ -68,9 +68,10 @@ def detect(blocks: Blocks, name: str) -> ContentKind:
         return "utf-16"
     is_part = len(head) >= HEAD_BYTES or blocks.is_paused
     whole_lines = head.rpartition(b"\n")[0] if is_part else head
-    lines = [line for line in map(_stripped, whole_lines.split(b"\n")) if line][:_LINES_LOOKED_AT]
+    lines = [line for line in map(_stripped, whole_lines.split(b"\n")) if line]
     if named != "ndjson":
         lines = [line for line in lines if not line.startswith(b"#")]
+    lines = lines[:_LINES_LOOKED_AT]
     start = BEFORE(head).end()  # type: ignore[union-attr]
     if named == "ndjson":
         # One list above the size of the head, or pretty-printed: no lines, whatever the name says.

@@ -7,7 +7,6 @@ A head of one line in JSON, then parts: four bytes of length (big-endian) and a 
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from secrets import token_hex
@@ -20,6 +19,7 @@ from meta_audit.errors import SourceError
 from meta_audit.record.source_log import SourceBegan, SourceEnded, SourceRead
 from meta_audit.sources.files import display, open_file
 from meta_audit.sources.stream import unreadable
+from meta_audit.store.durable import sync_directory, write_whole
 from meta_audit.version import __version__
 
 if TYPE_CHECKING:
@@ -125,28 +125,31 @@ def broken(segment: str, why: object) -> SourceError:
 def write_segment(folder: Path, source: str, parts: Iterable[SegmentPart]) -> Path:
     """Write a segment, and return it. It gets its name when it is complete.
 
-    The same parts give the same name: a second writer replaces the file by its like.
+    The same parts give the same name: a second writer replaces the file by its like. Raises
+    `OSError`.
     """
-    compress, digest = zstandard.ZstdCompressor().compress, hashlib.sha256()
+    digest = hashlib.sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for data in _encoded(source, parts):
+            digest.update(data)
+            yield data
+
     unnamed = folder / f".{token_hex(8)}.part"
-    try:
-        with unnamed.open("xb") as file:
+    write_whole(unnamed, hashed(), replace=False)
+    named = unnamed.replace(folder / f"{digest.hexdigest()}{SUFFIX}")
+    sync_directory(folder)
+    return named
 
-            def write(data: bytes) -> None:
-                digest.update(data)
-                file.write(data)
 
-            write(json.encode(SegmentHead(FORMAT, __version__, source)) + b"\n")
-            for part in parts:
-                frame = compress(msgpack.encode(part))
-                write(len(frame).to_bytes(_LENGTH_BYTES))
-                write(frame)
-            write(bytes(_LENGTH_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        return unnamed.replace(folder / f"{digest.hexdigest()}{SUFFIX}")
-    finally:
-        unnamed.unlink(missing_ok=True)
+def _encoded(source: str, parts: Iterable[SegmentPart]) -> Iterator[bytes]:
+    compress = zstandard.ZstdCompressor().compress
+    yield json.encode(SegmentHead(FORMAT, __version__, source)) + b"\n"
+    for part in parts:
+        frame = compress(msgpack.encode(part))
+        yield len(frame).to_bytes(_LENGTH_BYTES)
+        yield frame
+    yield bytes(_LENGTH_BYTES)
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

@@ -69,11 +69,11 @@ def make_segment(
 ) -> Made:
     """Read sources as `meta-audit ingest` does, into one segment in a folder.
 
-    Raises `SourceError` and `NotFoundError` where there is nothing to read.
+    Raises `SourceError` and `NotFoundError` where there is nothing to read: then no folder is
+    made. Raises `OSError` where the folder cannot be written.
     """
     reporter = reporter or Silent()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     found = with_first_source(find(sources, block_bytes=limits.block_bytes), reporter)
     chunks = Chunker(KnowsNothing(), reporter, limits, Stopper(lambda: None)).chunks(found)
     counts = {"documents": 0, "rejected": 0, "refused": 0}
@@ -94,6 +94,7 @@ def make_segment(
     with without_collector():
         first = next(chunks)
         name = next(event.uri for event in first.events if isinstance(event, SourceBegan))
+        folder.mkdir(parents=True, exist_ok=True)
         path = write_segment(folder, name, parts(_with(first, chunks)))
     return Made(str(path), **counts)
 

@@ -94,8 +94,8 @@ class SourceLog:
         self._before: dict[int, set[tuple[str, bytes]]] = {}
         """Sources that were read before this run: name and hash, by size.
 
-    A member of an archive that ends too early has no hash.
-    """
+        A member of an archive that ends too early has no hash.
+        """
         self._added: list[int] = []
         """Sources whose rows this transaction adds."""
 

@@ -159,10 +159,13 @@ _PARTS: Final = (
 )
 _ALL: Final = " UNION ALL ".join(_PARTS)
 _TEMPORARY: Final = re.compile(r"\bpg_temp(_\d+)?\.")
-_SHOWN: Final = ("int8", "int4", "text", "bytea", "timestamptz", "jsonb")
+_SHOWN: Final = ", ".join(
+    f"'{name}'::pg_catalog.regtype"
+    for name in ("int8", "int4", "text", "bytea", "timestamptz", "jsonb")
+)
 """Types of the columns of tables and views."""
 # The server's functions that our views call are named; none of them is written in SQL.
-_LIES: Final = """
+_LIES: Final = f"""
     SELECT 'function ' || p.oid::pg_catalog.regprocedure::pg_catalog.text FROM pg_catalog.pg_proc p
     WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.oid >= '16384'
         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
@@ -182,11 +185,8 @@ _LIES: Final = """
         || ' to ' || pg_catalog.format_type(c.casttarget, NULL)
     FROM pg_catalog.pg_cast c
     WHERE c.oid >= '16384' AND c.castsource < '16384' AND (
-        c.casttarget = 'text'::pg_catalog.regtype OR c.castsource IN ({0})
-        AND c.casttarget IN ({0}, 'varchar'::pg_catalog.regtype))""".replace(
-    "{0}",
-    ", ".join(f"'{name}'::pg_catalog.regtype" for name in _SHOWN),
-)
+        c.casttarget = 'text'::pg_catalog.regtype OR c.castsource IN ({_SHOWN})
+        AND c.casttarget IN ({_SHOWN}, 'varchar'::pg_catalog.regtype))"""  # noqa: S608 - own texts
 _FITS: Final = """
     (a.oid < '16384' OR a.typtype = 'd') AND (b.typtype = 'p' OR b.oid = a.base OR EXISTS (
         SELECT 1 FROM pg_catalog.pg_cast c
@@ -241,7 +241,6 @@ _COMPUTES: Final = """
     OR o.proname ~ '^pg_(get_.*(def|expr|arguments|result)|describe_|encoding_)'"""
 """A grant is not the reason why a function was changed: 14 is SQL, and queries call functions that
 are not named like those of administrators."""
-_IS_SHOWN: Final = f"o.oid IN ({', '.join(f'{name!r}::pg_catalog.regtype' for name in _SHOWN)})"
 _NAMED_LIKE_TYPE: Final = " AND ".join(
     f"o.typ{column}::text IN (o.typname || '{end}', o.typname || '_{end}')"
     for column, end in (("input", "in"), ("output", "out"), ("receive", "recv"), ("send", "send"))
@@ -249,7 +248,12 @@ _NAMED_LIKE_TYPE: Final = " AND ".join(
 _CATALOGS: Final = (
     ("pg_proc", "pg_proc", "oid", _COMPUTES),
     ("pg_aggregate", "pg_proc", "aggfnoid", "true"),
-    ("pg_type", "pg_type", "oid", f"o.typacl IS NULL OR {_IS_SHOWN} AND NOT ({_NAMED_LIKE_TYPE})"),
+    (
+        "pg_type",
+        "pg_type",
+        "oid",
+        f"o.typacl IS NULL OR o.oid IN ({_SHOWN}) AND NOT ({_NAMED_LIKE_TYPE})",
+    ),
     *(
         (name, name, "oid", "true")
         for name in (

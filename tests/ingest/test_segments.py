@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,10 @@ from msgspec import Raw, json, msgpack
 from msgspec.structs import replace
 
 from meta_audit import cli
-from meta_audit.ingest import segment_file
 from meta_audit.ingest.options import Limits
 from meta_audit.ingest.read_documents import ReadDocument
 from meta_audit.ingest.segment_file import Segment, SegmentPart, write_segment
-from meta_audit.ingest.segments import make_segment
+from meta_audit.ingest.segments import Made, make_segment
 from tests.conftest import ROOT, Audit
 from tests.faults.documents import write_folder
 from tests.lake.segments import ledger, views
@@ -28,10 +28,10 @@ from tests.lake.segments import ledger, views
 SMALL = Limits(chunk_documents=50, first_chunk_documents=20)
 
 
-def make_all(folder: Path, into: Path) -> list[Path]:
+def make_all(folder: Path, into: Path) -> list[Made]:
     """Read each thing in a folder as a machine of its own would, the last one first."""
     return [
-        Path(make_segment([str(one)], into, limits=SMALL).path)
+        make_segment([str(one)], into, limits=SMALL)
         for one in sorted(folder.iterdir(), reverse=True)
     ]
 
@@ -85,11 +85,17 @@ def test_the_same_sources_give_the_same_segment(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == [Path(made[0].path).name]
 
 
-def test_commands(own: Audit, tmp_path: Path) -> None:
+def test_commands(own: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     into = tmp_path / "segments"
     assert cli.run(["segments", "make", str(ROOT / "examples"), "--into", str(into)]) == 1
     assert cli.run(["segments", "make", str(tmp_path / "nowhere"), "--into", str(into)]) == 3
     assert own.run("segments", "seal", tmp_path).status == 1
+    for wrong in ("/proc/nowhere", str(ROOT / "README.md"), str(ROOT / "README.md" / "below")):
+        assert cli.run(["segments", "make", str(ROOT / "examples"), "--into", wrong]) == 2
+        assert f"cannot write to {wrong}" in capsys.readouterr().err
+    other = tmp_path / "other"
+    assert cli.run(["segments", "make", str(tmp_path / "nowhere"), "--into", str(other)]) == 3
+    assert not other.exists()
     assert own.run("segments", "seal", into).status == 1
 
 
@@ -125,16 +131,16 @@ def test_a_damaged_segment_is_refused_and_the_others_taken(
     audit: Audit, tmp_path: Path, damage: Callable[[Path], str]
 ) -> None:
     folder = write_folder(tmp_path / "documents", 60, 1)
-    segments = make_all(folder, tmp_path / "segments")
-    code = damage(segments[-1])
+    *others, last = make_all(folder, tmp_path / "segments")
+    code = damage(Path(last.path))
     sealed = audit.run("segments", "seal", tmp_path / "segments", "--format", "json")
     assert sealed.status == 3
-    assert sealed.summary["refused"] - sealed.summary["truncated"] in (0, 1)
+    assert sealed.summary["refused"] == 1 + sum(one.refused for one in others)
     assert sealed.summary["new"]
     assert code in sealed.err
     assert any(name.stem in sealed.err for name in (tmp_path / "segments").iterdir())
     if code == "segment.broken":
-        segments[-1].unlink()
+        Path(last.path).unlink()
     make_all(folder, tmp_path / "segments")
     audit.run("segments", "seal", tmp_path / "segments")
     assert audit.run("verify", "--deep").status == 0
@@ -208,7 +214,7 @@ def test_a_killed_maker_leaves_no_segment(tmp_path: Path, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(segment_file.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(KeyboardInterrupt):
         make_segment([str(ROOT / "examples")], tmp_path)
     assert not list(tmp_path.iterdir())

@@ -148,6 +148,7 @@ def test_a_state_around_a_newer_job_is_not_its_state() -> None:
     around = {"State": {"State": "Cancelled", "Version": 99, "Executions": [{"State": 1}]}}
     record = read({"Job": STATED} | around)
     assert (record.state, record.revision) == ("Completed", STATED["Revision"])
+    assert "field.hidden" not in codes(record)
 
 
 def test_names_that_are_dropped_are_named() -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -316,10 +316,7 @@ NEVER: Final = (
 def test_what_is_called_instead_of_the_servers_own(
     on_server: str, verified: Said, statements: list[str], named: str
 ) -> None:
-    with administrator(on_server) as one:
-        one.run("SET allow_system_table_mods = on")
-        for statement in statements:
-            one.run(statement.replace("{database}", database(on_server)))
+    as_superuser(on_server, [s.replace("{database}", database(on_server)) for s in statements])
     said = verified()
     assert named in said
     assert "NOT INTACT" in said
@@ -335,6 +332,14 @@ def test_functions_that_are_not_called_instead(on_server: str, verified: Said) -
     said = verified()
     assert "NOT INTACT" not in said
     assert "the server's" not in said
+
+
+def as_superuser(store: str, statements: Sequence[str]) -> None:
+    """Run statements, also on the server's own catalogs."""
+    with administrator(store) as one:
+        one.run("SET allow_system_table_mods = on")
+        for statement in statements:
+            one.run(statement)
 
 
 OPERATOR: Final = (
@@ -381,10 +386,7 @@ LOWER: Final = (
 def test_what_was_changed_and_hidden(
     on_server: str, verified: Said, statements: list[str], named: str
 ) -> None:
-    with administrator(on_server) as one:
-        one.run("SET allow_system_table_mods = on")
-        for statement in statements:
-            one.run(statement)
+    as_superuser(on_server, statements)
     said = verified()
     assert f"the server's {named}" in said
     assert "Intact." not in said
