@@ -86,20 +86,23 @@ TIME = {
 }
 
 
+def _written(expression: str, dialect: str, state: str) -> str:
+    """Write out `TIME(...)`, and how a state is named."""
+    if expression.startswith("TIME("):
+        return TIME[dialect].format(expression[5:-1])
+    return state if expression == NAMED else expression
+
+
 def _define(layout: tuple[str, str]) -> None:
     dialect = op.get_context().dialect.name
     make = "CREATE OR REPLACE VIEW" if dialect == "postgresql" else "CREATE VIEW"
     for view, (table, is_number, columns) in VIEWS.items():
         if dialect == "sqlite":
             op.execute(f"DROP VIEW {view}")
-        expressions = []
-        for name, expression in columns:
-            if expression.startswith("TIME("):
-                expression = TIME[dialect].format(expression[5:-1])
-            elif expression == NAMED:
-                expression = NAMED.format(is_number, *layout)
-            expressions.append(f'{expression} AS "{name}"')
-        selected = ",\n    ".join(expressions)
+        state = NAMED.format(is_number, *layout)
+        selected = ",\n    ".join(
+            f'{_written(expression, dialect, state)} AS "{name}"' for name, expression in columns
+        )
         statement = f"{make} {view} AS SELECT\n    {selected}{SOURCE.format(table)}"
         op.execute(sa.text(statement.replace(":", r"\:")))
 
