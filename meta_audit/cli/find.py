@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.option import option
-from meta_audit.cli.output import screen, write, write_bytes, write_stream
+from meta_audit.cli.output import screen, write, write_parts
 from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from meta_audit.api import AuditStore
     from meta_audit.query.matching import SearchChoice
-
-ROWS_PER_WRITE: Final = 1_000
 
 
 @click.command()
@@ -128,10 +126,5 @@ def _write_all(
         write(FoundPage(found, columns, sort), format_)
         return Exit.ATTENTION
     page = FoundPage(Found(FIND_FORMAT, (), more=False), columns, sort)
-    parts = stream(page, chain([first], jobs), format_, screen())
-    if format_ == "text":
-        write_stream(parts)
-    else:
-        while some := b"".join(islice(parts, ROWS_PER_WRITE)):
-            write_bytes(some)
+    write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
     return Exit.DONE

@@ -8,7 +8,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.option import option
-from meta_audit.cli.output import done, note, write
+from meta_audit.cli.output import done, note, screen, write, write_parts
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
 
@@ -86,6 +86,66 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
         report = verify_lake(opened, keys, lambda now, total: line.show("verifying", now, total))
     write(LakeReportPage(report), format_)
     return Exit.ATTENTION if report.damage_count else Exit.DONE
+
+
+@command.command()
+@click.argument("lake")
+@options.EXPRESSIONS
+@_CATALOG
+@options.LIMIT_OR_ALL
+@option("--all", "every", is_flag=True, help="Show all, in every format.")
+@option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
+@options.FORMAT
+@options.verbosity
+def find(
+    lake: str,
+    expressions: tuple[str, ...],
+    *,
+    catalog: str | None,
+    limit: int | None,
+    every: bool,
+    only_count: bool,
+    format_: str,
+) -> Exit:
+    """List the jobs of a lake that match, newest first, without a store.
+
+    EXPR is what `meta-audit find` takes (docs/find.md), and finds the same jobs, of all stores in
+    the lake. A lake cannot answer origin:activity, and what came in after its last sync. The exit
+    code is 1 if no job matches; then stderr says why.
+    """
+    from itertools import chain, islice
+    from time import time_ns
+
+    from meta_audit.errors import UsageError
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.find import lake_search
+    from meta_audit.lake.listed import FIND_FORMAT, LakeFoundPage
+    from meta_audit.query.results import Found
+    from meta_audit.render.streams import stream
+    from meta_audit.search.arguments import read_arguments
+
+    if every and limit is not None:
+        raise UsageError("--all and --limit cannot be used together")
+    opened, expression = Lake(lake, catalog, make=False), read_arguments(expressions)
+    with lake_search(opened, expression, time_ns()) as search:
+        if only_count:
+            number = search.count()
+            click.echo(number)
+            return Exit.DONE if number else Exit.ATTENTION
+        most = None if every else options.most(limit, format_)
+        jobs = search.jobs(None if most is None else most + 1)
+        some = tuple(islice(jobs, 1 if most is None else most + 1))
+        reasons = () if some else search.reasons()
+        more = most is not None and len(some) > most
+        shown = () if some and most is None else some[:most]
+        page = LakeFoundPage(
+            Found(FIND_FORMAT, shown, more, reasons=reasons), has_stores=len(search.stores) > 1
+        )
+        if some and most is None:
+            write_parts(stream(page, chain(some, jobs), format_, screen()), format_)
+        else:
+            write(page, format_)
+    return Exit.DONE if some else Exit.ATTENTION
 
 
 @command.command()

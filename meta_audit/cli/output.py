@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from meta_audit.cli import log, options, pager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from meta_audit.api import AuditStore
     from meta_audit.cli import Exit
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
+
+
+PARTS_PER_WRITE: Final = 1_000
 
 
 def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
@@ -104,6 +108,15 @@ def write_stream(chunks: Iterable[bytes]) -> None:
     for chunk in chunks:
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
+
+
+def write_parts(parts: Iterator[bytes], format_: str) -> None:
+    """Write the parts of a page as they come."""
+    if format_ == "text":
+        write_stream(parts)
+        return
+    while some := b"".join(islice(parts, PARTS_PER_WRITE)):
+        write_bytes(some)
 
 
 def write_file(path: str, content: bytes) -> None:

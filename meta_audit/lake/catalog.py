@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
-    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table, Transaction
 
 CATALOG: Final = "lake"
@@ -58,10 +58,11 @@ class Lake:
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
 
     @cached_property
-    def _catalog(self) -> SqlCatalog:
-        from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415 - 0.3 s, not for `newest`
+    def _catalog(self) -> Catalog:
+        from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - 0.3 s, not for `newest`
 
-        return SqlCatalog(CATALOG, uri=self._uri, warehouse=self._warehouse)
+        # It takes what PyIceberg's configuration says of this name: credentials, an endpoint.
+        return load_catalog(CATALOG, type="sql", uri=self._uri, warehouse=self._warehouse)
 
     def table(self, name: str) -> Table:
         """Return a table. Raises `NotFoundError` if the lake has none of that name."""

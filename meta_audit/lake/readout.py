@@ -26,7 +26,10 @@ _SAME_ID: Final = """
     SELECT DISTINCT b.job_key FROM jobs a JOIN jobs b ON b.job_id = a.job_id
     WHERE a.job_key AMONG KEYS"""
 _KNOWN: Final = """
-    SELECT job_key, min(document_id) FROM observations WHERE job_key AMONG KEYS GROUP BY job_key"""
+    SELECT b.job_key, min(o.document_id)
+    FROM jobs b JOIN jobs a ON a.job_id = b.job_id JOIN observations o ON o.job_key = a.job_key
+    WHERE b.job_key AMONG KEYS GROUP BY b.job_key"""
+"""The first entry of each job, or of another one of its ID: with it the rows of all are written."""
 _VERSIONS: Final = """
     SELECT job_key, version_no, min(document_id) FROM observations
     WHERE job_key AMONG KEYS AND version_no > 0 GROUP BY job_key, version_no"""
@@ -59,7 +62,7 @@ class Touched:
         self.keys = sorted({row[0] for row in session.among(_SAME_ID, sorted(keys))})
         first: dict[int, int] = dict(session.among(_KNOWN, self.keys))
         self.known = [key for key in self.keys if first.get(key, low) < low]
-        """Those of them that older entries told of."""
+        """Those of them whose rows older entries brought."""
         self._session = session
         self._versions: dict[tuple[int, int], int] = {}
         for key, version_no, entry in session.among(_VERSIONS, self.keys):

@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.nul import escape_nul, shorten_name
-from meta_audit.period import read_period
 from meta_audit.query.live import live_entry, live_version
 from meta_audit.query.numbers import Numbers
 from meta_audit.query.public_keys import keys_with_fingerprint
 from meta_audit.query.texts import LAST, storable
 from meta_audit.query.unknown import KINDS_OF_FIELD, ROLES_OF_FIELD
+from meta_audit.search.bounds import bounds
 from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
 from meta_audit.search.globs import ANY, ONE, pieces, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from meta_audit.search.expression import Comparison, Expression, Place
+    from meta_audit.search.expression import Expression, Place
     from meta_audit.store.session import Session
 
 
@@ -85,7 +85,7 @@ class Compiler:
             case Contains(text):
                 return self._contains(text)
             case When(field, comparison, moment):
-                return self._when(field, *_bounds(comparison, moment, now=self._now))
+                return self._when(field, *bounds(comparison, moment, now=self._now))
             case Is(field, value):
                 return self._is(field, value)
         raise TypeError(expression)
@@ -108,7 +108,7 @@ class Compiler:
             case Contains(text):
                 return Lead(self._lead_of_text(text), is_exact)
             case When("seen", comparison, moment):
-                seen = self._seen(*_bounds(comparison, moment, now=self._now))
+                seen = self._seen(*bounds(comparison, moment, now=self._now))
                 return Lead(self._lead_of_sources(seen))
             case Is(field, value):
                 return self._lead_of_field(field, value)
@@ -119,7 +119,7 @@ class Compiler:
     def _of_pair(self, term: Equals | Matches | Has) -> Sql:
         if isinstance(term, Equals):
             pairs = self._pairs(term)
-            where = Sql(f"e.pair_id IN ({_marks(pairs)})", pairs)
+            where = Sql(f"e.pair_id IN ({marks(pairs)})", pairs)
             return self._entry(term.place, where) if pairs else NEVER
         of_key = self._fitting(term)
         if of_key is None:
@@ -141,7 +141,7 @@ class Compiler:
     def _lead_of_pair(self, term: Equals | Matches | Has) -> Sql:
         if isinstance(term, Equals):
             pairs = self._pairs(term)
-            return _of_pairs(term.place, Sql(f"IN ({_marks(pairs)})", pairs)) if pairs else NO_JOB
+            return _of_pairs(term.place, Sql(f"IN ({marks(pairs)})", pairs)) if pairs else NO_JOB
         of_key = self._fitting(term)
         if of_key is None:
             return NO_JOB
@@ -218,17 +218,17 @@ class Compiler:
         if field == "seen":
             return self._observed(self._seen(start, end))
         column = f"j.{field}_at"
-        within = _within(column, start, end)
-        return Sql(f"({column} IS NOT NULL AND {within.text})", within.parameters)
+        between = within(column, start, end)
+        return Sql(f"({column} IS NOT NULL AND {between.text})", between.parameters)
 
     @staticmethod
     def _seen(start: int | None, end: int | None) -> Sql:
         """Return the sources of the imports that began in a time."""
-        within = _within("m.started_at", start, end)
+        between = within("m.started_at", start, end)
         return Sql(
             "SELECT s.source_id FROM sources s JOIN imports m ON m.import_id = s.import_id"
-            f" WHERE {within.text}",
-            within.parameters,
+            f" WHERE {between.text}",
+            between.parameters,
         )
 
     def _observed(self, sources: Sql) -> Sql:
@@ -258,7 +258,7 @@ class Compiler:
             case "name":
                 no_name = () if value else (NO_NAME,)
                 numbers = tuple(n for n in (self._numbers.term(value), *no_name) if n is not None)
-                return Sql(f"j.name_id IN ({_marks(numbers)})", numbers) if numbers else NEVER
+                return Sql(f"j.name_id IN ({marks(numbers)})", numbers) if numbers else NEVER
             case "import":
                 return self._observed(self._of_import(value))
             case "node" | "execution" | "finding" | "image" | "input" | "output":
@@ -303,7 +303,7 @@ class Compiler:
         rules = self._rules(field, value)
         if not rules:
             return None
-        where = Sql(f"m.rule_id IN ({_marks(rules)})", rules)
+        where = Sql(f"m.rule_id IN ({marks(rules)})", rules)
         if field in ("trust", "verdict"):
             return where
         if field == "key" and value.startswith(FINGERPRINT):
@@ -313,7 +313,7 @@ class Compiler:
             identities = () if number is None else (number,)
         if not identities:
             return None
-        named = Sql(f"m.identity_id IN ({_marks(identities)})", identities)
+        named = Sql(f"m.identity_id IN ({marks(identities)})", identities)
         return joined(" AND ", [named, where])
 
     def _rules(self, field: str, value: str) -> tuple[int, ...]:
@@ -322,7 +322,7 @@ class Compiler:
             roles = ("client",)
         elif field == "verdict":
             roles = ("client", "requester")
-        sql = f"SELECT rule_id FROM attribution_rules r WHERE r.role IN ({_marks(roles)})"
+        sql = f"SELECT rule_id FROM attribution_rules r WHERE r.role IN ({marks(roles)})"
         parameters = roles
         if field in ("trust", "verdict"):
             sql += f" AND r.{field} = ?"
@@ -353,7 +353,7 @@ class Compiler:
         """Return the lists that hold a use of these kinds; the value may be a pattern."""
         of_kind = (
             "SELECT m.set_id FROM uses u JOIN use_members m ON m.use_id = u.use_id"
-            f" WHERE u.kind IN ({_marks(kinds)}) AND u.value_id"
+            f" WHERE u.kind IN ({marks(kinds)}) AND u.value_id"
         )
         if ANY not in value and ONE not in value:
             number = self._numbers.term(shorten_name(value))
@@ -404,7 +404,8 @@ def joined(word: str, conditions: Iterable[Sql]) -> Sql:
     )
 
 
-def _within(column: str, start: int | None, end: int | None) -> Sql:
+def within(column: str, start: int | None, end: int | None) -> Sql:
+    """Return the condition that a time lies within bounds; one of them at least is given."""
     parts = []
     if start is not None:
         parts.append(Sql(f"{column} >= ?", (start,)))
@@ -413,23 +414,17 @@ def _within(column: str, start: int | None, end: int | None) -> Sql:
     return joined(" AND ", parts)
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sequence[object]) -> str:
+    """Return a parameter mark for each value."""
     return ", ".join("?" * len(values))
 
 
 def _like(text: str) -> str:
     """Return the LIKE pattern of texts that contain a text, whose letters A-Z become small."""
-    small = "".join(c.lower() if c.isascii() else c for c in escape_nul(text))
+    small = small_letters(escape_nul(text))
     return f"%{small.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
 
 
-def _bounds(comparison: Comparison, moment: str, *, now: int) -> tuple[int | None, int | None]:
-    """Return the first nanosecond that fits a comparison, and the first one that is too late."""
-    start, end = read_period(moment, now=now)
-    return {
-        "<": (None, start),
-        "<=": (None, end),
-        ">": (end, None),
-        ">=": (start, None),
-        ":": (start, end),
-    }[comparison]
+def small_letters(text: str) -> str:
+    """Return a text with small letters in place of A-Z; others stay as they are."""
+    return "".join(c.lower() if c.isascii() else c for c in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from meta_audit.query.results import Candidates, Found, FoundJob, JobSummary, Reason
@@ -13,7 +14,7 @@ from meta_audit.render.layout import count, cut, short_time
 from meta_audit.render.page import Listing, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from msgspec import Struct
 
@@ -24,7 +25,8 @@ JOB_ID: Final = 38
 _MINUTE: Final = len("2024-11-02 02:00Z")
 _ROOM: Final = len("Completed")
 """Least width of a column, by which it is decided how many a terminal has room for."""
-COLUMNS: Final[dict[str, Callable[[JobSummary], str | None]]] = {
+Column = Callable[[JobSummary], str | None]
+COLUMNS: Final[dict[str, Column]] = {
     "name": lambda job: job.name,
     "type": lambda job: job.type,
     "state": lambda job: job.state,
@@ -119,27 +121,36 @@ def bounded(number: int, *, at_least: bool) -> str:
     return f"at least {number:,}" if at_least else f"{number:,}"
 
 
-def table_of(jobs: Iterable[JobSummary], screen: Screen, keys: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the lines of a table of jobs. A terminal gets as many columns as fit."""
-    shown, whole = list(COLUMNS), {0, 1}
+def table_of(
+    jobs: Iterable[JobSummary],
+    screen: Screen,
+    keys: Sequence[str] = (),
+    *,
+    last: Mapping[str, Column] = MappingProxyType({}),
+) -> Iterator[str]:
+    """Yield the lines of a table of jobs, with columns more. A terminal gets as many as fit."""
+    shown, whole = COLUMNS, {0, 1}
     if screen.width is not None:
         room = (screen.width - _MINUTE - GAP - JOB_ID) // (_ROOM + GAP)
-        wanted = FIRST[: max(room - len(keys), 0)]
-        shown = [name for name in COLUMNS if name in wanted]
-        whole = {0, 1} if room >= len(keys) else {0}
-    body = (_row(job, shown, keys, screen) for job in jobs)
+        wanted = FIRST[: max(room - len(keys) - len(last), 0)]
+        shown = {name: column for name, column in COLUMNS.items() if name in wanted}
+        whole = {0, 1} if room >= len(keys) + len(last) else {0}
+    shown = {**shown, **last}
+    body = (_row(job, shown.values(), keys, screen) for job in jobs)
     header = ("created", "job", *keys, *shown)
     return table_stream(header, body, screen, whole=whole)
 
 
-def _row(job: JobSummary, shown: Sequence[str], keys: Sequence[str], screen: Screen) -> list[str]:
+def _row(
+    job: JobSummary, shown: Iterable[Column], keys: Sequence[str], screen: Screen
+) -> list[str]:
     created = short_time(job.created_at) if job.created_at else "-"
     job_id = job.job_id
     if screen.width is not None:
         created = f"{created[: _MINUTE - 1]}Z" if job.created_at else created
         job_id = cut(job_id, JOB_ID)
     values = [_values(cast("FoundJob", job), key) for key in keys]
-    rest = [*values, *(COLUMNS[name](job) for name in shown)]
+    rest = [*values, *(column(job) for column in shown)]
     return [created, job_id, *(value or "-" for value in rest)]
 
 

@@ -30,8 +30,10 @@ from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
 from tests.ingest.again import another_parser, reread
-from tests.ingest.documents import compact, job, ndjson
+from tests.ingest.documents import compact, ndjson
+from tests.ingest.documents import job as job_of
 from tests.lake import lakes
+from tests.query.random_store import documents
 
 
 @pytest.fixture
@@ -80,9 +82,9 @@ def test_what_changes_later_is_replaced(file: Audit, folder: Path, tmp_path: Pat
     file.ingest(folder / "a.ndjson", folder / "describe-1.json")
     lakes.sync(file.db, tmp_path / "lake")
     file.ingest(folder / "later.ndjson.gz")
-    execution = {"ID": "e-9", "JobID": job(1)["ID"], "ComputeState": {"StateType": 3}}
+    execution = {"ID": "e-9", "JobID": job_of(1)["ID"], "ComputeState": {"StateType": 3}}
     for number, content in enumerate(
-        ([execution], [job(1)], [job(1, state="Completed")], [job(1, image="alpine:2")])
+        ([execution], [job_of(1)], [job_of(1, state="Completed")], [job_of(1, image="alpine:2")])
     ):
         path = tmp_path / f"{number}.ndjson"
         path.write_bytes(ndjson(*map(compact, content)))
@@ -93,6 +95,20 @@ def test_what_changes_later_is_replaced(file: Audit, folder: Path, tmp_path: Pat
     lakes.sync(file.db, tmp_path / "lake")
     lakes.sync(file.db, tmp_path / "whole", step=10_000)
     assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
+    assert lakes.verify(tmp_path / "lake").damages == ()
+
+
+def test_jobs_of_one_id_that_come_in_several_steps(file: Audit, tmp_path: Path, job: Any) -> None:
+    """The rows of a job are written once, though a document without a namespace came before it."""
+    made = list(documents(job, 7, 60))
+    for number, some in enumerate((made[::2], made[1::2])):
+        path = tmp_path / f"{number}.ndjson"
+        path.write_bytes(ndjson(*map(compact, some)))
+        file.ingest(path)
+    lakes.sync(file.db, tmp_path / "lake", step=7)
+    found = lakes.all_rows(tmp_path / "lake")
+    for view, wanted in lakes.of_store(file.db).items():
+        assert found[view] == wanted, view
     assert lakes.verify(tmp_path / "lake").damages == ()
 
 
@@ -289,7 +305,7 @@ def test_rows_that_no_entry_stands_for(file: Audit, folder: Path, tmp_path: Path
 
 def test_other_columns_are_named(file: Audit, tmp_path: Path) -> None:
     path = tmp_path / "job.json"
-    path.write_bytes(compact(job(1)))
+    path.write_bytes(compact(job_of(1)))
     file.ingest(path)
     lake = tmp_path / "lake"
     lakes.sync(file.db, lake)
@@ -304,7 +320,7 @@ def test_other_columns_are_named(file: Audit, tmp_path: Path) -> None:
 
 def test_the_command_line(file: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "job.json"
-    path.write_bytes(compact(job(1)))
+    path.write_bytes(compact(job_of(1)))
     file.ingest(path)
     lake = str(tmp_path / "lake")
     done = file.run("lake", "sync", lake)
@@ -319,7 +335,7 @@ def test_the_command_line(file: Audit, tmp_path: Path, capsys: pytest.CaptureFix
 
     assert run("verify", lake)[0] == 0
     assert "\nIntact as far as a lake can show: not v_imports" in run("verify", lake)[1]
-    status, out = run("trace", lake, job(1)["ID"])
+    status, out = run("trace", lake, job_of(1)["ID"])
     assert (status, "alpine:1" in out) == (0, True)
     assert run("trace", lake, "j-nobody")[0] == 1
     file.run("alias", "add", "n-1", "Node")
@@ -348,7 +364,7 @@ def test_what_is_wrong_is_said(  # noqa: PLR0917 - fixtures and parameters
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "job.json"
-    path.write_bytes(compact(job(1)))
+    path.write_bytes(compact(job_of(1)))
     file.ingest(path)
     before = {path.name for path in tmp_path.iterdir() if not path.name.startswith("audit")}
     database = ("--db", str(file.db)) if arguments[0] == "sync" else ()
