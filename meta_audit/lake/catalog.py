@@ -7,29 +7,27 @@ import sqlite3
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from warnings import catch_warnings, simplefilter
 
 from meta_audit.errors import NotFoundError, StoreError, UsageError
-from meta_audit.lake.tables import STORE, TABLES, arrow_schema
+from meta_audit.lake.data_files import write
+from meta_audit.lake.replacing import replaced_files
+from meta_audit.lake.tables import TABLES, arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
-    from pyiceberg.table import Table, Transaction
+    from pyiceberg.table import FileScanTask, Table, Transaction
 
 CATALOG: Final = "lake"
 _SQLITE: Final = "sqlite:///"
 NAMESPACE: Final = "meta_audit"
 CATALOG_FILE: Final = "catalog.db"
-ROWS_PER_GROUP: Final = 20_000
-"""Rows of a row group: what is read to find one job, per file."""
 _PROPERTIES: Final = {
     "write.parquet.compression-codec": "zstd",
-    "write.parquet.compression-level": "6",
-    "write.parquet.row-group-limit": f"{ROWS_PER_GROUP}",
     "write.metadata.delete-after-commit.enabled": "true",
 }
 _POSITION: Final = "meta-audit.position."
@@ -162,20 +160,14 @@ def put(
 ) -> None:
     """Add rows and the position that they reach in one commit: both, or neither.
 
-    `replacing` are keys of jobs whose older rows are deleted in the same commit; with
+    `replacing` are keys of jobs, ascending, whose older rows are deleted in the same commit; with
     `replace_all` all rows of the store are. Raises `StoreError` if another sync was faster.
     """
-    from pyiceberg import expressions  # noqa: PLC0415
-
-    build: Any = expressions
-    of_store = build.EqualTo(STORE, store)
+    replaced: Iterable[tuple[FileScanTask, pa.Table]] = ()
+    if replace_all or replacing:
+        replaced = replaced_files(table, store, None if replace_all else replacing)
     with committed(table) as change:
-        if replace_all:
-            change.delete(of_store)
-        elif replacing:
-            change.delete(build.And(of_store, build.In("job_key", replacing)))
-        if rows is not None and rows.num_rows:
-            change.append(rows)
+        write(change, table, rows, replaced)
         change.set_properties({_POSITION + store: f"{reached}"})
 
 

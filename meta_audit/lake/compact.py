@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.errors import StoreError
 from meta_audit.lake.catalog import committed, stores
+from meta_audit.lake.data_files import SMALL, write
+from meta_audit.lake.replacing import rows_of
 from meta_audit.lake.tables import STORE, TABLES, order
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from meta_audit.lake.catalog import Lake
 
-FILE_BYTES: Final = 64_000_000
+FILE_BYTES: Final = 40_000_000
 """Bytes of the files that are merged together: their rows are in memory at once."""
 
 
@@ -74,18 +76,13 @@ def _first(table: Table, task: FileScanTask) -> tuple[bytes, str]:
 
 
 def _merge(table: Table, tasks: Sequence[FileScanTask], by: str) -> None:
-    from pyiceberg.expressions import AlwaysTrue  # noqa: PLC0415 - an extra
-    from pyiceberg.io.pyarrow import ArrowScan  # noqa: PLC0415
-
-    rows = ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue()).to_table(tasks)
+    rows = rows_of(table, tasks)
     counted = sum(task.file.record_count for task in tasks)
     if rows.num_rows != counted:
         raise StoreError(
             f"files of {table.name()[-1]} have {rows.num_rows:,} rows, not {counted:,} as they say",
             advice="`meta-audit lake verify` names what is wrong.",
         )
+    nothing = rows.slice(0, 0)
     with committed(table) as change:
-        with change.update_snapshot().overwrite() as replaced:
-            for task in tasks:
-                replaced.delete_data_file(task.file)
-        change.append(rows.sort_by(by))
+        write(change, table, rows.sort_by(by), [(task, nothing) for task in tasks], SMALL)

@@ -17,6 +17,8 @@ OF_JOBS: Final = tuple(
     if view != "v_job_meta" and any(promise.column == "job_key" for promise in promises)
 )
 """Views whose rows belong to jobs: those of a job are replaced whenever a document tells of it."""
+LOOKUP: Final = "v_observations"
+"""Table in which the number of a job is looked up: each job is known from a document."""
 WHOLE: Final = (
     *("v_imports", "v_sources", "v_rejections", "v_readings", "v_aliases", "v_questions", "v_keys"),
 )
@@ -58,9 +60,15 @@ def columns(table: str) -> tuple[tuple[str, str], ...]:
 
 
 def order(table: str) -> str:
-    """Return the column by which the rows of a file are sorted: so one job is in few row groups."""
+    """Return the column by which the rows of a file are sorted.
+
+    In the order of numbers most columns are small, and one job is in one row group. Only the table
+    in which numbers are looked up has the order of IDs.
+    """
     names = [name for name, _ in columns(table)]
-    return "job_id" if "job_id" in names else names[0]
+    if table == LOOKUP:
+        return "job_id"
+    return "job_key" if "job_key" in names else names[0]
 
 
 def arrow_schema(table: str) -> pa.Schema:

@@ -7,9 +7,9 @@ tables may have the job.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from meta_audit.lake.tables import OF_JOBS
+from meta_audit.lake.tables import LOOKUP, OF_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from meta_audit.lake.catalog import Lake
-
-LOOKUP: Final = "v_observations"
-"""Table with a row of every job: each one is known from a document."""
 
 
 def job_rows(lake: Lake, job_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -23,8 +23,8 @@ from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
 from meta_audit.lake.agreement import says
 from meta_audit.lake.catalog import Lake, stores
-from meta_audit.lake.tables import OF_JOBS, TABLES, UNSIGNED
-from meta_audit.lake.trace import LOOKUP, job_rows
+from meta_audit.lake.tables import LOOKUP, OF_JOBS, TABLES, UNSIGNED
+from meta_audit.lake.trace import job_rows
 from meta_audit.ledger.entry import AcceptedEntry, decode_entry
 from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
