@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from meta_audit.lake.tables import LEDGER, LOOKUP, columns
+from meta_audit.lake.tables import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 QUICK: Final = 9
 """Level of zstd for files that `lake compact` will write again."""
 SMALL: Final = 12
-"""Level of zstd for files that stay: a twentieth smaller, at four times the processor time."""
+"""Level of zstd for files that stay: documents are a twentieth smaller, in twice the time."""
 PAGE_BYTES: Final = 1 << 23
 """Bytes of a page before compression: zstd finds repeats only within one."""
-ROWS_PER_GROUP: Final = 100_000
-ROWS_PER_WIDE_GROUP: Final = 20_000
-"""Rows of a row group of the ledger, and of the table in which jobs are looked up: what is read to
-find one job, per file."""
+ROWS_PER_GROUP: Final = 20_000
+"""Rows of a row group: what is read to find one job, per file."""
+ROWS_PER_NARROW_GROUP: Final = 100_000
+"""Rows of a row group of tables with many small rows of each job."""
+_NARROW: Final = ("v_meta", "v_labels", "v_attributions", "v_uses", "v_executions", "v_events")
 _UNIQUE: Final = frozenset(
     ("job_id", "document_sha256", "spec_sha256", "sha256", "leaf_hash", "entry", "content")
 )
@@ -102,7 +103,7 @@ def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
 
 
 def _rows_per_group(table: str) -> int:
-    return ROWS_PER_WIDE_GROUP if table in (*LEDGER, LOOKUP) else ROWS_PER_GROUP
+    return ROWS_PER_NARROW_GROUP if table in _NARROW else ROWS_PER_GROUP
 
 
 def _layout(table: str, present: list[str]) -> dict[str, Any]:

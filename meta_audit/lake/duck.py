@@ -44,9 +44,9 @@ def asked(lake: Lake, names: Collection[str]) -> Iterator[tuple[DuckDBPyConnecti
         TemporaryDirectory(prefix="meta-audit-") as folder,
         duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as duck,
     ):
-        for name, table in tables.items():
-            _open(duck, name, table)
         try:
+            for name, table in tables.items():
+                _open(duck, name, table)
             yield duck, found
         except duckdb.Error as error:
             raise StoreError(

@@ -15,6 +15,7 @@ pytest.importorskip("duckdb", reason="needs the extra `lake`")
 
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import asdict, replace
+from pyiceberg.table import DataScan
 from pyiceberg.utils.config import Config
 
 from meta_audit import cli
@@ -306,3 +307,28 @@ def test_files_of_an_object_store(
 def test_memory_is_bounded_by_files(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duck, "MEMORY", "40MB")
     assert len(in_lake(both.lake, parse("not a=none"))) > 50
+
+
+def test_files_that_are_damaged_or_have_deletes(
+    file: Audit, tmp_path: Path, job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.ndjson"
+    path.write_text(json.dumps(job()))
+    file.ingest(path)
+    lake = tmp_path / "lake"
+    lakes.sync(file.db, lake)
+    (damaged,) = (one for one in lakes.data_files(lake) if "v_meta" in str(one))
+    whole = damaged.read_bytes()
+    for content in (whole[: len(whole) // 2], b""):
+        damaged.write_bytes(content)
+        with pytest.raises(StoreError, match="DuckDB cannot read the lake"):
+            in_lake(lake, parse("team=a"))
+    damaged.unlink()
+    with pytest.raises(StoreError, match="DuckDB cannot read the lake"):
+        in_lake(lake, parse("team=a"))
+    damaged.write_bytes(whole)
+    (task,) = Lake(str(lake), None, make=False).table("v_jobs").scan().plan_files()
+    task.delete_files.add(task.file)
+    monkeypatch.setattr(DataScan, "plan_files", lambda _: [task])
+    with pytest.raises(StoreError, match="files of v_jobs have deletes beside them"):
+        in_lake(lake, parse("name:hello"))

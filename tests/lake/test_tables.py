@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from msgspec.structs import replace
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.types import StringType
@@ -148,6 +150,53 @@ def test_a_compaction_that_a_sync_overtakes_changes_nothing(
     with pytest.raises(StoreError, match="changed v_meta of the lake meanwhile"):
         compacting._merge(table, some, "job_id")
     assert lakes.all_rows(lake) == before
+
+
+def _encodings(files: list[Path]) -> dict[str, set[str]]:
+    """Return the encodings of each type of column."""
+    found: dict[str, set[str]] = {}
+    for file in files:
+        metadata = pq.read_metadata(file)
+        for group in range(metadata.num_row_groups):
+            for number in range(metadata.num_columns):
+                column = metadata.row_group(group).column(number)
+                found.setdefault(column.physical_type, set()).update(column.encodings)
+    return found
+
+
+def test_later_documents_change_few_files_and_no_encodings(
+    file: Audit, folder: Path, tmp_path: Path
+) -> None:
+    """Iceberg's reader for Spark takes only these encodings."""
+    file.ingest(folder / "a.ndjson")
+    lake = tmp_path / "lake"
+    lakes.sync(file.db, lake, step=8)
+    before = lakes.data_files(lake)
+    ((found,),) = file.rows(
+        "SELECT job_id FROM v_jobs WHERE namespace <> '' ORDER BY job_key LIMIT 1"
+    )
+    (content,) = (
+        row["content"]
+        for row in Lake(str(lake), None, make=False)
+        .table("documents")
+        .scan()
+        .to_arrow()
+        .to_pylist()
+        if f'"ID":"{found}"'.encode() in row["content"]
+    )
+    path = tmp_path / "later.json"
+    path.write_bytes(content.replace(b'"Revision":', b'"Revision":9'))
+    file.ingest(path)
+    lakes.sync(file.db, lake, step=8)
+    gone = set(before) - set(lakes.data_files(lake))
+    changed = Counter(path.parent.parent.name for path in gone)
+    assert {changed[name] for name in ("v_jobs", "v_meta", "v_observations")} == {1}
+    encodings = _encodings(lakes.data_files(lake))
+    texts = {"PLAIN", "RLE", "RLE_DICTIONARY"}
+    assert encodings["BYTE_ARRAY"] <= texts
+    assert encodings["INT64"] <= {"RLE", "DELTA_BINARY_PACKED"}
+    assert encodings.keys() == {"BYTE_ARRAY", "INT64"}
+    assert lakes.verify(lake).damages == ()
 
 
 def test_a_trace_opens_few_files_and_finds_every_row(
