@@ -32,6 +32,7 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
+from tests.forked import ForkServer
 from tests.store_factory import factory
 
 __all__ = [
@@ -238,6 +239,13 @@ def program(tmp_path: Path) -> Iterator[Program]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def forked_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make a script that runs the program in a process of its own, without its start."""
+    with ForkServer(tmp_path_factory.mktemp("forked")) as server:
+        yield server.program
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ class Sync:
                 table = self._lake.table(name)  # another sync may have added rows meanwhile
                 start = max(low, position(table, store))
                 if start < high:
-                    self._add(name, table, store, start, high, end)
+                    self._add(table, store, start, high, end)
             self._reached(high, end)
         self._replace("checkpoints", store, readout.checkpoints(self._session, end), end)
         for name in WHOLE:
@@ -89,8 +89,8 @@ class Sync:
             replace_all=True,
         )
 
-    def _add(self, name: str, table: Table, store: str, low: int, high: int, end: int) -> None:
-        session = self._session
+    def _add(self, table: Table, store: str, low: int, high: int, end: int) -> None:
+        session, name = self._session, table.name()[-1]
         if name == "documents":
             found = readout.documents(session, low, high)
         elif name == "entries":
