@@ -85,7 +85,7 @@ test-lake: $(VENV)/dev ## Lakes and segments with Apache Spark (needs Java 17 an
 	META_AUDIT_TEST_SPARK_JARS=$$(ls $(abspath $(JARS))/*.jar | paste -sd,) \
 	  $(BIN)/pytest -q tests/lake/test_spark.py tests/lake/test_spark_segments.py
 
-faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000)
+faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000), examples
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.faults.syscalls --every $(or $(EVERY),1)
 	$(BIN)/python -m tests.faults.full_disk
@@ -103,6 +103,7 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
 	$(BIN)/python -m tests.faults.fuzz_sources --seconds $(or $(SECONDS),600)
+	$(BIN)/python $(PYTEST) -m hypothesis --hypothesis-profile=long
 
 bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 	$(BIN)/python -m bench.run --count $(or $(COUNT),100000) --rounds $(or $(ROUNDS),3)

@@ -78,7 +78,9 @@ class Cluster:
         self._data, self._log = self.folder / "data", self.folder / "log"
         self._prepare()
         if source is None:
-            self._run("initdb", "-U", "postgres", "-E", "UTF8", "-A", "trust", "-D", self._data)
+            self._run(
+                "initdb", "-N", "-U", "postgres", "-E", "UTF8", "-A", "trust", "-D", self._data
+            )
         else:
             origin = f"host={source.folder} port={source.port} user=postgres"
             origin += f" application_name=n{self.port}"

@@ -67,11 +67,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
 
 
-# A busy machine is no failure.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+# A busy machine is no failure. `make faults` runs the same tests with --hypothesis-profile=long.
+for profile, examples in (("gate", 50), ("long", 2_000)):
+    settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("gate")
 
 
 @dataclass(frozen=True)
