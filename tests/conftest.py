@@ -218,7 +218,7 @@ Program = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path, forks: ForkServer) -> Iterator[Program]:
     """Start the program as a process, and kill it at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -226,6 +226,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
         *arguments: str | Path, module: str = "meta_audit", **options: Any
     ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)} | options.pop("env", {})
+        if module == "meta_audit" and options.keys() <= {"stdin"}:
+            stdin = options.get("stdin", subprocess.DEVNULL)
+            number = stdin if isinstance(stdin, int) else stdin.fileno()
+            forked = forks.start([str(a) for a in arguments], tmp_path, environment, number)
+            started.append(forked)  # type: ignore[arg-type]
+            return forked  # type: ignore[return-value]
         process = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
@@ -246,10 +252,16 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 
 @pytest.fixture(scope="session")
-def forked_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a script that runs the program in a process of its own, without its start."""
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Start the server that forks processes of the program."""
     with ForkServer(tmp_path_factory.mktemp("forked")) as server:
-        yield server.program
+        yield server
+
+
+@pytest.fixture(scope="session")
+def forked_program(forks: ForkServer) -> Path:
+    """Make a script that runs the program in a process of its own, without its start."""
+    return forks.program
 
 
 @pytest.fixture(scope="session")
