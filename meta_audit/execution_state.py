@@ -1,7 +1,8 @@
 """Name the numbers of execution states, which changed their meaning with Bacalhau v1.5.2.
 
 Executions travel without their job, and the number alone does not say which version wrote it.
-Such a state is stored as `unknown (N)`. Whoever knows the layout of the job names it.
+Such a state is stored as `unknown (N)`. Whoever knows the layout of the job names it: that of an
+orchestrator's job, because a plain spec looks the same in every version.
 """
 
 from __future__ import annotations

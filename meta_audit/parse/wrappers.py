@@ -119,7 +119,8 @@ class _Document:
             return self._noted(record, fields, _REQUEST - {"clientid"} if is_current else _REQUEST)
         record = self._noted(record, fields, _RESPONSE if is_current else _LEGACY_RESPONSE)
         findings = list(record.findings)
-        job_id, layout = record.job_id, record.layout
+        job_id = record.job_id
+        layout = record.layout if record.origin == "orchestrator" else ""
         found = record.executions + activity.executions(
             activity.read_list(fields, "Executions", "document"), job_id, layout, findings
         )

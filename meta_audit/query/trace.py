@@ -144,7 +144,7 @@ def trace_of(
     who: dict[int, list[AttributionRow]] = {}
     for version_no, *attribution in attributed:
         who.setdefault(version_no, []).append(AttributionRow(*attribution))
-    layout = next((row[4] for row in versions if row[0] == number), "")
+    layout = next((row[4] for row in versions if row[0] == number and row[3] == "orchestrator"), "")
     traced = _job(job, newest, versions)
     born = next((row[9] for row in versions if row[0] == number), None)
     trace = Trace(

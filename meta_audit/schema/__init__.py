@@ -2,7 +2,7 @@
 
 from typing import Final
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """Newest migration, with which this code works."""
 FIRST: Final = "0001"
 """First migration."""

@@ -375,12 +375,15 @@ def triggers_of_others(
 
 
 def shadows(query: Query, schema: str, relations: Iterable[str]) -> list[str]:
-    """Return relations with our names in schemas that come before `schema` in `search_path`."""
+    """Return relations with our names in schemas that come before `schema` in `search_path`.
+
+    None, if `schema` is not in it.
+    """
     ours = frozenset(relations)
-    found = []
+    found: list[str] = []
     for name, relation, _ in query(_SHADOWS):
         if name == schema:
-            break
+            return found
         if relation in ours:
             found.append(f"{name}.{relation}")
-    return found
+    return []

@@ -64,6 +64,7 @@ def check_schema(store: Store, session: Session, made: Expected, damages: Damage
         if found.counts and len(held) == 1 and _is_of(store, session, held[0], table):
             check_current(store)
         damages.merge(found.kept, found.counts)
+        _check_that_views_answer(store, session, made, damages)
         definitions.check_writer_lock(session.query, damages)
         left = [] if session.is_sqlite else definitions.not_comparable(session.query)
         if made.objects is None:
@@ -80,6 +81,19 @@ def _compare(session: Session, made: Expected, table: str, damages: Damages) -> 
     objects = definitions.without_version_table(made.objects) if is_old else made.objects
     compare = definitions.check_sqlite if session.is_sqlite else definitions.check_postgresql
     compare(session.query, objects, damages)
+
+
+def _check_that_views_answer(
+    store: Store, session: Session, made: Expected, damages: Damages
+) -> None:
+    """Ask each view that is there, since one whose text is as it should be may be damaged."""
+    views = (
+        [name for name in made.objects.relations if name.startswith("v_")] if made.objects else []
+    )
+    for view in sorted(views):
+        with guarded(session, damages, Check.SCHEMA, f"{view} does not answer"):
+            if store.backend.has_table(session, view):
+                session.query(f"SELECT * FROM {view} LIMIT 0")  # noqa: S608 - a name of ours
 
 
 def _is_of(store: Store, session: Session, revision: str, table: str) -> bool:

@@ -326,6 +326,19 @@ def test_numbers_of_states_are_named_by_the_layout(store, job, layout: str, stat
         assert [shown for (shown,) in store.session.query(sql)] == told
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_plain_spec_does_not_name_the_numbers_of_states(store, job, together: bool) -> None:
+    """It looks the same in every version: the job as an orchestrator gives it out tells which."""
+    spec = {key: value for key, value in job(ID, meta={}).items() if key in ("ID", "Name", "Tasks")}
+    ran = {"ID": "e-1", "JobID": ID, "ComputeState": {"StateType": 8}}
+    store.take(*([{"Job": spec, "Executions": [ran]}] if together else [spec, ran]))
+    assert traced(store).job.origin == "spec"
+    for said in ("unknown (8)", "BidRejected"):
+        assert {execution.state for execution in traced(store).executions} == {said}
+        assert {row for (row,) in store.session.query("SELECT state FROM v_executions")} == {said}
+        store.take(job(meta={"bacalhau.org/orchestrator.id": "n-1"}))
+
+
 @pytest.mark.parametrize(
     "job_id", ["j-\0nul", "j-\x1b[31mred\nline", "j-\u202erlo", r"j-back\x41slash", "j-\U000e0041"]
 )

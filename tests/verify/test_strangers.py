@@ -335,6 +335,50 @@ def test_functions_that_are_not_called_instead(on_server: str, verified: Said) -
     assert "the server's" not in said
 
 
+def test_what_another_role_reads_instead_of_the_store(on_server: str, verified: Said) -> None:
+    """By a setting of its own, or by a schema of its name, which comes first."""
+    with administrator(on_server) as one:
+        one.run("DROP ROLE IF EXISTS reads_evil, reads_own, reads_store")
+        one.run("CREATE ROLE reads_evil; CREATE ROLE reads_own; CREATE ROLE reads_store")
+        one.run("CREATE SCHEMA evil; CREATE SCHEMA reads_own; CREATE SCHEMA reads_store")
+        one.run("CREATE TABLE reads_store.jobs ()")  # its own, no view of the contract
+        one.run("CREATE TABLE reads_store.v_mine ()")
+    try:
+        assert "NOT INTACT" not in verified()
+        with administrator(on_server) as one:
+            one.run("CREATE VIEW evil.v_jobs AS SELECT * FROM public.v_jobs WHERE false")
+            one.run("CREATE VIEW reads_own.v_meta AS SELECT * FROM public.v_meta WHERE false")
+            one.run(
+                f"ALTER ROLE reads_evil IN DATABASE {database(on_server)}"
+                " SET search_path = evil, public"
+            )
+        said = verified()
+        for role, view in (("reads_evil", "evil.v_jobs"), ("reads_own", "reads_own.v_meta")):
+            assert f"the role {role} finds {view} before the store's own" in said
+        assert "NOT INTACT" in said
+    finally:
+        with administrator(on_server) as one:
+            one.run("DROP ROLE reads_evil; DROP ROLE reads_own; DROP ROLE reads_store")
+
+
+def test_a_view_that_does_not_answer(on_server: str, verified: Said) -> None:
+    as_superuser(
+        on_server,
+        [f"ALTER DATABASE {database(on_server)} SET restrict_nonsystem_relation_kind = 'view'"],
+    )
+    said = verified()
+    assert "v_jobs does not answer" in said
+    assert "NOT INTACT" in said
+
+
+def test_limits_of_time_of_the_database_end_no_command(on_server: str, verified: Said) -> None:
+    with administrator(on_server) as one:
+        known = one.run("SELECT 1 FROM pg_settings WHERE name = 'transaction_timeout'")
+        for name in ("idle_session_timeout", "transaction_timeout")[: 2 if known else 1]:
+            one.run(f"ALTER DATABASE {database(on_server)} SET {name} = '100ms'")
+    assert "Intact as far as it was checked." in verified()
+
+
 def as_superuser(store: str, statements: Sequence[str]) -> None:
     """Run statements, also on the server's own catalogs."""
     with administrator(store) as one:

@@ -57,8 +57,12 @@ _SCHEMA: Final = f"""
         WHERE l.relnamespace = n.oid AND l.relname = 'ledger_entries'))
     ORDER BY s.place LIMIT 1"""  # noqa: S608 - own names
 """Schema of the store: the first in `search_path` that holds one."""
+_NO_TIME_LIMITS: Final = """
+    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout')"""
 SESSION: Final = (
     "SET lock_timeout = '60s'; SET statement_timeout = '20min';"
+    f" {_NO_TIME_LIMITS};"
     # Look in no other schema, and in temporary tables last.
     # Call nothing that takes any type: a function for just these types would be called instead.
     f" SELECT pg_catalog.set_config('search_path', coalesce(coalesce(({_SCHEMA}),"

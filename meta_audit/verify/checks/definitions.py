@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
 from meta_audit.schema.objects import Named, Objects, comments
+from meta_audit.schema.role_paths import shadowed_for_roles
 from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
 from meta_audit.verify.outcome import Check
 
@@ -135,6 +136,10 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     for shadow in postgresql_objects.shadows(query, name, relations):
         detail = f"search_path finds {shadow} before the store's own in the schema {name}"
         _add(damages, "added", detail)
+    for role, shadow in shadowed_for_roles(query, name, relations):
+        detail = f"{role} finds {shadow} before the store's own in the schema {name}"
+        _add(damages, "added", f"by search_path, the role {detail}")
+    query(_AT_START)
     for other in postgresql_objects.called_instead(query, oid):
         _add(damages, "added", f"{other} is called instead of one of the server's own")
     ((quoted,),) = query(_QUOTE, name)
