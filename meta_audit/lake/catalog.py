@@ -173,7 +173,9 @@ def put(
     build: Any = expressions
     of_store = build.EqualTo(STORE, store)
     with committed(table) as change:
-        if replace_all:
+        if table.current_snapshot() is None:
+            pass  # it has no rows
+        elif replace_all:
             change.delete(of_store)
         elif replacing:
             change.delete(build.And(of_store, build.In("job_key", replacing)))
