@@ -22,6 +22,7 @@ from meta_audit.ingest.options import Limits
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.location import locate, shown
 from meta_audit.store.opening import open_to_read
+from tests.clusters import in_memory
 from tests.engines import (
     Server,
     db_url,
@@ -59,6 +60,10 @@ LONGEST: Final = (
     "query",
 )
 """Folders of tests, the longest first: a long module at the end would leave one worker idle."""
+
+
+if memory := in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
