@@ -100,7 +100,7 @@ class _Rules(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """What a directory holds under one name."""
+    """Hold one name of a directory."""
 
     path: str
     is_directory: bool
