@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Tests start hundreds of processes: without kept bytecode each of them compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
 DEMO ?= demo
-WORKERS ?= 4
+WORKERS ?= 3
 # One worker runs the tests of one module, so that it starts what they share only once.
 PYTEST = -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 FAST = tests/api tests/cli/test_options.py tests/cli/test_startup.py tests/decode/test_json.py \
@@ -15,12 +15,12 @@ PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*
 
 define fast_tests
 	$(BIN)/uv venv --quiet --clear --python $(2) $(1)
-	$(BIN)/uv pip install --quiet --python $(1)/bin/python $(3) --editable '.[test]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(3) --editable '.[test]'
 	$(1)/bin/python $(PYTEST) $(FAST)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lake check pytest lowest pythons fast-tests $(PYTHONS) faults bench bbolt docs lookalikes format clean
+.PHONY: help demo test test-lake check compiled pytest lowest pythons fast-tests $(PYTHONS) faults bench bbolt docs lookalikes format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -44,7 +44,12 @@ demo: $(VENV)/user ## Set up, ingest examples/ into a fresh store and trace a jo
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	@DEMO=$(DEMO) PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
-test: check pytest lowest ## Everything that the gate runs: check, pytest, lowest
+# Two at a time: one fills the cores while the other waits.
+TWO = @$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+
+test: $(VENV)/dev ## Everything that the gate runs: check, pytest, lowest
+	$(TWO) check compiled
+	$(TWO) pytest lowest
 
 check: $(VENV)/dev ## Lint, types, layers, docstrings
 	$(BIN)/ruff check .
@@ -52,6 +57,9 @@ check: $(VENV)/dev ## Lint, types, layers, docstrings
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate --quiet meta_audit
+
+compiled: $(VENV)/dev # or else every worker compiles every module
+	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null || true
 
 pytest: $(VENV)/dev ## All tests
 	$(BIN)/python $(PYTEST)
@@ -85,7 +93,7 @@ test-lake: $(VENV)/dev ## Lakes and segments with Apache Spark (needs Java 17 an
 	META_AUDIT_TEST_SPARK_JARS=$$(ls $(abspath $(JARS))/*.jar | paste -sd,) \
 	  $(BIN)/pytest -q tests/lake/test_spark.py tests/lake/test_spark_segments.py
 
-faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000)
+faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000), examples
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.faults.syscalls --every $(or $(EVERY),1)
 	$(BIN)/python -m tests.faults.full_disk
@@ -103,6 +111,7 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.postgres.faults --kills $(or $(KILLS),200)
 	$(BIN)/python -m tests.postgres.importers
 	$(BIN)/python -m tests.faults.fuzz_sources --seconds $(or $(SECONDS),600)
+	$(BIN)/python $(PYTEST) -m hypothesis --hypothesis-profile=long
 
 bench: $(VENV)/bench ## Benchmarks against peers (see bench/README.md)
 	$(BIN)/python -m bench.run --count $(or $(COUNT),100000) --rounds $(or $(ROUNDS),3)

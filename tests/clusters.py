@@ -50,8 +50,8 @@ def need(*names: str) -> None:
             pytest.skip(f"{name} is not in {programs()}")
 
 
-def _where() -> str | None:
-    """Use a large disk in memory if there is one: syncing a real one takes half of the time."""
+def in_memory() -> str | None:
+    """Return a large disk in memory if there is one: syncing a real one takes half of the time."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES
     return str(memory) if roomy else None
@@ -73,12 +73,14 @@ class Cluster:
         source: Cluster | None = None,
         where: str | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-", dir=where or _where()))
+        self.folder = Path(tempfile.mkdtemp(prefix="meta-audit-pg-", dir=where or in_memory()))
         self.port = free_port()
         self._data, self._log = self.folder / "data", self.folder / "log"
         self._prepare()
         if source is None:
-            self._run("initdb", "-U", "postgres", "-E", "UTF8", "-A", "trust", "-D", self._data)
+            self._run(
+                "initdb", "-N", "-U", "postgres", "-E", "UTF8", "-A", "trust", "-D", self._data
+            )
         else:
             origin = f"host={source.folder} port={source.port} user=postgres"
             origin += f" application_name=n{self.port}"

@@ -22,6 +22,7 @@ from meta_audit.ingest.options import Limits
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.store.location import locate, shown
 from meta_audit.store.opening import open_to_read
+from tests.clusters import in_memory
 from tests.engines import (
     Server,
     db_url,
@@ -32,6 +33,7 @@ from tests.engines import (
     postgres_url,
 )
 from tests.faults import export
+from tests.forked import ForkServer
 from tests.store_factory import factory
 
 __all__ = [
@@ -60,17 +62,25 @@ LONGEST: Final = (
 """Folders of tests, the longest first: a long module at the end would leave one worker idle."""
 
 
+if memory := in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest folders first."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
 
 
-# A busy machine is no failure.
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+# A busy machine is no failure. `make faults` runs the same tests with --hypothesis-profile=long.
+for profile, examples in (("gate", 50), ("long", 2_000)):
+    settings.register_profile(
+        profile,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("gate")
 
 
 @dataclass(frozen=True)
@@ -213,7 +223,7 @@ Program = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path, forks: ForkServer) -> Iterator[Program]:
     """Start the program as a process, and kill it at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -221,6 +231,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
         *arguments: str | Path, module: str = "meta_audit", **options: Any
     ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)} | options.pop("env", {})
+        if module == "meta_audit" and options.keys() <= {"stdin"}:
+            stdin = options.get("stdin", subprocess.DEVNULL)
+            number = stdin if isinstance(stdin, int) else stdin.fileno()
+            forked = forks.start([str(a) for a in arguments], tmp_path, environment, number)
+            started.append(forked)  # type: ignore[arg-type]
+            return forked  # type: ignore[return-value]
         process = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
@@ -238,6 +254,19 @@ def program(tmp_path: Path) -> Iterator[Program]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Start the server that forks processes of the program."""
+    with ForkServer(tmp_path_factory.mktemp("forked")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def forked_program(forks: ForkServer) -> Path:
+    """Make a script that runs the program in a process of its own, without its start."""
+    return forks.program
 
 
 @pytest.fixture(scope="session")

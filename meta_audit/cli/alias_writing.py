@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from meta_audit.cli.import_output import report_log
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done, write
 from meta_audit.cli.progress import ImportReporter
+from meta_audit.cli.writing import opened_to_write
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ def add(
     from meta_audit.query.name_identity import IdentityCandidates, name_identity
     from meta_audit.record.aliases import Alias
     from meta_audit.render.who import IdentityCandidatesPage
-    from meta_audit.store.opening import open_to_write
 
     valid = _beginning(since), _beginning(until)
-    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+    with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
         meant = store.read(lambda session: name_identity(session, identity))
         if isinstance(meant, IdentityCandidates):
             write(IdentityCandidatesPage(meant), "text")
@@ -82,10 +81,8 @@ def remove(
     NUMBER is the first number in a line of `meta-audit alias list`. What was said stays in the
     store and its ledger.
     """
-    from meta_audit.store.opening import open_to_write
-
     arguments = ["alias", "remove", f"{number}", *([f"--reason={reason}"] if reason else [])]
-    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+    with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
         result = _import(store, checkpoint_log).withdraw_alias(number, reason, arguments)
     done(f"Import {result.import_id}: alias {number} taken back")
     return report_log(result)

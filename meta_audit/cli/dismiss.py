@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import click
 
 from meta_audit.cli import Exit, options
@@ -11,6 +9,7 @@ from meta_audit.cli.import_output import report_log
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done
 from meta_audit.cli.progress import ImportReporter
+from meta_audit.cli.writing import opened_to_write
 from meta_audit.render.escape import escape
 
 
@@ -32,10 +31,9 @@ def command(
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
     from meta_audit.render.layout import count
-    from meta_audit.store.opening import open_to_write
 
     arguments = ["rejections", "dismiss", *map(str, numbers), f"--reason={reason}"]
-    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+    with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
         run = Import(store, ImportReporter(), Options(checkpoint_log=checkpoint_log))
         result = run.dismiss(numbers, reason, arguments)
     dismissed = count(result.counts.dismissed, "rejection")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import note, write
 from meta_audit.cli.progress import ImportReporter, progress, total_bytes
+from meta_audit.cli.writing import opened_to_write
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def command(
     from meta_audit.ingest.run import Import
     from meta_audit.sources import ContentMemory, display, find, memory_file
     from meta_audit.sources import follow as followed
-    from meta_audit.store.opening import has_store, open_to_write
+    from meta_audit.store.opening import has_store
 
     if source_name is not None and "-" not in sources:
         raise UsageError(
@@ -140,7 +140,7 @@ def command(
     written = metrics_file.MetricsFile(metrics)
     if not has_store(options.db()):
         found = with_first_source(found, ImportReporter())
-    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+    with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
         if store.created:
             note(f"New store: {escape(store.name)}")
         with progress("reading") as line:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from meta_audit.cli.option import option
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import ImportReporter, progress
 from meta_audit.cli.server import reach
+from meta_audit.cli.writing import opened_to_write
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(
     from meta_audit.ingest.pulling import Puller
     from meta_audit.render.exposition import ServerMetrics
     from meta_audit.sources.orchestrator import Pull
-    from meta_audit.store.opening import has_store, open_to_write
+    from meta_audit.store.opening import has_store
 
     written = metrics_file.MetricsFile(metrics)
     context = click.get_current_context()
@@ -101,7 +101,7 @@ def command(
         pull = Pull(address, transport)
         if watch is None or not has_store(options.db()):
             pull.open()  # before a store is made: a typo makes nothing
-        with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+        with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
             if store.created:
                 note(f"New store: {escape(store.name)}")
             puller = Puller(store, address, transport, chosen)

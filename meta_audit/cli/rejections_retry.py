@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import click
 
 from meta_audit.cli import options
 from meta_audit.cli.import_output import report
 from meta_audit.cli.progress import ImportReporter, progress
+from meta_audit.cli.writing import opened_to_write
 
 
 @click.command(name="retry")
@@ -28,10 +27,9 @@ def command(
     """
     from meta_audit.ingest.options import Options
     from meta_audit.ingest.run import Import
-    from meta_audit.store.opening import open_to_write
 
     with (
-        closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
+        opened_to_write(allow_unsafe_server=allow_unsafe_server) as store,
         progress("trying again") as line,
     ):
         run = Import(store, ImportReporter(line), Options(0, coerce_scalars, checkpoint_log))

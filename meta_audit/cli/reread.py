@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import write
 from meta_audit.cli.progress import ImportReporter, progress
+from meta_audit.cli.writing import opened_to_write
 
 if TYPE_CHECKING:
     from meta_audit.ingest.options import Options
@@ -40,14 +40,13 @@ def command(
     """
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
-    from meta_audit.store.opening import open_to_write
 
     limits = click.get_current_context().find_object(Limits) or Limits()
     chosen = Options(options.processes(jobs), checkpoint_log=checkpoint_log, limits=limits)
     if dry_run:
         return _dry_run(chosen, format_)
     with (
-        closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store,
+        opened_to_write(allow_unsafe_server=allow_unsafe_server) as store,
         progress("reading again") as line,
     ):
         result = Import(store, ImportReporter(line), chosen).reread(["reread"])

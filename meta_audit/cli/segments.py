@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +12,7 @@ from meta_audit.cli.import_output import report
 from meta_audit.cli.option import option
 from meta_audit.cli.output import done, note
 from meta_audit.cli.progress import ImportReporter, progress
+from meta_audit.cli.writing import opened_to_write
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ def seal(
     from meta_audit.ingest.options import Limits, Options
     from meta_audit.ingest.run import Import
     from meta_audit.ingest.segments import find_segments
-    from meta_audit.store.opening import open_to_write
 
     segments = find_segments(folder)
     chosen = Options(
@@ -91,7 +91,7 @@ def seal(
         checkpoint_log=checkpoint_log,
         limits=click.get_current_context().find_object(Limits) or Limits(),
     )
-    with closing(open_to_write(options.db(), allow_unsafe_server=allow_unsafe_server)) as store:
+    with opened_to_write(allow_unsafe_server=allow_unsafe_server) as store:
         if store.created:
             note(f"New store: {escape(store.name)}")
         with progress("sealing") as line:

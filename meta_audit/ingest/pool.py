@@ -78,7 +78,8 @@ class Builder:
             with self._stopper.holding():
                 return self._pool.submit(build_read, chunk.read, self._dictionary)
         packed = pack(chunk.offered)
-        chunk.offered = []
+        if not chunk.job_keys:  # of documents that are read again, which are compared later
+            chunk.offered = []
         with self._stopper.holding():
             return self._pool.submit(build_packed, packed, self._dictionary, coerce_scalars=coerce)
 

@@ -30,6 +30,8 @@ _PROPERTIES: Final = {
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
 }
+_ONCE: Final = {"commit.retry.num-retries": "0"}
+"""pyiceberg would append again what another sync has added meanwhile."""
 _POSITION: Final = "meta-audit.position."
 """Property of a table: entries of a store, named behind it, whose rows are all in the table."""
 _NEWEST: Final = """
@@ -98,13 +100,15 @@ class Lake:
     def made(self, name: str, contract: int) -> Table:
         """Return a table; make it, or add the columns that it lacks."""
         table = self._catalog.create_table_if_not_exists(
-            (NAMESPACE, name), arrow_schema(name), properties=_PROPERTIES
+            (NAMESPACE, name),
+            arrow_schema(name),
+            properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}"},
         )
-        if table.properties.get(_CONTRACT) != f"{contract}":
+        if not (_ONCE | {_CONTRACT: f"{contract}"}).items() <= table.properties.items():
             with table.transaction() as change:
                 with change.update_schema() as update:
                     update.union_by_name(arrow_schema(name))
-                change.set_properties({_CONTRACT: f"{contract}"})
+                change.set_properties(_ONCE | {_CONTRACT: f"{contract}"})
         return table
 
     def drop_old(self, keep: int) -> int:

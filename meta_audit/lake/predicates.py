@@ -11,7 +11,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import UsageError
-from meta_audit.nul import escape_nul, shorten_name
+from meta_audit.nul import MARK, escape_nul, shorten_name
 from meta_audit.query.conditions import (
     ALWAYS,
     FINGERPRINT,
@@ -19,14 +19,13 @@ from meta_audit.query.conditions import (
     Sql,
     joined,
     marks,
-    small_letters,
     within,
 )
 from meta_audit.query.texts import storable
 from meta_audit.query.unknown import KINDS_OF_FIELD, ROLES_OF_FIELD
 from meta_audit.search.bounds import bounds
 from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
-from meta_audit.search.globs import ANY, ONE, pieces
+from meta_audit.search.globs import ANY, ONE, contains, pieces, small, stored_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,11 +42,13 @@ _FOREIGN: Final = (
     " AND e.job_key = o.told_key WHERE o.store = j.store AND o.job_key = j.job_key AND {where})"
 )
 _LEVELS: Final[dict[Place, str]] = {"job": " AND e.task_no = 0", "task": " AND e.task_no > 0"}
-_HAS: Final = (
-    "(contains(lower({0}), lower(?)) AND contains(translate({0}, "
-    f"'{ascii_uppercase}', '{ascii_lowercase}'), ?))"
-)
+_SMALL: Final = f"translate({{0}}, '{ascii_uppercase}', '{ascii_lowercase}')"
+_HOLDS: Final = f"(contains(lower({{0}}), lower(?)) AND contains({_SMALL}, ?))"
 """Condition that a text contains another, in either case of A-Z. `lower` finds more, but fast."""
+_BY_STORED_FORM: Final = (
+    f"(CASE WHEN contains({{0}}, '{MARK}') THEN regexp_matches({{0}}, ?) ELSE {{1}} END)"
+)
+"""Condition on a text whose stored form is not the text itself (`meta_audit.nul`)."""
 _SIGNS: Final = {"any": "%", "one": "_"}
 _OF_FIELD: Final = {
     **dict.fromkeys(("namespace", "type", "state", "origin", "name"), ("v_jobs",)),
@@ -183,23 +184,28 @@ def _pairs(term: Equals | Matches | Has) -> Iterator[Sql]:
 
 def _fits(column: str, text: str) -> Sql:
     """Return the condition that a text fits a pattern."""
+    pattern = pieces(escape_nul(text))
     like = "".join(
-        _SIGNS.get(piece.kind) or re.sub(r"([\\%_])", r"\\\1", piece.text)
-        for piece in pieces(escape_nul(text))
+        _SIGNS.get(piece.kind) or re.sub(r"([\\%_])", r"\\\1", piece.text) for piece in pattern
     )
-    return Sql(f"{column} LIKE ? ESCAPE '\\'", (like,))
+    sql = _BY_STORED_FORM.format(column, f"{column} LIKE ? ESCAPE '\\'")
+    return Sql(sql, (stored_regex(pattern, ignore_case=False), like))
+
+
+def _holds(column: str, text: str) -> Sql:
+    """Return the condition that a text contains another; the case of A-Z does not count."""
+    stored = escape_nul(text)
+    sql = _BY_STORED_FORM.format(column, _HOLDS.format(column))
+    regex = stored_regex(contains(stored), ignore_case=True)
+    return Sql(sql, (regex, small(stored), small(stored)))
 
 
 def _contains(text: str) -> Sql:
     if not storable(text):
         return NEVER
-    small = small_letters(escape_nul(text))
-
-    def has(*columns: str) -> Sql:
-        return Sql(f"({' OR '.join(map(_HAS.format, columns))})", (small, small) * len(columns))
-
-    in_pair, in_job = has("e.key", "e.value"), has("j.job_id", "coalesce(j.name, '')")
-    return joined(" OR ", [in_job, _told("v_meta", in_pair), _told("v_labels", in_pair)])
+    in_pair = joined(" OR ", [_holds("e.key", text), _holds("e.value", text)])
+    of_job = [_holds("j.job_id", text), _holds("coalesce(j.name, '')", text)]
+    return joined(" OR ", [*of_job, _told("v_meta", in_pair), _told("v_labels", in_pair)])
 
 
 def _when(field: str, start: int | None, end: int | None) -> Sql:

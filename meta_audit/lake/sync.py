@@ -21,6 +21,8 @@ from meta_audit.schema.contract import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyiceberg.table import Table
+
     from meta_audit.lake.catalog import Lake
     from meta_audit.store.session import Session
 
@@ -65,14 +67,13 @@ class Sync:
             )
         checkpoint = Checkpoint.parse(Note.parse(found[0][0]).text)
         store, end = checkpoint.origin, checkpoint.size
-        tables = {name: self._lake.made(name, VERSION) for name in TABLES}
-        before = min(position(table, store) for table in tables.values())
+        before = min(position(self._lake.made(name, VERSION), store) for name in TABLES)
         for low, high in readout.steps(before, end, self._step):
             for name in (*OF_JOBS, *LEDGER):
-                table = tables[name]
+                table = self._lake.table(name)  # another sync may have added rows meanwhile
                 start = max(low, position(table, store))
                 if start < high:
-                    self._add(name, store, start, high, end)
+                    self._add(table, store, start, high, end)
             self._reached(high, end)
         self._replace("checkpoints", store, readout.checkpoints(self._session, end), end)
         for name in WHOLE:
@@ -88,8 +89,8 @@ class Sync:
             replace_all=True,
         )
 
-    def _add(self, name: str, store: str, low: int, high: int, end: int) -> None:
-        session, table = self._session, self._lake.table(name)
+    def _add(self, table: Table, store: str, low: int, high: int, end: int) -> None:
+        session, name = self._session, table.name()[-1]
         if name == "documents":
             found = readout.documents(session, low, high)
         elif name == "entries":

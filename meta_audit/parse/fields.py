@@ -134,7 +134,7 @@ class Level:
         raise RejectedError(
             "case_collision",
             f"{self.label}: {quote(one)} and {quote(other)} are the same field to Bacalhau, which "
-            f"matches field names without regard to case and would keep only one of them",
+            f"matches field names without regard to case: which one counts is not clear",
         )
 
 

@@ -97,7 +97,8 @@ _LISTED: Final = f"""
     SELECT j.job_id, n.term, found.detail FROM ({{}}) found
     JOIN jobs j ON j.job_key = found.job_key
     JOIN terms n ON n.term_id = j.namespace_id
-    ORDER BY j.job_key DESC LIMIT {LISTED}"""  # noqa: S608
+    JOIN current_jobs c ON c.job_key = j.job_key
+    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC LIMIT {LISTED}"""  # noqa: S608
 
 
 def concerns(

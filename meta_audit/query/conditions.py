@@ -16,7 +16,7 @@ from meta_audit.query.texts import LAST, storable
 from meta_audit.query.unknown import KINDS_OF_FIELD, ROLES_OF_FIELD
 from meta_audit.search.bounds import bounds
 from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
-from meta_audit.search.globs import ANY, ONE, pieces, prefix
+from meta_audit.search.globs import ANY, ONE, contains, pieces, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,8 +169,7 @@ class Compiler:
         """Return the condition that a text fits a pattern."""
         pattern = escape_nul(text)
         begin = prefix(pattern)
-        sql, parameter = self._session.fits(column, pieces(pattern))
-        fits = Sql(sql, (parameter,))
+        fits = Sql(*self._session.fits(column, pieces(pattern)))
         within = Sql(f"{column} >= ? AND {column} < ?", (begin, begin + LAST))
         return joined(" AND ", [*([within] if begin else []), fits])
 
@@ -179,19 +178,16 @@ class Compiler:
     def _contains(self, text: str) -> Sql:
         if not storable(text):
             return NEVER
-        like, pattern = self._session.like, _like(text)
-        in_pair = Sql(f"({like('k.key')} OR {like('p.value')})", (pattern, pattern))
+        in_pair = joined(" OR ", [self._holds("k.key", text), self._holds("p.value", text)])
         joins = " CROSS JOIN meta_pairs p CROSS JOIN meta_keys k"
         on = " AND p.pair_id = e.pair_id AND k.key_id = p.key_id"
-        in_id = f"""
-            (SELECT 1 FROM jobs w WHERE w.job_key = j.job_key AND {like("w.job_id")}) IS NOT NULL"""
-        in_name = f"""
-            (SELECT 1 FROM terms t WHERE t.term_id = j.name_id AND {like("t.term")}) IS NOT NULL"""
+        in_id = _has_row("jobs w WHERE w.job_key = j.job_key", self._holds("w.job_id", text))
+        in_name = _has_row("terms t WHERE t.term_id = j.name_id", self._holds("t.term", text))
         return joined(
             " OR ",
             [
-                Sql(in_id, (pattern,)),
-                Sql(in_name, (pattern,)),
+                in_id,
+                in_name,
                 self._entry("meta", in_pair, joins, on),
                 self._entry("label", in_pair, joins, on),
             ],
@@ -200,17 +196,26 @@ class Compiler:
     def _lead_of_text(self, text: str) -> Sql:
         if not storable(text):
             return NO_JOB
-        like, pattern = self._session.like, _like(text)
+        values, keys = self._holds("p.value", text), self._holds("k.key", text)
         pairs = Sql(
-            f"IN (SELECT p.pair_id FROM meta_pairs p WHERE {like('p.value')} OR p.key_id IN ("
-            f"SELECT k.key_id FROM meta_keys k WHERE {like('k.key')}))",
-            (pattern, pattern),
+            f"IN (SELECT p.pair_id FROM meta_pairs p WHERE {values.text} OR p.key_id IN ("
+            f"SELECT k.key_id FROM meta_keys k WHERE {keys.text}))",
+            values.parameters + keys.parameters,
         )
-        ids = f"SELECT w.job_key FROM jobs w WHERE {like('w.job_id')}"
-        named = f"SELECT t.term_id FROM terms t WHERE {like('t.term')}"
-        names = f"SELECT n.job_key FROM current_jobs n WHERE n.name_id IN ({named})"
-        leads = [Sql(ids, (pattern,)), Sql(names, (pattern,))]
+        ids, names = self._holds("w.job_id", text), self._holds("t.term", text)
+        named = f"SELECT t.term_id FROM terms t WHERE {names.text}"
+        leads = [
+            Sql(f"SELECT w.job_key FROM jobs w WHERE {ids.text}", ids.parameters),
+            Sql(
+                f"SELECT n.job_key FROM current_jobs n WHERE n.name_id IN ({named})",
+                names.parameters,
+            ),
+        ]
         return _union([*leads, _of_pairs("meta", pairs), _of_pairs("label", pairs)])
+
+    def _holds(self, column: str, text: str) -> Sql:
+        """Return the condition that a text contains another; the case of A-Z does not count."""
+        return Sql(*self._session.fits(column, contains(escape_nul(text)), ignore_case=True))
 
     # Times
 
@@ -388,6 +393,10 @@ def _with_owners(table: str, where: Sql) -> Sql:
     )
 
 
+def _has_row(rows: str, where: Sql) -> Sql:
+    return Sql(f"(SELECT 1 FROM {rows} AND {where.text}) IS NOT NULL", where.parameters)
+
+
 def _union(leads: Sequence[Sql]) -> Sql:
     return Sql(
         " UNION ALL ".join(lead.text for lead in leads),
@@ -417,14 +426,3 @@ def within(column: str, start: int | None, end: int | None) -> Sql:
 def marks(values: Sequence[object]) -> str:
     """Return a parameter mark for each value."""
     return ", ".join("?" * len(values))
-
-
-def _like(text: str) -> str:
-    """Return the LIKE pattern of texts that contain a text, whose letters A-Z become small."""
-    small = small_letters(escape_nul(text))
-    return f"%{small.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-
-
-def small_letters(text: str) -> str:
-    """Return a text with small letters in place of A-Z; others stay as they are."""
-    return "".join(c.lower() if c.isascii() else c for c in text)

@@ -15,10 +15,11 @@ MARK: Final = "@"
 
 
 class Cursor(Struct, frozen=True, array_like=True):
-    """Name the last job of a page: the value that it is sorted by, and its key."""
+    """Name the last job of a page: the value that it is sorted by, its ID and its key."""
 
     sort: str
     value: int | str | None
+    job_id: str
     job_key: int
 
     def __str__(self) -> str:

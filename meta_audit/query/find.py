@@ -58,7 +58,7 @@ def matching_jobs(session: Session, search: Search) -> Iterator[int]:
     if first is None:
         _nothing(session, search)
         return
-    for _, job_key in chain([first], found):
+    for *_, job_key in chain([first], found):
         yield job_key
 
 
@@ -74,7 +74,7 @@ def _nothing(session: Session, search: Search) -> Found:
 
 def _jobs(session: Session, search: Search, places: Iterable[Place]) -> Iterator[FoundJob]:
     """Yield jobs, with their columns."""
-    keys = [job_key for _, job_key in places]
+    keys = [job_key for *_, job_key in places]
     found = summaries(session, keys)
     if not search.columns:
         yield from (FoundJob(**asdict(job)) for job in found)

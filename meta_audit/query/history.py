@@ -116,7 +116,7 @@ def time_line(
         if time is None:
             time, clock = min(filter(None, map(taken.get, distinct)), default=None), "import"
         lines.append(HistoryEntry(time, clock, *happened[2:], distinct))
-    lines.sort(key=lambda one: (one.time or "", _KINDS.index(one.kind), one.entry_indexes))
+    lines.sort(key=lambda one: (one.time or "", _KINDS.index(one.kind)))
     return tuple(lines)
 
 
@@ -143,7 +143,10 @@ def _job(told: Trace) -> _Told:
             seen.setdefault(o.version_no, o.modified_at)
     versions = {}
     created: set[str | None] = {None}
-    for v in told.versions:
+    by_age = sorted(
+        told.versions, key=lambda v: (v.version, seen.get(v.version_no, ""), v.spec_sha256)
+    )
+    for v in by_age:
         is_first = v.version <= 1 and v.created_at not in created
         created.add(v.created_at)
         message = f"{v.origin}, Bacalhau version {v.version}, spec sha256:{v.spec_sha256[:12]}"

@@ -45,7 +45,7 @@ _BEGINNING: Final = f"""{_SEEN}
 _NAMED: Final = f"""{_SEEN}
     JOIN current_jobs c ON c.job_key = j.job_key
     WHERE c.name_id = (SELECT term_id FROM terms WHERE digest = ?)
-    ORDER BY c.job_key DESC LIMIT {COUNTED}"""  # noqa: S608
+    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC LIMIT {COUNTED}"""  # noqa: S608
 
 
 class Identified(NamedTuple):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from meta_audit.search.expression import Expression, Has
     from meta_audit.store.session import Session
 
-    Place = tuple[Any, int]
-    """The value that a job is sorted by, and its key."""
+    Place = tuple[Any, str, int]
+    """The value that a job is sorted by, its ID, and its key."""
 
 ACTIVITY: Final = Is("origin", "activity")
 """Jobs that only executions or events tell of are listed only if they are asked for."""
@@ -37,13 +37,14 @@ WALKED: Final = 5_000
 
 
 class SortOrder(NamedTuple):
-    """Define an order of jobs; the key of the job breaks ties."""
+    """Define an order of jobs; their IDs break ties, and the order of arrival does not count."""
 
     column: str
     descending: bool = False
     nullable: bool = False
 
 
+_JOB_ID: Final = "(SELECT job_id FROM jobs WHERE job_key = j.job_key)"
 ORDERS: Final = {
     "created": SortOrder("j.created_at", descending=True, nullable=True),
     "modified": SortOrder("j.modified_at", descending=True, nullable=True),
@@ -202,11 +203,11 @@ class Finder:
         parts = []
         if not nullable or self._after is None or self._after.value is not None:
             known = [Sql(f"{column} IS NOT NULL")] if nullable else []
-            parts.append(([*known, *self._keyset()], f"{by}{way}, j.job_key{way}"))
+            parts.append(([*known, *self._keyset()], f"{by}{way}, 2{way}, j.job_key{way}"))
         if nullable:
-            key = self._after.job_key if self._after and self._after.value is None else None
-            rest = [] if key is None else [Sql("j.job_key < ?", (key,))]
-            parts.append(([Sql(f"{column} IS NULL"), *rest], "j.job_key DESC"))
+            after = self._after if self._after and self._after.value is None else None
+            rest = [] if after is None else [_tie("<", after)]
+            parts.append(([Sql(f"{column} IS NULL"), *rest], "2 DESC, j.job_key DESC"))
         rows = chain.from_iterable(
             self._rows(source, conditions, order, wanted) for conditions, order in parts
         )
@@ -217,7 +218,7 @@ class Finder:
     ) -> Iterator[Place]:
         where = joined(" AND ", [*conditions, Sql("1 = 1")])
         sql = (
-            f"SELECT {self._order.column}, j.job_key {source.text} AND {where.text}"
+            f"SELECT {self._order.column}, {_JOB_ID}, j.job_key {source.text} AND {where.text}"
             f" ORDER BY {order}"
         )
         parameters = source.parameters + where.parameters
@@ -231,8 +232,9 @@ class Finder:
         if self._after is None or self._after.value is None:
             return []
         sign = "<" if self._order.descending else ">"
-        after = (self._after.value, self._after.job_key)
-        return [Sql(f"({self._order.column}, j.job_key) {sign} (?, ?)", after)]
+        column, value, tie = self._order.column, self._after.value, _tie(sign, self._after)
+        rest = Sql(f"({column} <> ? OR {tie.text})", (value, *tie.parameters))
+        return [Sql(f"{column} {sign}= ?", (value,)), rest]
 
     def _cursor(self) -> Cursor | None:
         """Return the place after which jobs are wanted. Raises `UsageError`, `NotFoundError`."""
@@ -254,4 +256,9 @@ class Finder:
             )
         sql = f"SELECT {self._order.column} FROM current_jobs j WHERE j.job_key = ?"
         value = self._session.query(sql, meant.job_key)
-        return Cursor(sort, value[0][0] if value else None, meant.job_key)
+        return Cursor(sort, value[0][0] if value else None, meant.job_id, meant.job_key)
+
+
+def _tie(sign: str, after: Cursor) -> Sql:
+    """Return the condition that a job comes after one with the same value."""
+    return Sql(f"({_JOB_ID}, j.job_key) {sign} (?, ?)", (after.job_id, after.job_key))

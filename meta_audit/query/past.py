@@ -64,7 +64,7 @@ class _Past:
         needed: list[str] = []
         asked = sql
         for name, table in reversed(self._tables.items()):
-            if re.search(rf"(?<![.\w]){name}\b", asked):
+            if name in asked and re.search(rf"(?<![.\w]){name}\b", asked):
                 needed.insert(0, f"{name} AS {table}")
                 asked += table
         if not needed:

@@ -293,6 +293,7 @@ class Trace(Answer, frozen=True):
     versions: tuple[Version, ...]
     observations: tuple[Observation, ...]
     executions: tuple[TracedExecution, ...]
+    """The newest state of an execution comes last. Content breaks ties of time."""
     events: tuple[TracedEvent, ...]
     evidence: tuple[Evidence, ...]
     checkpoint: TracedCheckpoint | None

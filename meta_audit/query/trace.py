@@ -14,6 +14,7 @@ from meta_audit.query.as_of import known_entry, last_entry
 from meta_audit.query.attributions import AttributionRow, best, in_order
 from meta_audit.query.contradictions import CODE, contradiction
 from meta_audit.query.identify import Identified, identify
+from meta_audit.query.past import session_at
 from meta_audit.query.results import (
     TRACE_FORMAT,
     Candidates,
@@ -132,6 +133,7 @@ def trace_of(
             advice=f"`meta-audit history {job.job_id}` shows when it came in.",
         )
     hashes = {s.document_id: s.sha256 for s in seen}
+    executions, events = _in_time(executions, 7, hashes), _in_time(events, 1, hashes)
     if at is not None:
         seen = _seen_at(job, seen, versions, at)
         executions = _executions_at(executions, at)
@@ -174,7 +176,9 @@ def trace_of(
             content.tasks,
         ),
         aliases=names_of(
-            session, (one.value for one in who.get(number, ())), born if at is None else at - 1
+            session_at(session, as_of, None),
+            (one.value for one in who.get(number, ())),
+            born if at is None else at - 1,
         ),
         at=rfc3339(at),
     )
@@ -215,6 +219,11 @@ def _executions_at(executions: Sequence[Any], at: int) -> list[tuple[Any, ...]]:
         for row, is_later in begun
         if not is_later or row[1] not in known
     ]
+
+
+def _in_time(rows: Sequence[Any], column: int, hashes: Mapping[int, str]) -> list[tuple[Any, ...]]:
+    """Order rows that begin with a document by a time; content breaks ties."""
+    return sorted(rows, key=lambda row: (row[column] is not None, row[column] or 0, hashes[row[0]]))
 
 
 def _named_executions(executions: Sequence[Any], layout: str) -> list[tuple[Any, ...]]:

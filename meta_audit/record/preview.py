@@ -65,13 +65,11 @@ class Unwritten(Session):
         """Return SQL that joins the integers of a group by commas."""
         return self._session.joined(column)
 
-    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
-        """Return the condition that a text fits a pattern, and its parameter."""
-        return self._session.fits(column, pattern)
-
-    def like(self, column: str) -> str:
-        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
-        return self._session.like(column)
+    def fits(
+        self, column: str, pattern: Sequence[Piece], *, ignore_case: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the condition that a text fits a pattern, and its parameters."""
+        return self._session.fits(column, pattern, ignore_case=ignore_case)
 
     def begin_snapshot(self) -> None:
         """See one state of the store from here on."""

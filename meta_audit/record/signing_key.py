@@ -40,6 +40,12 @@ def default_path() -> Path:
         raise _no_home("the signing key") from error
 
 
+def check_given_key() -> None:
+    """Raise `StoreError` if the key that the environment names cannot be used. Make nothing."""
+    if os.environ.get(ENVIRONMENT):
+        load_signing_key()
+
+
 def load_signing_key() -> tuple[SigningKey, Path | None]:
     """Read the key, making the default one on first use; return the path, if this call made it.
 

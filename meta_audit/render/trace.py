@@ -225,7 +225,7 @@ def _states(trace: Trace, screen: Screen) -> list[str]:
 
 def _nodes(executions: Sequence[TracedExecution], screen: Screen) -> list[str]:
     """Return each execution in its newest state."""
-    last = {e.execution_id: e for e in sorted(executions, key=lambda e: e.modified_at or "")}
+    last = {e.execution_id: e for e in executions}
     rows, lines = _newest(sorted(last.values(), key=lambda e: (e.created_at or "", e.node)))
     pairs = []
     for e in rows:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO, Final
 
+from meta_audit.cut.alone import document_alone
 from meta_audit.cut.blocks import BLOCK_BYTES, Item
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
@@ -62,8 +63,20 @@ class File(ByteStream):
 
     def batches(self) -> Iterator[list[Item]]:
         """Read it as `ByteStream.batches` says, and remember its hash."""
-        yield from super().batches()
+        yield from self._alone() or super().batches()
         self._remember(self.sha256)
+
+    def _alone(self) -> list[list[Item]]:
+        """Return the one document that the content is, where that is plain to see."""
+        content = self._content
+        if content is None or self.is_stopping():
+            return []
+        document = document_alone(content, self.uri)
+        if document is None:
+            return []
+        self.sha256, self.bytes_read = hashlib.sha256(content).digest(), len(content)
+        self.partial = None
+        return [[document]]
 
     def _remember(self, sha256: bytes) -> None:
         if self._memory and self._mark:

@@ -16,7 +16,7 @@ from meta_audit.sources.archives.names import is_package
 from meta_audit.sources.bolt.cut_bolt import holds_jobs
 from meta_audit.sources.bolt.file import BoltFile, reader
 from meta_audit.sources.compression import Budget
-from meta_audit.sources.content import Look, look
+from meta_audit.sources.content import Look, container_of, look
 from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.files import File, display, open_file
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
@@ -68,19 +68,20 @@ class _Rules(NamedTuple):
     exclude: tuple[str, ...]
     follow_links: bool
 
-    def why_not(self, path: str, top: str, *, is_directory: bool) -> str:
+    def why_not(self, path: str, top: str, *, is_directory: bool, is_link: bool) -> str:
         """Return why the path is passed over, or nothing if it is looked at."""
         name = os.path.basename(path)
+        is_foreign = is_link and not self.follow_links
         if name.startswith("."):
             return "hidden"
         from_top = os.path.relpath(path, top) if self.include or self.exclude else ""
         if _matches(self.exclude, name, from_top):
             return "excluded"
         if is_directory:
-            return "a link to a directory" if os.path.islink(path) and not self.follow_links else ""
+            return "a link to a directory" if is_foreign else ""
         if self.include and not _matches(self.include, name, from_top):
             return "not included"
-        if not self.follow_links and os.path.islink(path) and not _is_within(path, top):
+        if is_foreign and not _is_within(path, top):
             return "a link to a file outside the directory"
         return ""
 
@@ -96,6 +97,15 @@ class _Rules(NamedTuple):
         if _matches(self.exclude, *directories, *above, name, path):
             return "excluded"
         return "" if not self.include or _matches(self.include, name, path) else "not included"
+
+
+class _Entry(NamedTuple):
+    """Hold one name of a directory."""
+
+    path: str
+    is_directory: bool
+    """Links to directories are directories."""
+    is_link: bool
 
 
 class _Walk:
@@ -146,16 +156,18 @@ class _Walk:
 
     def _directory(self, top: str) -> Iterator[Discovered]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
-        stack = [iter([top])]
+        stack = [iter([_Entry(top, is_directory=True, is_link=False)])]
         entered: set[tuple[int, int]] = set()
         while stack:
-            path = next(stack[-1], None)
-            if path is None:
+            entry = next(stack[-1], None)
+            if entry is None:
                 stack.pop()
                 continue
+            path, is_directory, is_link = entry
             try:
-                is_directory = os.path.isdir(path)
-                why = path != top and self._rules.why_not(path, top, is_directory=is_directory)
+                why = path != top and self._rules.why_not(
+                    path, top, is_directory=is_directory, is_link=is_link
+                )
                 if why:
                     yield Skipped(display(path), why)
                 elif not is_directory:
@@ -163,8 +175,7 @@ class _Walk:
                 elif self._rules.follow_links and not _is_new(os.stat(path), entered):
                     yield Skipped(display(path), "already searched under another name")
                 else:
-                    names = sorted(os.listdir(path))
-                    stack.append(iter([os.path.join(path, name) for name in names]))
+                    stack.append(iter(_entries(path)))
             except OSError as error:
                 yield _unreadable(path, unreadable(error))
 
@@ -240,8 +251,24 @@ class _Walk:
 
     def _look(self, file: BinaryIO, content: bytes) -> Look:
         """Look at a file of which `content` was read."""
+        if content.startswith(b"{"):  # so it is neither compressed nor of another encoding
+            container = container_of(content)
+            return Look(container, is_packed=False, head=b"" if container else content)
         rest = iter(lambda: file.read(HEAD_BYTES), b"")
         return look(chain([content] if content else [], rest), self._budget, HEAD_BYTES)
+
+
+def _entries(directory: str) -> list[_Entry]:
+    """Return what a directory holds, in the order of names. Raises `OSError`."""
+    with os.scandir(directory) as found:
+        return sorted(_Entry(one.path, _is_directory(one), one.is_symlink()) for one in found)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # of a link
+        return False
 
 
 def _why_not(path: str, found: Look, file: BinaryIO, size: int) -> str:

@@ -149,14 +149,12 @@ class Session(ABC):
         """Return SQL that joins the integers of a group by commas."""
 
     @abstractmethod
-    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
-        """Return the condition that a text fits a pattern, and its parameter."""
+    def fits(
+        self, column: str, pattern: Sequence[Piece], *, ignore_case: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the condition that a text fits a pattern, and its parameters.
 
-    @abstractmethod
-    def like(self, column: str) -> str:
-        """Return the condition that a text is like a parameter in which A-Z are small letters.
-
-        These match in either case. In the parameter `!` escapes `%`, `_` and `!`.
+        With `ignore_case` the case of A-Z does not count.
         """
 
     @abstractmethod

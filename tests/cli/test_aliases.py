@@ -121,3 +121,12 @@ def test_the_store_can_be_asked_in_python(named: Audit) -> None:
         (alias,) = store.aliases().aliases
         assert json.loads(json.dumps(alias.to_dict()))["name"] == "Genomics"
         assert store.clients().aliases == {"c-1": ("Genomics",)}
+
+
+def test_names_that_were_given_or_withdrawn_later_do_not_show_as_of_before(named: Audit) -> None:
+    assert named.run("alias", "remove", "1", "--reason", "another team").status == 0
+    ends = [end for (end,) in named.rows("SELECT finished_at FROM v_imports ORDER BY import_id")]
+    for end, names in zip(ends, ({}, {"c-1": ["Genomics"]}, {}), strict=True):
+        moment = end if isinstance(end, str) else end.isoformat()
+        said = named.run("trace", ID, "--as-of", moment, "--format", "json").summary
+        assert said["aliases"] == names

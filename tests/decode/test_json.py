@@ -8,7 +8,7 @@ import tracemalloc
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.catalogue import REASONS
@@ -265,7 +265,6 @@ def go_escapes(content: bytes) -> bytes:
     return content
 
 
-@settings(deadline=None)
 @given(JSON_VALUES)
 def test_decodes_what_encoders_write(value: object) -> None:
     for option in (None, orjson.OPT_INDENT_2):
@@ -276,7 +275,6 @@ def test_decodes_what_encoders_write(value: object) -> None:
         assert plainly(json_value(json.dumps(value, **options).encode())) == value
 
 
-@settings(deadline=None)
 @given(st.text('{}[]:,"\\u0d8ab1.e-+ \n\t<é', max_size=30))
 def test_accepts_only_what_the_standard_library_accepts(text: str) -> None:
     try:

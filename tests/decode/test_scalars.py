@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.decode.scalars import json_float, json_int, plain, plain_key, stored_text, whole
@@ -173,20 +173,17 @@ def test_keys(text: str, key: str | None) -> None:
     assert plain_key(text) == key
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**63), 2**64 - 1))
 def test_integers_round_trip(number: int) -> None:
     assert plain(str(number)) == json_int(str(number)) == number
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_round_trip(number: float) -> None:
     for resolved in (plain(repr(number)), json_float(repr(number))):
         assert (resolved.value if isinstance(resolved, Scalar) else resolved) == number
 
 
-@settings(deadline=None)
 @given(st.text("0123456789+-_.eExXobBy~", max_size=12))
 def test_any_text_resolves(text: str) -> None:
     resolved = plain(text)
@@ -218,13 +215,11 @@ def test_stored_text(text: str, stored: str) -> None:
     assert stored_text(value) == stored
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**63), 2**64 - 1))
 def test_stored_integers_are_exact(number: int) -> None:
     assert int(stored_text(number)) == number
 
 
-@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_stored_floats_are_exact_to_32_bits(number: float) -> None:
     (single,) = struct.unpack("f", struct.pack("f", float(stored_text(number))))
@@ -248,7 +243,6 @@ def test_whole(value: float, integer: int | None) -> None:
     assert whole(value) == integer
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**53), 2**53))
 def test_whole_gives_back_what_a_float_holds(number: int) -> None:
     assert whole(float(number)) == number

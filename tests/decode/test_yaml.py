@@ -9,7 +9,7 @@ import tracemalloc
 import orjson
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.catalogue import REASONS
@@ -381,7 +381,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_json_is_read_alike_as_yaml(value: object) -> None:
     for content in (
@@ -392,7 +391,6 @@ def test_json_is_read_alike_as_yaml(value: object) -> None:
         assert yaml_value(content) == json_value(content)
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
 def test_json_numbers_are_read_alike_as_yaml(value: float) -> None:
     content = json.dumps([value]).encode()
@@ -429,7 +427,6 @@ def repeated(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str |
     return found
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.integers(0, 9),

@@ -87,11 +87,13 @@ class ExampleStore:
         self._engine.dispose()
 
 
-def generate_all(scratch: Path, store: ExampleStore) -> dict[Path, str]:
+def generate_all(
+    scratch: Path, store: ExampleStore, program: Path | None = None
+) -> dict[Path, str]:
     """Return the text that each document should have now."""
     with ThreadPoolExecutor(2) as pool:
         futures = {
-            path: pool.submit(generate, path, Shell(scratch / path.stem), store)
+            path: pool.submit(generate, path, Shell(scratch / path.stem, program), store)
             for path in documents()
         }
         return {path: future.result() for path, future in futures.items()}

@@ -56,8 +56,10 @@ def example_store(scratch: Path) -> Iterator[generate.ExampleStore]:
 
 
 @pytest.fixture(scope="module")
-def made(scratch: Path, example_store: generate.ExampleStore) -> dict[Path, str]:
-    return generate.generate_all(scratch, example_store)
+def made(
+    scratch: Path, example_store: generate.ExampleStore, forked_program: Path
+) -> dict[Path, str]:
+    return generate.generate_all(scratch, example_store, forked_program)
 
 
 @pytest.mark.parametrize("path", generate.documents(), ids=name_of)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import meta_audit.ingest.build
+from meta_audit.ingest.options import Limits
 from meta_audit.ingest.result import ImportResult
 from meta_audit.schema.tables import FACT_TABLES
 from tests.conftest import Audit
@@ -167,6 +168,21 @@ def test_the_command(filled: Audit, jobs: str) -> None:
     assert filled.raw() == before
     done = filled.run("reread", "--jobs", jobs, "--format", "json")
     assert (done.status, done.summary["documents"], done.summary["reread"]) == (0, 7, 0)
+
+
+def test_a_dry_run_compares_what_other_processes_read(audit: Audit, tmp_path: Path) -> None:
+    """They read once there is a dictionary; the store was filled by another program."""
+    few = Limits(first_chunk_documents=20, chunk_documents=50, training_bytes=10_000)
+    (tmp_path / "jobs.ndjson").write_bytes(ndjson(*[compact(job(n)) for n in range(250)]))
+    with another_parser(renamed):
+        assert audit.ingest(tmp_path / "jobs.ndjson", "--jobs", "0", limits=few).status == 0
+    said = [
+        audit.run("reread", "--dry-run", "--jobs", jobs, "--format", "json", limits=few)
+        for jobs in ("0", "2")
+    ]
+    assert said[0].status == said[1].status == 1
+    assert said[0].summary == said[1].summary
+    assert said[0].summary["changes"]["meta"]["meta"] > 0
 
 
 def test_a_dry_run_foretells(filled: Audit) -> None:

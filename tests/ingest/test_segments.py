@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,17 +55,35 @@ def documents_of(part: SegmentPart) -> list[ReadDocument]:
     return msgpack.decode(part.documents, type=list[ReadDocument])
 
 
-@pytest.mark.parametrize("jobs", ["0", "1"])
-def test_the_store_is_as_after_ingest(
-    audit: Audit, another: Audit, tmp_path: Path, jobs: str
-) -> None:
-    folder = write_folder(tmp_path / "documents", 300, 1)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_folder(tmp_path_factory.mktemp("segments") / "documents", 300, 1)
     (folder / "none.json").mkdir()
     (folder / "none.json" / "one.json").write_text('{"ID": "j-none", "Tasks": [{"Name": "t"}]}')
-    make_all(folder, tmp_path / "segments")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def all_made(folder: Path) -> Path:
+    """Segments of everything in the folder."""
+    into = folder.parent / "all"
+    make_all(folder, into)
+    return into
+
+
+@pytest.fixture(scope="module")
+def one_made(folder: Path) -> Path:
+    """The segment of a file in the folder."""
+    return Path(make_segment([str(folder / "a.ndjson")], folder.parent / "one").path)
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_the_store_is_as_after_ingest(
+    audit: Audit, another: Audit, folder: Path, all_made: Path, jobs: str
+) -> None:
     limits = replace(SMALL, training_bytes=10_000)
     sealed = audit.run(
-        *("segments", "seal", tmp_path / "segments", "--jobs", jobs, "--format", "json"),
+        *("segments", "seal", all_made, "--jobs", jobs, "--format", "json"),
         limits=limits,
     )
     whole = another.ingest(folder, limits=limits)
@@ -74,7 +93,7 @@ def test_the_store_is_as_after_ingest(
     assert ledger(audit.db) == ledger(another.db)
     assert audit.run("verify", "--deep").status == 0
     before = ledger(audit.db)
-    again = audit.run("segments", "seal", tmp_path / "segments", "--format", "json")
+    again = audit.run("segments", "seal", all_made, "--format", "json")
     assert (again.summary["new"], again.summary["changed"], again.summary["rejected"]) == (0, 0, 0)
     assert ledger(audit.db) == before
 
@@ -176,10 +195,10 @@ def no_record(one: ReadDocument) -> ReadDocument:
 
 @pytest.mark.parametrize("lie", [nul, huge, long_id, no_source, no_spec, no_record])
 def test_what_no_store_can_hold_is_refused_by_name(
-    audit: Audit, tmp_path: Path, lie: Callable[[Any], Any]
+    audit: Audit, tmp_path: Path, lie: Callable[[Any], Any], one_made: Path
 ) -> None:
-    made = make_segment([str(write_folder(tmp_path / "documents", 300, 1) / "a.ndjson")], tmp_path)
-    forged = forge(Path(made.path), lambda one: lie(one) if one.record else one)
+    made = Path(shutil.copy(one_made, tmp_path))
+    forged = forge(made, lambda one: lie(one) if one.record else one)
     sealed = audit.run("segments", "seal", tmp_path)
     assert sealed.status == 3
     assert forged.stem in sealed.err
@@ -188,9 +207,9 @@ def test_what_no_store_can_hold_is_refused_by_name(
 
 @pytest.mark.parametrize("what", ["pair", "bytes"])
 def test_a_lie_about_a_document_is_found_by_parsing(
-    audit: Audit, tmp_path: Path, what: str
+    audit: Audit, tmp_path: Path, what: str, one_made: Path
 ) -> None:
-    made = make_segment([str(write_folder(tmp_path / "documents", 300, 1) / "a.ndjson")], tmp_path)
+    made = Path(shutil.copy(one_made, tmp_path))
 
     def lie(one: ReadDocument) -> ReadDocument:
         if one.record is None or not one.record.meta:
@@ -200,7 +219,7 @@ def test_a_lie_about_a_document_is_found_by_parsing(
         content = one.document.content.replace(b'"Meta":{', b'"Meta":{"who":"me",', 1)
         return replace(one, document=replace(one.document, content=content))
 
-    forge(Path(made.path), lie)
+    forge(made, lie)
     audit.run("segments", "seal", tmp_path)
     assert audit.run("verify").status == 0
     deep = audit.run("verify", "--deep", "--format", "json").summary
@@ -221,10 +240,10 @@ def test_a_killed_maker_leaves_no_segment(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_killed_sealer_is_completed_by_the_next(own: Audit, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "documents", 3_000, 1)
+    folder = write_folder(tmp_path / "documents", 1_000, 1)
     make_all(folder, tmp_path / "segments")
     command = [sys.executable, "-m", "meta_audit", "segments", "seal", tmp_path / "segments"]
-    for seconds in (0.8, 1.2, 1.6):
+    for seconds in (0.6, 0.9, 1.2):
         with subprocess.Popen(
             [*map(str, command), "--db", str(own.db)], cwd=ROOT, stderr=subprocess.DEVNULL
         ) as process:

@@ -24,7 +24,7 @@ from meta_audit.store.opening import open_to_read
 Rows = list[tuple[Any, ...]]
 
 
-def sync(db: str | Path, lake: Path, *, step: int = 50) -> Synced:
+def sync(db: str | Path, lake: Path, *, step: int = 120) -> Synced:
     """Sync a store in small steps."""
     with closing(open_to_read(str(db))) as store:
         opened = Lake(str(lake), None, make=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -203,7 +204,7 @@ def test_a_trace_opens_few_files_and_finds_every_row(
     file: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.ingest(folder / "a.ndjson", folder / "later.ndjson.gz")
-    lakes.sync(file.db, tmp_path / "lake", step=4)
+    lakes.sync(file.db, tmp_path / "lake", step=6)
     opened = Lake(str(tmp_path / "lake"), None, make=False)
     wanted: dict[str, dict[str, lakes.Rows]] = {}
     for name in OF_JOBS:
@@ -258,6 +259,28 @@ def test_a_sync_that_dies_anywhere_goes_on(
     assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
 
 
+def test_two_syncs_at_once_add_every_row_once(
+    file: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.ingest(folder / "a.ndjson")
+    put, calls = syncing.put, itertools.count(1)
+
+    def overtaken(*arguments: object, **options: object) -> None:
+        if next(calls) == 3:
+            with monkeypatch.context() as undisturbed:
+                undisturbed.setattr(syncing, "put", put)
+                lakes.sync(file.db, tmp_path / "lake")
+        put(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(syncing, "put", overtaken)
+    with pytest.raises(StoreError, match=r"changed v_\w+ of the lake meanwhile"):
+        lakes.sync(file.db, tmp_path / "lake", step=10)
+    monkeypatch.undo()
+    lakes.sync(file.db, tmp_path / "lake")
+    lakes.sync(file.db, tmp_path / "whole")
+    assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
+
+
 def test_several_stores_in_one_lake(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,7 +330,7 @@ def test_every_change_of_a_file_is_named(file: Audit, folder: Path, tmp_path: Pa
     files = lakes.data_files(lake)
     assert len({path.parent.parent.name for path in files}) == len(TABLES) - len(UNSIGNED)
     missed = []
-    for changed in chance.choices(files, k=15):
+    for changed in chance.sample(files, k=6):
         with lakes.mutated(changed, chance) as what:
             report = lakes.verify(lake)
             named = [damage for damage in report.damages if changed.name in damage.file]

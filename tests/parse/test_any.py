@@ -6,7 +6,7 @@ from copy import deepcopy
 from itertools import product
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.catalogue import FINDINGS, REASONS
@@ -69,13 +69,11 @@ def outcome_of(value: Decoded, coerce: bool) -> JobRecord | RejectedError:
 
 
 @given(values)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_anything(value: Any) -> None:
     attempt(value)
 
 
 @given(st.sampled_from(sorted(docs.ALL)), st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_documents_with_one_place_changed(name: str, data: st.DataObject) -> None:
     document = deepcopy(docs.ALL[name])
     level: Any = document

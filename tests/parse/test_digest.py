@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit.model import Scalar
@@ -280,7 +280,6 @@ jobs = st.fixed_dictionaries(
 
 
 @given(jobs, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
 def test_any_order_and_either_road(job: dict[str, Any], rng: random.Random) -> None:
     record = parse(job, b"")
     assert parse(shuffled(job, rng), b"").spec_sha256 == record.spec_sha256
@@ -292,7 +291,6 @@ def test_any_order_and_either_road(job: dict[str, Any], rng: random.Random) -> N
 
 
 @given(jobs)
-@settings(max_examples=100, deadline=None)
 def test_both_inputs_are_the_same_bytes(job: dict[str, Any]) -> None:
     usual = canonical.convert(job)
     if usual is None:

@@ -11,7 +11,6 @@ from bench.generate import Generator
 from meta_audit import cli
 from meta_audit.ingest.run import FEW_JOBS
 from tests.conftest import Audit
-from tests.engines import Server
 
 ESTIMATE = "SELECT reltuples FROM pg_class WHERE oid = 'jobs'::regclass"
 
@@ -23,9 +22,9 @@ def write(path: Path, first: int, count: int) -> Path:
 
 
 def test_after_an_import_that_doubled_the_store(
-    postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    postgres_own_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audit = Audit(postgres.clean_store(1), capsys)
+    audit = Audit(postgres_own_url, capsys)
     few = FEW_JOBS + 1
     audit.ingest(write(tmp_path / "few.ndjson", 0, few - 1))
     assert audit.rows(ESTIMATE)[0][0] <= 0
@@ -36,10 +35,12 @@ def test_after_an_import_that_doubled_the_store(
     assert audit.rows(ESTIMATE)[0][0] == known
 
 
-def test_after_a_copy(postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_copy(
+    postgres_own_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "audit.db"
     Audit(file, capsys).ingest(write(tmp_path / "some.ndjson", 0, 200))
-    audit = Audit(postgres.clean_store(1), capsys)
+    audit = Audit(postgres_own_url, capsys)
     assert cli.run(["db", "copy", str(file), str(audit.db)]) == 0
     assert audit.rows(ESTIMATE) == [(200,)]
 

@@ -56,6 +56,8 @@ class Orchestrator:
         self.authorizations: set[str | None] = set()
         self.wanted: str | None = None
         """The header `Authorization` that it wants."""
+        self.most: int | None = None
+        """Most elements of a page of executions or history, as a proxy may cut it."""
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         """Return status and body."""
@@ -112,9 +114,11 @@ class Orchestrator:
         if self.layout in ("v1.1", "v1.3"):
             return 200, page(elements, part.capitalize(), "")
         token, limit = query.get("next_token", ""), int(query.get("limit", 0)) or len(elements)
+        limit = min(limit, self.most or limit)
         at = int(base64.b64decode(token).split(b":")[3]) if token else 0
         end = at + limit
-        is_open = part == "history" and (end < len(elements) or b"Running" in b"".join(elements))
+        is_running = part == "history" and b"Running" in b"".join(elements)
+        is_open = end < len(elements) or is_running
         more = base64.b64encode(f":N:{limit}:{min(end, len(elements))}".encode()).decode()
         return 200, page(elements[at:end], "Items", more if is_open else "")
 

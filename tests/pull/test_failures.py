@@ -146,6 +146,25 @@ def test_hostile_elements_are_kept_aside_and_hide_no_job(file: Audit) -> None:
     assert file.faults() == []
 
 
+def test_a_list_of_a_job_that_comes_in_pages_is_taken_whole(file: Audit, own: Audit) -> None:
+    paged = Orchestrator("v1.9")
+    changes = Changes(paged, 3)
+    for _ in range(30):
+        changes.change()
+    views = (
+        "SELECT execution_id, job_id, node, state, modified_ns FROM v_executions ORDER BY 1, 5, 4",
+        "SELECT job_id, execution_id, time_ns, state, message FROM v_events ORDER BY 1, 2, 3, 4, 5",
+    )
+    found = []
+    for audit, most in ((file, None), (own, 1)):
+        paged.most = most
+        with serving(paged) as url:
+            assert audit.run("pull", url, "--full").status == 0
+        found.append([audit.rows(view) for view in views])
+    assert len(found[0][0]) > len(paged.jobs) / 2
+    assert found[0] == found[1]
+
+
 def test_a_part_that_cannot_be_read_is_reported_and_all_else_taken(file: Audit) -> None:
     broken = Orchestrator("v1.9")
     changes = Changes(broken, 1)

@@ -15,7 +15,10 @@ SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 """2023-11-14T22:13:20Z."""
 KEYS = ("a", "b", "version", "environment", "project", "owner", "ticket", "team", "my key")
-VALUES = ("1", "1.2.3", "x.2", "prod", "staging", "frontend", "team-a", "x", "Acme Corp", "", "50%")
+VALUES = (
+    *("1", "1.2.3", "x.2", "prod", "staging", "frontend", "team-a", "x", "Acme Corp", "", "50%"),
+    *("a\0b", "\uffff", "x\0001", "\0"),
+)
 NODES = ("n-1", "n-2")
 CLIENTS = ("c-1", "c-2")
 IMAGES = ("alpine", "alpine:3.18", "ubuntu?", "")

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pty
-import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -193,14 +192,14 @@ def test_finding_nothing_exits_1_and_keeps_the_shape(store, job, run: Run) -> No
     assert "team=b: 0 jobs" in err
 
 
-def test_a_table_fits_its_terminal(store, job, monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+def test_a_table_fits_its_terminal(store, job, forked_program: Path) -> None:
     store.take(job(Name="a long name " * 9), job(ID="sha256:" + "a" * 64, Name=""))
     for width in ("80", "100", "200"):
-        lines = on_a_terminal("find", "--db", store.db, COLUMNS=width, NO_COLOR="1").splitlines()
+        find = (forked_program, "find", "--db", store.db)
+        lines = on_a_terminal(*find, COLUMNS=width, NO_COLOR="1").splitlines()
         assert max(map(len, lines)) <= int(width)
         assert "j-5e85f246-aaaa-4bbb-8ccc-0123456789ab" in "".join(lines)
-    line = on_a_terminal("find", "--columns", "team,none,step", "--db", store.db, NO_COLOR="1")
+    line = on_a_terminal(*find, "--columns", "team,none,step", NO_COLOR="1")
     assert max(map(len, line.splitlines())) <= 80
 
 
@@ -225,12 +224,12 @@ def test_document_prints_the_very_bytes(store, job, capsysbinary, tmp_path: Path
     assert cli.run(bad) == 2
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> str:
+def on_a_terminal(program: Path, *arguments: str, **environment: str) -> str:
     """What a terminal is sent, by the program and Python both."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.update({"TERM": "xterm", "COLUMNS": "80", **environment})
-        os.execv(sys.executable, [sys.executable, "-m", "meta_audit", *arguments])
+        os.execv(program, [program, *arguments])
     sent = b""
     try:
         while more := os.read(terminal, 65536):
@@ -242,8 +241,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
     return sent.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_gets_nothing_raw(store, job, monkeypatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+def test_a_terminal_gets_nothing_raw(store, job, forked_program: Path) -> None:
     evil = "\x1b[2J\x9b\u202e\x07" + "x" * 300
     store.take(job(meta={evil: evil}, Name=evil, Labels={evil: evil}), uri=f"{evil}.json")
     store.take(f"{{{evil}".encode(), uri=evil)
@@ -257,13 +255,13 @@ def test_a_terminal_gets_nothing_raw(store, job, monkeypatch) -> None:
         ["rejections", "list"],
         ["rejections", "show", "1"],
     ):
-        sent = on_a_terminal(*command, *db, NO_COLOR="1")
+        sent = on_a_terminal(forked_program, *command, *db, NO_COLOR="1")
         assert "\\x1b" in sent or "\\u001b" in sent, command
         assert is_safe(sent.replace("\n", "")), command
         if command[0] == "trace" and len(command) == 2:
             assert all(len(line) <= 80 for line in sent.splitlines() if "Job " not in line)
             assert "--format json has all" in sent
-    assert "\x1b[1mWho\x1b[0m" in on_a_terminal("trace", "5e85f246", *db)
+    assert "\x1b[1mWho\x1b[0m" in on_a_terminal(forked_program, "trace", "5e85f246", *db)
 
 
 def test_rejections_list_and_show(store, job, run: Run) -> None:

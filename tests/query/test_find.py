@@ -5,7 +5,9 @@ import pytest
 
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.find import find
-from meta_audit.query.matching import Search
+from meta_audit.query.matching import ORDERS, Search
+from meta_audit.query.trace import trace
+from meta_audit.query.who import who
 from meta_audit.search.arguments import read_arguments
 from meta_audit.search.parser import parse_keys
 
@@ -167,8 +169,31 @@ def test_the_number_of_statements_does_not_depend_on_what_is_found(
     assert statements(session, lambda: find(session, search("k=v"), 100)) == before <= 9
 
 
+@pytest.mark.parametrize("arrival", [(3, 1, 4, 2), (2, 4, 1, 3)])
+@pytest.mark.parametrize("born", [START, None])
+def test_the_order_of_arrival_does_not_order_jobs_of_equal_times(
+    store, job, arrival: tuple[int, ...], born: int | None
+) -> None:
+    """Whether their times are equal or unknown, on one page or on several."""
+    for number in arrival:
+        store.take(job(f"j-{number}", Name="same", CreateTime=born, ModifyTime=born))
+    for sort in ORDERS:
+        wanted = sorted(("j-1", "j-2", "j-3", "j-4"), reverse=sort in ("created", "modified"))
+        assert ids(store, sort=sort) == wanted
+        pages = [find(store.session, search(sort=sort), 1)]
+        while pages[-1].next:
+            pages.append(find(store.session, search(sort=sort, after=pages[-1].next), 1))
+        assert [one.job_id for page in pages for one in page.jobs] == wanted
+        assert ids(store, sort=sort, after=wanted[1]) == wanted[2:]
+    candidates = trace(store.session, "same").candidates
+    assert [one.job_id for one in candidates] == ["j-4", "j-3", "j-2", "j-1"]
+    if born:
+        newest = who(store.session, "n-1").newest_jobs
+        assert [one.job_id for one in newest] == ["j-4", "j-3", "j-2", "j-1"]
+
+
 def test_a_cursor_that_does_not_fit_is_refused(store) -> None:
-    for after in ("@", "@eA", "@WyJuYW1lIiwiIiwxMDRd"):
+    for after in ("@", "@eA", "@WyJuYW1lIiwiIiwxMDRd", "@WyJuYW1lIiwiIiwiai0xIiwxMDRd"):
         with pytest.raises(UsageError, match="--after"):
             ids(store, after=after)
 

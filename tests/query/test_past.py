@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +54,8 @@ def grown(request: Any, tmp_path_factory: Any, job: Any) -> Iterator[Grown]:
             server: Server = request.getfixturevalue("postgres")
             filled = Filled(server.url(server.create_store()))
         else:
-            filled = Filled(str(tmp_path_factory.mktemp("past") / "audit.db"))
+            empty: Path = request.getfixturevalue("empty_sqlite")
+            filled = Filled(str(shutil.copy(empty, tmp_path_factory.mktemp("past") / "audit.db")))
         for some in imports[: min(number, 2)]:
             filled.take(*some)
         if number > 2:

@@ -44,7 +44,7 @@ def session(db_url: str) -> Iterator[Session]:
 
 
 RELAXED = settings(
-    max_examples=60,
+    max_examples=settings().max_examples // 4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -33,6 +33,10 @@ def test_a_mistyped_key_makes_nothing(
     assert f"META_AUDIT_SIGNING_KEY names {path}, which does not exist" in result.err
     assert not path.parent.exists()
     assert audit.rows("SELECT * FROM imports") == []
+    if audit.is_sqlite:
+        audit.db = tmp_path / "none.db"
+        assert audit.ingest(tmp_path / "a.json").status == 4
+        assert not (tmp_path / "none.db").exists()
 
 
 @pytest.mark.parametrize("given", ["", "~/signing.key", "~nobody-here/signing.key"])

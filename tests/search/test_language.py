@@ -1,7 +1,7 @@
 """The language as docs/find.md defines it: what it reads, writes and refuses."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_audit import period
@@ -37,7 +37,6 @@ def test_an_error_shows_the_place_and_what_to_do(text: str, position: int, messa
     assert (found.value.text, found.value.position) == (text, position)
 
 
-@settings(max_examples=100)
 @given(expressions(ANY, ANY))
 def test_what_is_written_is_read_again(expression) -> None:
     assert parse(as_text(expression)) == expression

@@ -13,7 +13,7 @@ from meta_audit.cut.blocks import Blocks, Item
 from meta_audit.model import Document, Rejection
 from meta_audit.sources import StandardInput
 
-FEW = settings(max_examples=40)
+FEW = settings(max_examples=settings().max_examples // 2)
 """For properties whose examples are long."""
 
 Split = Callable[[Blocks], Iterator[list[Item]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.generate import Generator
@@ -37,7 +37,6 @@ def test_it_pays() -> None:
 
 
 @pytest.mark.parametrize("dictionary", [b"", TRAINED], ids=["alone", "trained"])
-@settings(max_examples=50, deadline=None)
 @given(contents=st.lists(st.binary(max_size=2_000), max_size=5))
 def test_round_trip(dictionary: bytes, contents: list[bytes]) -> None:
     compress = Compressor(dictionary).compress

@@ -49,7 +49,7 @@ def test_lies_are_caught(factory: StoreFactory, grown: Grown) -> None:
 
 
 def test_wrong_values_are_caught(factory: StoreFactory, grown: Grown) -> None:
-    number = 24 if isinstance(factory, SqliteFiles) else 8
+    number = 16 if isinstance(factory, SqliteFiles) else 8
     done = wrong_values.write_wrong(factory, grown.db, number, 11)
     assert [wrong for wrong in done if wrong.said != "damaged"] == []
 

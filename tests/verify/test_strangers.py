@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -78,16 +77,18 @@ def test_a_unique_index_out_of_order_is_damage(filled: Audit, name: str) -> None
 
 @pytest.mark.parametrize("name", ["sources", "source_results", "terms", "meta_keys", "identities"])
 def test_a_table_out_of_order_ends_no_verification_and_holds_none_up(
-    filled: Audit, name: str
+    filled: Audit, name: str, forked_program: Path
 ) -> None:
     swap_first_and_last(Path(filled.db), name)
-    command = (sys.executable, "-m", "meta_audit", "verify", "--db", str(filled.db))
+    command = (forked_program, "verify", "--db", str(filled.db))
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "NOT INTACT" in done.stdout) == (1, True), done.stderr
 
 
 @pytest.mark.parametrize("table", ["jobs", "observations", "documents", "meta_entries"])
-def test_a_page_that_hides_all_rows_behind_it(file: Audit, tmp_path: Path, table: str) -> None:
+def test_a_page_that_hides_all_rows_behind_it(
+    file: Audit, tmp_path: Path, table: str, forked_program: Path
+) -> None:
     source = tmp_path / "jobs.ndjson"
     source.write_text("\n".join(Generator(1).documents(0, 400)))
     assert file.ingest(source).status == 0
@@ -101,7 +102,7 @@ def test_a_page_that_hides_all_rows_behind_it(file: Audit, tmp_path: Path, table
         assert opened.read(1) in {b"\x02", b"\x05"}  # a page that points to others
         opened.seek((root - 1) * size + 8)
         opened.write((1 << 20).to_bytes(4, "big"))
-    command = (sys.executable, "-m", "meta_audit", "verify", "--db", str(file.db))
+    command = (forked_program, "verify", "--db", str(file.db))
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, "NOT INTACT" in done.stdout) == (1, True), done.stderr
 

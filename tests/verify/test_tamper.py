@@ -16,7 +16,7 @@ def test_random_mutations_are_all_caught(
     factory: StoreFactory, grown: Grown, tmp_path: Path, capsys
 ) -> None:
     # A database is slower to copy than a file.
-    number = 56 if isinstance(factory, SqliteFiles) else 20
+    number = 32 if isinstance(factory, SqliteFiles) else 20
     done, missed = tamper(factory, grown, number, 8, tmp_path)
     assert not missed
     assert set(done) == {*ROW_KINDS, *WHOLE_CLASSES}

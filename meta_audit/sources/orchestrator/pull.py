@@ -33,7 +33,7 @@ OVERLAP_NS: Final = OVERLAP_SECONDS * 10**9
 _JOBS_AT_ONCE: Final = 50
 """Jobs whose executions and history are asked for together."""
 _HISTORY_LIMIT: Final = 1_000
-_MOST_HISTORY_PAGES: Final = 10_000
+_MOST_PAGES: Final = 10_000
 _MOST_ROUNDS: Final = 10
 """Most looks for jobs that were modified while we read."""
 _MOST_FAILURES: Final = 20
@@ -346,7 +346,7 @@ class Pull(Source):
             parameters.append(("limit", str(_HISTORY_LIMIT)))
         items: list[Item] = []
         token = ""
-        for _ in range(_MOST_HISTORY_PAGES):
+        for _ in range(_MOST_PAGES):
             more = [("next_token", token)] if token else []
             body = self._transport.get(path, [*parameters, *more], (404,))
             if body is None:
@@ -356,9 +356,7 @@ class Pull(Source):
                 self._failures.append(f"the {part} of job {job.job_id}: they are of another job")
             items += [element.item for element in page.elements]
             # A job that runs always has a token: it is a cursor, for what has not happened yet.
-            if part != "history" or page.next_token in ("", token) or not page.elements:
-                return items
-            if len(page.elements) < _HISTORY_LIMIT:
+            if page.next_token in ("", token) or not page.elements:
                 return items
             token = page.next_token
         raise SourceError("server.answer", "its list does not end")

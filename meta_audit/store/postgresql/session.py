@@ -23,7 +23,9 @@ from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format, TransactionStatus
 
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
+from meta_audit.nul import MARK
 from meta_audit.schema.tables import DATA_TABLES, DERIVED_TABLES, metadata
+from meta_audit.search.globs import small, stored_regex
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 
@@ -163,15 +165,16 @@ class PostgresqlSession(Session):
         """Return SQL that joins the integers of a group by commas."""
         return f"string_agg({column}::text, ',')"
 
-    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
-        """Return the condition that a text fits a pattern, and its parameter."""
+    def fits(
+        self, column: str, pattern: Sequence[Piece], *, ignore_case: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the condition that a text fits a pattern, and its parameters."""
         signs = {"any": "%", "one": "_"}
         like = "".join(signs.get(p.kind) or re.sub(r"([\\%_])", r"\\\1", p.text) for p in pattern)
-        return f"{column} LIKE ?", like
-
-    def like(self, column: str) -> str:
-        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
-        return f"lower({column}) LIKE ? ESCAPE '!'"  # texts have COLLATE "C"
+        regex = stored_regex(pattern, ignore_case=ignore_case)
+        plain = f"lower({column})" if ignore_case else column  # texts have COLLATE "C"
+        sql = f"strpos({column}, '{MARK}') > 0 THEN {column} ~ ? ELSE {plain} LIKE ?"
+        return f"(CASE WHEN {sql} END)", (regex, small(like) if ignore_case else like)
 
     def begin_snapshot(self) -> None:
         """See one state of the store from now on."""

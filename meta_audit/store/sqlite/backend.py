@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.store.sqlite.failures import failure
 from meta_audit.store.sqlite.immutable import Immutable, uri
-from meta_audit.store.sqlite.session import SqliteSession
+from meta_audit.store.sqlite.session import FITS, SqliteSession, fits_regex
 
 if TYPE_CHECKING:
     from meta_audit.store.retry import Retry
@@ -54,6 +54,7 @@ def make_engine(url: sa.URL, retry: Retry, *, read_only: bool) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: object) -> None:
+        connection.create_function(FITS, 2, fits_regex, deterministic=True)
         with closing(connection.cursor()) as cursor:
             cursor.execute("PRAGMA trusted_schema = OFF")
             if read_only:

@@ -16,6 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, TransientStoreError
+from meta_audit.nul import MARK, unescape_nul
+from meta_audit.search.globs import text_regex
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 from meta_audit.store.sqlite.failures import failure, is_busy
 
@@ -30,7 +32,14 @@ if TYPE_CHECKING:
 
 VALUES_PER_STATEMENT: Final = 600
 KEYS_PER_QUERY: Final = 500
+FITS: Final = "fits_regex"
+"""Function of SQL that is true where a stored text fits a regular expression."""
 _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\b", re.IGNORECASE)
+
+
+def fits_regex(text: str, regex: str) -> bool:
+    """Tell whether a stored text fits a regular expression."""
+    return re.fullmatch(regex, unescape_nul(text)) is not None
 
 
 class SqliteSession(Session):
@@ -115,16 +124,21 @@ class SqliteSession(Session):
         """Return SQL that joins the integers of a group by commas."""
         return f"group_concat({column})"
 
-    def fits(self, column: str, pattern: Sequence[Piece]) -> tuple[str, str]:
-        """Return the condition that a text fits a pattern, and its parameter."""
-        glob = "".join(
-            re.sub(r"([*?[])", r"[\1]", p.text) if p.kind == "text" else p.text for p in pattern
+    def fits(
+        self, column: str, pattern: Sequence[Piece], *, ignore_case: bool = False
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the condition that a text fits a pattern, and its parameters."""
+        if ignore_case:
+            plain, signs, special = "LIKE ? ESCAPE '!'", {"any": "%", "one": "_"}, r"([!%_])"
+        else:
+            plain, signs, special = "GLOB ?", {"any": "*", "one": "?"}, r"([*?[])"
+        escaped = r"!\1" if ignore_case else r"[\1]"
+        written = "".join(signs.get(p.kind) or re.sub(special, escaped, p.text) for p in pattern)
+        regex = text_regex(
+            [p._replace(text=unescape_nul(p.text)) for p in pattern], ignore_case=ignore_case
         )
-        return f"{column} GLOB ?", glob
-
-    def like(self, column: str) -> str:
-        """Return the condition that a text is like a parameter; the case of A-Z does not count."""
-        return f"{column} LIKE ? ESCAPE '!'"
+        sql = f"instr({column}, '{MARK}') THEN {FITS}({column}, ?) ELSE {column} {plain}"
+        return f"(CASE WHEN {sql} END)", (regex, written)
 
     def begin_snapshot(self) -> None:
         """See one state of the store from now on."""
