@@ -46,6 +46,8 @@ _TELLING_TEXT: Final = re.compile(
     \bjob_?id["']?[ ]*:[ ]*["']?j-|\bid["']?[ ]*:[ ]*["']?j-[0-9a-f]{8}-""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_BEGINS_TELLING: Final = re.compile(rb'\{\s*"id"\s*:\s*"j-[0-9a-f]{8}-', re.IGNORECASE).match
+"""As most files of one job do; what follows need not be looked at."""
 _TELLING_KEYS: Final = frozenset(
     re.findall(
         r"\w+",
@@ -118,6 +120,8 @@ def why_not(path: str, head: bytes) -> str:
 
 
 def _bears_fields(head: bytes) -> bool:
+    if _BEGINS_TELLING(head):
+        return True
     if b"\\" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         head = _QUOTED_TEXT.sub(b'""', head)
     if _TELLING_TEXT.search(head):
