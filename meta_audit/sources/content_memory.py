@@ -57,6 +57,7 @@ class ContentMemory:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
+        self._was_asked = False
         self._waiting: list[tuple[str, str, bytes]] = []
 
     def mark_of(self, status: os.stat_result) -> str:
@@ -72,8 +73,10 @@ class ContentMemory:
         if not mark or not self._is_read:
             return b""
         with self._lock, suppress(sqlite3.Error):
-            if self._reader is None and self._file and self._file.exists():
-                self._reader = _connected(self._file)
+            if not self._was_asked:
+                self._was_asked = True
+                if self._file and self._file.exists():
+                    self._reader = _connected(self._file)
             if self._reader is not None:
                 sql = "SELECT sha256 FROM contents WHERE name = ? AND mark = ?"
                 found = self._reader.execute(sql, (name, mark)).fetchone()
@@ -101,6 +104,7 @@ class ContentMemory:
                     connection.execute("DELETE FROM contents")
                 sql = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?)"
                 connection.executemany(sql, waiting)
+        self._was_asked = self._reader is not None
 
     def close(self) -> None:
         """Write what is not written yet, and close the file."""
