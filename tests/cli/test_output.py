@@ -35,8 +35,7 @@ def job(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
-def test_a_full_disk_for_what_is_printed(file: Audit, job: Path, format_: str) -> None:
-    audit = file  # what is printed is the same on both engines
+def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path, format_: str) -> None:
     for command in (("ingest", job), ("verify",), ("find",)):
         done = run(audit, *command, "--format", format_, stdout=FULL, stderr=subprocess.PIPE)
         assert done.returncode == 74
@@ -47,8 +46,7 @@ def test_a_full_disk_for_what_is_printed(file: Audit, job: Path, format_: str) -
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
 
 
-def test_nothing_can_be_said_at_all(file: Audit, job: Path) -> None:
-    audit = file
+def test_nothing_can_be_said_at_all(audit: Audit, job: Path) -> None:
     assert run(audit, "ingest", job, stdout=FULL, stderr=FULL).returncode == 74
     assert run(audit, "ingest", job, stdout=FULL, stderr=subprocess.DEVNULL).returncode == 74
     assert run(audit, "nonsense", stderr=FULL).returncode == 74

@@ -238,7 +238,7 @@ def test_memory_stays_flat(kind: str) -> None:
         "depth": 2,
         "escapes": 30,
         "yaml list": 8,
-        "list in a line": 2,
+        "list in a line": 4,
     }
     megabytes = slow.get(kind, 80)
     result = subprocess.run(
