@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.query.aliases import Aliases, IdentityAlias
 from meta_audit.render.columns import table
-from meta_audit.render.layout import day, short_time
+from meta_audit.render.layout import day_or_time, short_time
 from meta_audit.render.page import Listing
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class AliasesPage(Listing[Aliases]):
                 f"{one.alias_no}",
                 one.name,
                 one.identity,
-                day(one.valid_from),
-                day(one.valid_until),
+                day_or_time(one.valid_from),
+                day_or_time(one.valid_until),
                 one.actor,
                 short_time(one.said_at),
                 one.reason or "-",

@@ -102,6 +102,12 @@ def day(rfc3339: str | None) -> str:
     return rfc3339[:10] if rfc3339 else "-"
 
 
+def day_or_time(rfc3339: str | None) -> str:
+    """Return a time as somebody may have given it: the day alone, where it is the day's begin."""
+    begins_a_day = rfc3339 is not None and rfc3339[11:] == "00:00:00.000000000Z"
+    return short_time(rfc3339) if rfc3339 and not begins_a_day else day(rfc3339)
+
+
 def section(title: str, lines: Sequence[str], screen: Screen) -> list[str]:
     """Return lines below a title; nothing if there are no lines."""
     return [screen.styled(title, "bold"), *lines] if lines else []

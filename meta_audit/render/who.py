@@ -9,7 +9,16 @@ from meta_audit.query.who import Identity
 from meta_audit.render.columns import table
 from meta_audit.render.escape import escape
 from meta_audit.render.jobs import WHOLE
-from meta_audit.render.layout import count, day, fields, page, section, short_time, shown
+from meta_audit.render.layout import (
+    count,
+    day,
+    day_or_time,
+    fields,
+    page,
+    section,
+    short_time,
+    shown,
+)
 from meta_audit.render.page import Listing, Page
 from meta_audit.render.wording import ROLE, VERDICT
 
@@ -68,8 +77,8 @@ class IdentityCandidatesPage(Listing[IdentityCandidates]):
 
 def alias_line(alias: IdentityAlias) -> str:
     """Return a name with its time, and who said so."""
-    since = f" from {day(alias.valid_from)}" if alias.valid_from else ""
-    until = f" until {day(alias.valid_until)}" if alias.valid_until else ""
+    since = f" from {day_or_time(alias.valid_from)}" if alias.valid_from else ""
+    until = f" until {day_or_time(alias.valid_until)}" if alias.valid_until else ""
     why = f": {alias.reason}" if alias.reason else ""
     return f"{alias.name}{since}{until} (alias {alias.alias_no}, {alias.actor}{why})"
 

@@ -123,6 +123,15 @@ def test_the_store_can_be_asked_in_python(named: Audit) -> None:
         assert store.clients().aliases == {"c-1": ("Genomics",)}
 
 
+def test_a_validity_of_seconds_is_shown_to_the_second(named: Audit) -> None:
+    moments = ("2024-11-02T10:00:00Z", "2024-11-02T10:00:01Z")
+    given = named.run("alias", "add", "n-1", "Node", "--from", moments[0], "--until", moments[1])
+    assert given.status == 0
+    said = " ".join(named.run("alias", "list").out.split())
+    assert "n-1 2024-11-02 10:00:00Z 2024-11-02 10:00:01Z" in said
+    assert "c-1 2023-01-01 -" in said
+
+
 def test_names_that_were_given_or_withdrawn_later_do_not_show_as_of_before(named: Audit) -> None:
     assert named.run("alias", "remove", "1", "--reason", "another team").status == 0
     ends = [end for (end,) in named.rows("SELECT finished_at FROM v_imports ORDER BY import_id")]
