@@ -146,7 +146,10 @@ def test_hostile_elements_are_kept_aside_and_hide_no_job(file: Audit) -> None:
     assert file.faults() == []
 
 
-def test_a_list_of_a_job_that_comes_in_pages_is_taken_whole(file: Audit, own: Audit) -> None:
+def test_a_list_of_a_job_that_comes_in_pages_is_taken_whole(
+    file: Audit, own: Audit, tmp_path: Path
+) -> None:
+    file.db = tmp_path / "whole.db"
     paged = Orchestrator("v1.9")
     changes = Changes(paged, 3)
     for _ in range(30):

@@ -201,3 +201,25 @@ def test_a_cursor_that_does_not_fit_is_refused(store) -> None:
 def test_pairs_with_nul_are_found(store, job) -> None:
     store.take(job("j-1", meta={"a\0": "b\0c"}))
     assert ids(store, "a\0=b\0c") == ids(store, '"b\0"') == ids(store, '"a\0"~"*\0c"') == ["j-1"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("k~a?b", ["j-1"]),
+        ("k~a??b", []),
+        ("k~?", ["j-2"]),
+        ("k~??", []),
+        ("k!~?", ["j-1"]),
+        ("k~*b", ["j-1"]),
+        ("k~*0b", []),
+        ('"0b"', []),
+        ('"\0B"', ["j-1"]),
+    ],
+)
+def test_nul_is_one_character(store, job, expression: str, found: list[str]) -> None:
+    store.take(
+        job("j-1", meta={"k": "a\0b"}, Name="", Labels={}),
+        job("j-2", meta={"k": "\uffff"}, Name="", Labels={}),
+    )
+    assert ids(store, expression) == found
