@@ -54,4 +54,5 @@ def make_owners(duck: DuckDBPyConnection) -> None:
                     own.add((store, entry.job_id))
                 elif entry.namespace and entry.origin == "orchestrator":
                     others.add((store, entry.job_id))
-    duck.executemany(_STAYS, sorted(own - others)) if own - others else None
+    if stays := sorted(own - others):
+        duck.executemany(_STAYS, stays)

@@ -6,17 +6,16 @@ so a condition says of a lake what `query.conditions` says of a store.
 
 from __future__ import annotations
 
-import re
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import UsageError
 from meta_audit.nul import MARK, escape_nul, shorten_name
 from meta_audit.query.conditions import (
-    ALWAYS,
     FINGERPRINT,
     NEVER,
     Sql,
+    combined,
     joined,
     marks,
     within,
@@ -24,8 +23,8 @@ from meta_audit.query.conditions import (
 from meta_audit.query.texts import storable
 from meta_audit.query.unknown import KINDS_OF_FIELD, ROLES_OF_FIELD
 from meta_audit.search.bounds import bounds
-from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, Matches, Not, When
-from meta_audit.search.globs import ANY, ONE, contains, pieces, small, stored_regex
+from meta_audit.search.expression import Contains, Equals, Has, Is, Matches, When
+from meta_audit.search.globs import ANY, ONE, contains, like_pattern, pieces, small, stored_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +48,6 @@ _BY_STORED_FORM: Final = (
     f"(CASE WHEN contains({{0}}, '{MARK}') THEN regexp_matches({{0}}, ?) ELSE {{1}} END)"
 )
 """Condition on a text whose stored form is not the text itself (`meta_audit.nul`)."""
-_SIGNS: Final = {"any": "%", "one": "_"}
 _OF_FIELD: Final = {
     **dict.fromkeys(("namespace", "type", "state", "origin", "name"), ("v_jobs",)),
     **dict.fromkeys((*ROLES_OF_FIELD, "trust", "verdict"), ("v_attributions",)),
@@ -98,16 +96,10 @@ class LakeCompiler:
 
     def condition(self, expression: Expression) -> Sql:
         """Return the condition that a job `j` matches; it is never NULL."""
+        return combined(expression, self._term)
+
+    def _term(self, expression: Expression) -> Sql:
         match expression:
-            case All(()):
-                return ALWAYS
-            case All(parts):
-                return joined(" AND ", map(self.condition, parts))
-            case AnyOf(parts):
-                return joined(" OR ", map(self.condition, parts))
-            case Not(part):
-                inner = self.condition(part)
-                return Sql(f"NOT {inner.text}", inner.parameters)
             case Equals() | Matches() | Has():
                 return _of_pair(expression)
             case Contains(text):
@@ -185,11 +177,8 @@ def _pairs(term: Equals | Matches | Has) -> Iterator[Sql]:
 def _fits(column: str, text: str) -> Sql:
     """Return the condition that a text fits a pattern."""
     pattern = pieces(escape_nul(text))
-    like = "".join(
-        _SIGNS.get(piece.kind) or re.sub(r"([\\%_])", r"\\\1", piece.text) for piece in pattern
-    )
     sql = _BY_STORED_FORM.format(column, f"{column} LIKE ? ESCAPE '\\'")
-    return Sql(sql, (stored_regex(pattern, ignore_case=False), like))
+    return Sql(sql, (stored_regex(pattern, ignore_case=False), like_pattern(pattern)))
 
 
 def _holds(column: str, text: str) -> Sql:

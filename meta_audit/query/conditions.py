@@ -19,7 +19,7 @@ from meta_audit.search.expression import All, AnyOf, Contains, Equals, Has, Is, 
 from meta_audit.search.globs import ANY, ONE, contains, pieces, prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from meta_audit.search.expression import Expression, Place
     from meta_audit.store.session import Session
@@ -70,16 +70,10 @@ class Compiler:
 
     def condition(self, expression: Expression) -> Sql:
         """Return the condition that a job matches; it is never NULL."""
+        return combined(expression, self._term)
+
+    def _term(self, expression: Expression) -> Sql:
         match expression:
-            case All(()):
-                return ALWAYS
-            case All(parts):
-                return joined(" AND ", map(self.condition, parts))
-            case AnyOf(parts):
-                return joined(" OR ", map(self.condition, parts))
-            case Not(part):
-                inner = self.condition(part)
-                return Sql(f"NOT {inner.text}", inner.parameters)
             case Equals() | Matches() | Has():
                 return self._of_pair(expression)
             case Contains(text):
@@ -402,6 +396,25 @@ def _union(leads: Sequence[Sql]) -> Sql:
         " UNION ALL ".join(lead.text for lead in leads),
         tuple(p for lead in leads for p in lead.parameters),
     )
+
+
+def combined(expression: Expression, of_term: Callable[[Expression], Sql]) -> Sql:
+    """Return the condition of an expression, given those of its terms."""
+
+    def of(part: Expression) -> Sql:
+        return combined(part, of_term)
+
+    match expression:
+        case All(()):
+            return ALWAYS
+        case All(parts):
+            return joined(" AND ", map(of, parts))
+        case AnyOf(parts):
+            return joined(" OR ", map(of, parts))
+        case Not(part):
+            inner = of(part)
+            return Sql(f"NOT {inner.text}", inner.parameters)
+    return of_term(expression)
 
 
 def joined(word: str, conditions: Iterable[Sql]) -> Sql:

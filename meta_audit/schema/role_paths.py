@@ -26,7 +26,7 @@ _PATHS: Final = """
     WHERE own.setrole <> '0'
         OR EXISTS (SELECT 1 FROM pg_catalog.pg_namespace n WHERE n.nspname = r.rolname)
     ORDER BY 1"""
-_SET: Final = "SELECT pg_catalog.set_config('search_path', ?, true)"
+SET_PATH: Final = "SELECT pg_catalog.set_config('search_path', ?, true)"
 
 
 def shadowed_for_roles(
@@ -39,6 +39,6 @@ def shadowed_for_roles(
     """
     views = [name for name in relations if name.startswith("v_")]
     for role, path in query(_PATHS):
-        query(_SET, path)
+        query(SET_PATH, path)
         for shadow in postgresql_objects.shadows(query, schema, views):
             yield str(role), shadow

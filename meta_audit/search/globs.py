@@ -5,6 +5,7 @@ The case of letters counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from meta_audit.nul import MARK
 ANY: Final = "*"
 ONE: Final = "?"
 ESCAPE: Final = "\\"
+_LIKE: Final = {"any": "%", "one": "_"}
 
 
 class Piece(NamedTuple):
@@ -53,6 +55,13 @@ def contains(text: str) -> list[Piece]:
 def small(text: str) -> str:
     """Return a text in which A-Z are small."""
     return "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def like_pattern(pattern: Sequence[Piece]) -> str:
+    r"""Return the pattern of LIKE in which `\` escapes."""
+    return "".join(
+        _LIKE.get(piece.kind) or re.sub(r"([\\%_])", r"\\\1", piece.text) for piece in pattern
+    )
 
 
 def text_regex(pattern: Sequence[Piece], *, ignore_case: bool) -> str:

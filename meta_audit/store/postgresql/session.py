@@ -8,7 +8,6 @@ rows of the next are made (docs/adr/0007).
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -25,7 +24,7 @@ from psycopg.pq import Format, TransactionStatus
 from meta_audit.errors import DamagedStoreError, StoreError, TransientStoreError
 from meta_audit.nul import MARK
 from meta_audit.schema.tables import DATA_TABLES, DERIVED_TABLES, metadata
-from meta_audit.search.globs import small, stored_regex
+from meta_audit.search.globs import like_pattern, small, stored_regex
 from meta_audit.store.postgresql.failures import failure
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 
@@ -169,8 +168,7 @@ class PostgresqlSession(Session):
         self, column: str, pattern: Sequence[Piece], *, ignore_case: bool = False
     ) -> tuple[str, tuple[str, ...]]:
         """Return the condition that a text fits a pattern, and its parameters."""
-        signs = {"any": "%", "one": "_"}
-        like = "".join(signs.get(p.kind) or re.sub(r"([\\%_])", r"\\\1", p.text) for p in pattern)
+        like = like_pattern(pattern)
         regex = stored_regex(pattern, ignore_case=ignore_case)
         plain = f"lower({column})" if ignore_case else column  # texts have COLLATE "C"
         sql = f"strpos({column}, '{MARK}') > 0 THEN {column} ~ ? ELSE {plain} LIKE ?"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, TransientStoreError
 from meta_audit.nul import MARK, unescape_nul
-from meta_audit.search.globs import text_regex
+from meta_audit.search.globs import like_pattern, text_regex
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
 from meta_audit.store.sqlite.failures import failure, is_busy
 
@@ -40,6 +40,12 @@ _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\b", re.IGNORECASE)
 def fits_regex(text: str, regex: str) -> bool:
     """Tell whether a stored text fits a regular expression."""
     return re.fullmatch(regex, unescape_nul(text)) is not None
+
+
+def _glob(pattern: Sequence[Piece]) -> str:
+    return "".join(
+        re.sub(r"([*?[])", r"[\1]", p.text) if p.kind == "text" else p.text for p in pattern
+    )
 
 
 class SqliteSession(Session):
@@ -129,11 +135,9 @@ class SqliteSession(Session):
     ) -> tuple[str, tuple[str, ...]]:
         """Return the condition that a text fits a pattern, and its parameters."""
         if ignore_case:
-            plain, signs, special = "LIKE ? ESCAPE '!'", {"any": "%", "one": "_"}, r"([!%_])"
+            plain, written = "LIKE ? ESCAPE '\\'", like_pattern(pattern)
         else:
-            plain, signs, special = "GLOB ?", {"any": "*", "one": "?"}, r"([*?[])"
-        escaped = r"!\1" if ignore_case else r"[\1]"
-        written = "".join(signs.get(p.kind) or re.sub(special, escaped, p.text) for p in pattern)
+            plain, written = "GLOB ?", _glob(pattern)
         regex = text_regex(
             [p._replace(text=unescape_nul(p.text)) for p in pattern], ignore_case=ignore_case
         )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from meta_audit.schema import HEAD, VERSION_TABLE, postgresql_objects, reference, sqlite_objects
 from meta_audit.schema.objects import Named, Objects, comments
-from meta_audit.schema.role_paths import shadowed_for_roles
+from meta_audit.schema.role_paths import SET_PATH, shadowed_for_roles
 from meta_audit.schema.tables import FACT_TABLES, indexes, metadata
 from meta_audit.verify.outcome import Check
 
@@ -26,7 +26,6 @@ _AT_START: Final = (
     "SELECT pg_catalog.set_config('search_path',"
     " (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path'), true)"
 )
-_PIN: Final = "SELECT pg_catalog.set_config('search_path', ?, true)"
 _PATH: Final = "SELECT pg_catalog.current_setting('search_path')"
 _ENCODING: Final = """
     SELECT pg_catalog.pg_encoding_to_char(encoding)::text FROM pg_catalog.pg_database
@@ -143,12 +142,12 @@ def _of_postgresql(query: Query, relations: frozenset[str], damages: Damages) ->
     for other in postgresql_objects.called_instead(query, oid):
         _add(damages, "added", f"{other} is called instead of one of the server's own")
     ((quoted,),) = query(_QUOTE, name)
-    query(_PIN, quoted)  # definitions name what is in the schema without the schema
+    query(SET_PATH, quoted)  # definitions name what is in the schema without the schema
     found = postgresql_objects.definitions(query, oid)
     for relation, used in postgresql_objects.foreign_parts(query, oid):
         if relation in relations:
             _add(damages, "edited", f"{relation} uses {used}, which is none of the server's own")
-    query(_PIN, path)
+    query(SET_PATH, path)
     for lie in postgresql_objects.replaced_builtins(query):
         _add(damages, "added", f"{lie} was added to those of the server, or changed")
     others = postgresql_objects.triggers_of_others(query, oid, relations)
