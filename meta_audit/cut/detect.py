@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from posixpath import splitext
 from typing import Final, Literal, TypeAlias
 
@@ -52,6 +53,7 @@ _JSON_TOKENS: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=8)
 def kind_of_name(name: str) -> ContentKind | None:
     """Return what a file of this name should hold, if the name says."""
     stem, suffix = splitext(name.lower())

@@ -6,12 +6,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import BinaryIO, Final
 
 from meta_audit.cut.alone import document_alone
 from meta_audit.cut.blocks import BLOCK_BYTES, Item
+from meta_audit.cut.detect import HEAD_BYTES
 from meta_audit.errors import SourceError
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content_memory import ContentMemory
@@ -31,12 +32,14 @@ class File(ByteStream):
     """A regular file. `status` is what the system said of it when it was found.
 
     One that was small enough to be read whole then has its `content`, and is not opened again.
+    `absolute` is its path from the root, under which `memory` knows it.
     """
 
     def __init__(
         self,
         path: str,
         *,
+        absolute: str = "",
         status: os.stat_result | None = None,
         memory: ContentMemory | None = None,
         remembered: bytes = b"",
@@ -49,6 +52,7 @@ class File(ByteStream):
         )
         super().__init__(display(path), stamp=stamp, budget=budget, block_bytes=block_bytes)
         self._path = path
+        self._absolute = absolute
         self._content = content
         self._memory = memory
         self._mark = memory.mark_of(status) if status and memory else ""
@@ -68,7 +72,7 @@ class File(ByteStream):
 
     def _alone(self) -> list[list[Item]]:
         """Return the one document that the content is, where that is plain to see."""
-        content = self._content
+        content = self._content = self._content or self._small()
         if content is None or self.is_stopping():
             return []
         document = document_alone(content, self.uri)
@@ -78,9 +82,21 @@ class File(ByteStream):
         self.partial = None
         return [[document]]
 
+    def _small(self) -> bytes | None:
+        """Return the content of a small file that was remembered and not opened yet."""
+        stamp = self.stamp
+        if stamp is None or not self.remembered or stamp.size > HEAD_BYTES:
+            return None
+        with suppress(SourceError, OSError), open_file(self._path) as file:
+            content = file.read(HEAD_BYTES + 1)
+            now = os.fstat(file.fileno())
+            if len(content) == stamp.size and now.st_mtime_ns == stamp.modified_at:
+                return content
+        return None
+
     def _remember(self, sha256: bytes) -> None:
         if self._memory and self._mark:
-            self._memory.remember(os.path.abspath(self._path), self._mark, sha256)
+            self._memory.remember(self._absolute, self._mark, sha256)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:

@@ -103,6 +103,8 @@ class _Entry(NamedTuple):
     """Hold one name of a directory."""
 
     path: str
+    absolute: str
+    """The same, from the root."""
     is_directory: bool
     """Links to directories are directories."""
     is_link: bool
@@ -146,7 +148,10 @@ class _Walk:
             elif is_pipe(argument):
                 yield NamedPipe(argument, budget=self._budget, block_bytes=self._block_bytes)
             else:
-                yield self._known_file(argument) or self._file(argument, named=True)
+                absolute = os.path.abspath(argument)
+                yield self._known_file(argument, absolute) or self._file(
+                    argument, absolute, named=True
+                )
 
     def _standard_input(self) -> Discovered:
         if self._stdin_seen:
@@ -156,14 +161,14 @@ class _Walk:
 
     def _directory(self, top: str) -> Iterator[Discovered]:
         """Walk a directory with a stack of its own: no depth of directories can exhaust ours."""
-        stack = [iter([_Entry(top, is_directory=True, is_link=False)])]
+        stack = [iter([_Entry(top, os.path.abspath(top), is_directory=True, is_link=False)])]
         entered: set[tuple[int, int]] = set()
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
                 stack.pop()
                 continue
-            path, is_directory, is_link = entry
+            path, absolute, is_directory, is_link = entry
             try:
                 why = path != top and self._rules.why_not(
                     path, top, is_directory=is_directory, is_link=is_link
@@ -171,30 +176,33 @@ class _Walk:
                 if why:
                     yield Skipped(display(path), why)
                 elif not is_directory:
-                    yield self._known_file(path) or self._file(path, named=False)
+                    yield self._known_file(path, absolute) or self._file(
+                        path, absolute, named=False
+                    )
                 elif self._rules.follow_links and not _is_new(os.stat(path), entered):
                     yield Skipped(display(path), "already searched under another name")
                 else:
-                    stack.append(iter(_entries(path)))
+                    stack.append(iter(_entries(path, absolute)))
             except OSError as error:
                 yield _unreadable(path, unreadable(error))
 
-    def _known_file(self, path: str) -> Discovered | None:
+    def _known_file(self, path: str, absolute: str) -> Discovered | None:
         """Return a file that was read before and did not change since; it need not be opened."""
         try:
             status = os.stat(path)
         except (OSError, ValueError):
             return None
-        sha256 = self._memory.sha256(os.path.abspath(path), self._memory.mark_of(status))
+        sha256 = self._memory.sha256(absolute, self._memory.mark_of(status))
         if not sha256:
             return None
         if not _is_new(status, self._seen):
             return Skipped(display(path), "already taken under another name")
-        return self._plain(path, status, remembered=sha256)
+        return self._plain(path, absolute, status, remembered=sha256)
 
     def _plain(
         self,
         path: str,
+        absolute: str,
         status: os.stat_result,
         *,
         remembered: bytes = b"",
@@ -202,6 +210,7 @@ class _Walk:
     ) -> File:
         return File(
             path,
+            absolute=absolute,
             status=status,
             memory=self._memory,
             remembered=remembered,
@@ -210,7 +219,7 @@ class _Walk:
             block_bytes=self._block_bytes,
         )
 
-    def _file(self, path: str, *, named: bool) -> Discovered:
+    def _file(self, path: str, absolute: str, *, named: bool) -> Discovered:
         try:
             with open_file(path) as file:
                 status = os.fstat(file.fileno())
@@ -233,7 +242,7 @@ class _Walk:
             return self._archive(path, status, found)
         if found.container == "bolt" and not found.is_packed:
             return BoltFile(path, status=status, block_bytes=self._block_bytes)
-        return self._plain(path, status, content=content if is_whole else None)
+        return self._plain(path, absolute, status, content=content if is_whole else None)
 
     def _archive(self, path: str, status: os.stat_result, found: Look) -> Discovered:
         if found.container == "zip" and found.is_packed:
@@ -258,10 +267,14 @@ class _Walk:
         return look(chain([content] if content else [], rest), self._budget, HEAD_BYTES)
 
 
-def _entries(directory: str) -> list[_Entry]:
+def _entries(directory: str, absolute: str) -> list[_Entry]:
     """Return what a directory holds, in the order of names. Raises `OSError`."""
+    above = os.path.join(absolute, "")
     with os.scandir(directory) as found:
-        return sorted(_Entry(one.path, _is_directory(one), one.is_symlink()) for one in found)
+        return sorted(
+            _Entry(one.path, above + one.name, _is_directory(one), one.is_symlink())
+            for one in found
+        )
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

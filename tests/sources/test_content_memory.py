@@ -128,3 +128,20 @@ def test_the_store_tells_what_is_known(
     assert another.ingest(folder).summary["new"] == 3
     change_and_hide_it(folder / "2.json")
     assert file.ingest(folder).summary["changed"] == 1
+
+
+def test_a_remembered_file_is_read_as_it_is_now(folder: Path, tmp_path: Path) -> None:
+    """Another store may not have what was remembered."""
+    expected = [source.documents() for source in find([str(folder)]) if isinstance(source, File)]
+    read_all(folder, settled(tmp_path))
+    again = [s for s in find([str(folder)], memory=settled(tmp_path)) if isinstance(s, File)]
+    assert all(source.remembered for source in again)
+    assert [list(source.documents()) for source in again] == [list(one) for one in expected]
+    assert [source.sha256 for source in again] == [source.remembered for source in again]
+
+    found = find([str(folder)], memory=settled(tmp_path))
+    changed = next(source for source in found if isinstance(source, File))
+    content = Path(changed.uri).read_bytes().replace(b"j-", b"k-")
+    Path(changed.uri).write_bytes(content)
+    assert b"".join(item.content for item in changed.documents()) == content.strip()
+    assert changed.sha256 != changed.remembered
