@@ -62,6 +62,7 @@ LONGEST: Final = (
 """Folders of tests, the longest first: a long module at the end would leave one worker idle."""
 
 
+os.environ.setdefault("PYICEBERG_MAX_WORKERS", "1")  # the files are small, the processors busy
 if memory := in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
 
