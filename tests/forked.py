@@ -9,8 +9,12 @@ that gets them. Tests of the start run the program itself.
 
 from __future__ import annotations
 
+import atexit
+import gc
+import importlib
 import marshal
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -23,6 +27,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
+
+import meta_audit
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _CRASHED: Final = 99
@@ -186,6 +192,7 @@ class ForkedProcess:
 def serve(address: str) -> None:
     """Fork for each connection, until the parent is gone."""
     import_all()
+    gc.freeze()  # or else each fork copies the memory of what it collects
     parent = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks for the status of a fork
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listening:
@@ -206,16 +213,12 @@ def serve(address: str) -> None:
 
 
 def import_all() -> None:
-    """Import what most commands need."""
-    import meta_audit.api
-    import meta_audit.cli
-    import meta_audit.ingest.run
-    import meta_audit.query.find
-    import meta_audit.query.trace
-    import meta_audit.query.who
-    import meta_audit.sources
-    import meta_audit.store.opening
-    import meta_audit.verify.run  # noqa: F401
+    """Import what commands need, except what only lakes do."""
+    for module in pkgutil.walk_packages(meta_audit.__path__, "meta_audit."):
+        if not module.name.endswith(("__main__", ".migrations")) and ".lake" not in module.name:
+            importlib.import_module(module.name)
+    importlib.import_module("sqlalchemy.dialects.postgresql.psycopg")
+    importlib.import_module("sqlalchemy.dialects.sqlite.pysqlite")
 
 
 def run(connection: socket.socket) -> None:
@@ -246,7 +249,14 @@ def run(connection: socket.socket) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         connection.sendall(b"%d" % status)
-        sys.exit(0)
+        end()
+
+
+def end() -> None:
+    """End as Python does, but leave what is in memory to the system."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 def opened(number: int) -> IO[str]:

@@ -15,6 +15,7 @@ and prints the ID of the process, and when that has ended its exit code.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -40,6 +41,7 @@ def main(documents: str, block: str, *arguments: str) -> None:
     _say("ready")
     if arguments:
         sys.exit(_run(arguments, limits))
+    gc.freeze()  # or else each fork copies the memory of what it collects
     for line in sys.stdin:
         out, err, *arguments_ = json.loads(line)
         process = os.fork()
