@@ -1,10 +1,10 @@
 """Run the program many times without starting it as often.
 
 A server has imported the program. For each run it forks itself, and the copy takes the arguments,
-folder, environment and streams of a small script that waits for it: so a run is a process of its
-own with its own terminal, as always, but does not import everything again, which takes longer than
-most commands. Signals to the script do not reach the program; `ForkServer.start` gives a process
-that gets them. Tests of the start run the program itself.
+folder, environment, umask and streams of a small script that waits for it: so a run is a process
+of its own with its own terminal, as always, but does not import everything again, which takes
+longer than most commands. Signals to the script do not reach the program; `ForkServer.start` gives
+a process that gets them. Tests of the start run the program itself.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 
 import meta_audit
+from meta_audit.schema import reference
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _CRASHED: Final = 99
@@ -40,7 +41,8 @@ server = socket(AF_UNIX, SOCK_STREAM)
 server.connect({address!r})
 streams = b"".join(n.to_bytes(4, sys.byteorder) for n in range(3))
 server.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, streams)])
-asked = memoryview(marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ))))
+mask = os.umask(0)
+asked = memoryview(marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ), mask)))
 while asked:
     asked = asked[server.send(asked):]
 server.shutdown(SHUT_WR)
@@ -89,7 +91,8 @@ class ForkServer:
         else:
             reading = stdin
         socket.send_fds(server, [b"!"], [reading, to_out, to_err])
-        server.sendall(marshal.dumps((list(arguments), str(folder), environment)))
+        os.umask(mask := os.umask(0))
+        server.sendall(marshal.dumps((list(arguments), str(folder), environment, mask)))
         server.shutdown(socket.SHUT_WR)
         for descriptor in theirs:
             os.close(descriptor)
@@ -219,6 +222,7 @@ def import_all() -> None:
             importlib.import_module(module.name)
     importlib.import_module("sqlalchemy.dialects.postgresql.psycopg")
     importlib.import_module("sqlalchemy.dialects.sqlite.pysqlite")
+    reference.of_sqlite()  # what `verify` makes once in each process
 
 
 def run(connection: socket.socket) -> None:
@@ -229,10 +233,11 @@ def run(connection: socket.socket) -> None:
     connection.sendall(b"%d\n" % os.getpid())
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("rb") as asked:
-        arguments, folder, environment = marshal.loads(asked.read())
+        arguments, folder, environment, mask = marshal.loads(asked.read())
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    os.umask(mask)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
