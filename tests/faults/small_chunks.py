@@ -39,9 +39,9 @@ def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
     limits = Limits(chunk_documents=int(documents), training_bytes=100_000, block_bytes=int(block))
     _say("ready")
+    gc.freeze()  # or else each fork copies the memory of what it collects
     if arguments:
         sys.exit(_run(arguments, limits))
-    gc.freeze()  # or else each fork copies the memory of what it collects
     for line in sys.stdin:
         out, err, *arguments_ = json.loads(line)
         process = os.fork()
