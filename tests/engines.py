@@ -95,9 +95,8 @@ class Server:
 
     def _create(self, name: str, template: str) -> None:
         with self.connect() as connection:
-            strategy = "STRATEGY file_copy" if connection.info.server_version >= 150_000 else ""
-            made = f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' {strategy}"
-            connection.execute(made)
+            made = f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'"
+            connection.execute(f"{made} STRATEGY file_copy")  # half the time of copying by WAL
         self._made.append(name)
 
     def drop(self, name: str) -> None:
