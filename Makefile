@@ -16,7 +16,7 @@ PYTHONS = $(shell sed -n 's/.*Programming Language :: Python :: \(3\.[0-9]*\)".*
 define fast_tests
 	$(BIN)/uv venv --quiet --clear --python $(2) $(1)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(3) --editable '.[test]'
-	$(1)/bin/python $(PYTEST) $(FAST)
+	$(1)/bin/python -m pytest $(FAST)
 endef
 
 .DEFAULT_GOAL := help

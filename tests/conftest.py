@@ -26,6 +26,7 @@ from tests.clusters import in_memory
 from tests.engines import (
     Server,
     db_url,
+    driver_of,
     empty_sqlite,
     new_db,
     postgres,
@@ -62,6 +63,7 @@ LONGEST: Final = (
 """Folders of tests, the longest first: a long module at the end would leave one worker idle."""
 
 
+os.environ.setdefault("PYICEBERG_MAX_WORKERS", "1")  # the files are small, the processors busy
 if memory := in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory)
 
@@ -137,8 +139,9 @@ class Audit:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        with closing(open_to_read(str(self.db))) as store:
-            return store.read(lambda session: session.query(sql, *parameters))
+        with closing(driver_of(self.db)) as driver:
+            asked = sql if self.is_sqlite else sql.replace("%", "%%").replace("?", "%s")
+            return [tuple(row) for row in driver.execute(asked, parameters).fetchall()]
 
     def tables(self) -> dict[str, export.Rows]:
         """Return the canonical rows of every table."""

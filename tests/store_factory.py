@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from meta_audit.schema.tables import DATA_TABLES, columns
 from meta_audit.store.opening import open_to_write
 from meta_audit.store.session import row
-from tests.engines import Server
+from tests.engines import Server, driver_of
 
 REFUSED: Final = (
     sqlite3.IntegrityError,
@@ -133,10 +133,9 @@ class Administrator:
     """Connection of a superuser whom no trigger stops. Write parameters as `?`."""
 
     def __init__(self, db: str) -> None:
-        self._driver: Any
+        self._driver = driver_of(db)
         self.is_sqlite = "://" not in db
         if self.is_sqlite:
-            self._driver = sqlite3.connect(db, isolation_level=None)
             self.run("PRAGMA foreign_keys = OFF")
             self.run("PRAGMA synchronous = OFF")
             triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid"
@@ -145,9 +144,6 @@ class Administrator:
                 for name, _ in self._triggers:
                     self.run(f"DROP TRIGGER {name}")
         else:
-            url = sa.make_url(db).set(drivername="postgresql")
-            said = url.render_as_string(hide_password=False)
-            self._driver = psycopg.connect(said, autocommit=True)
             self.run("SET session_replication_role = 'replica'")
             self.run("SET synchronous_commit = off")
 

@@ -7,6 +7,7 @@ Commands live in modules of their own and are imported when they are called, so 
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import sys
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from meta_audit.ingest.options import Limits
+
+
+OBJECTS_PER_COLLECTION: Final = 50_000
+"""With Python's 700, a tenth of the start goes into collections that find nothing."""
 
 
 class Exit(IntEnum):
@@ -150,8 +155,12 @@ def cli(context: click.Context, config: str | None, log_format: str | None) -> N
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     _open_what_is_closed()
-    sys.exit(run(arguments))
+    try:
+        sys.exit(run(arguments))
+    finally:
+        gc.freeze()  # Python would look at every object again as it ends: 70 ms
 
 
 def _open_what_is_closed() -> None:

@@ -55,6 +55,7 @@ class Builder:
     def _start(self) -> None:
         """Start processes; they come up while the first batch is built here."""
         context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", __name__])  # once for all processes
         self._pool = ProcessPoolExecutor(self._options.jobs, context, initializer=_prepare)
         with self._stopper.holding():  # a process that is left half started fails, and says so
             self._pool.submit(_start)

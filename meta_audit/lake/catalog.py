@@ -99,11 +99,14 @@ class Lake:
 
     def made(self, name: str, contract: int) -> Table:
         """Return a table; make it, or add the columns that it lacks."""
-        table = self._catalog.create_table_if_not_exists(
-            (NAMESPACE, name),
-            arrow_schema(name),
-            properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}"},
-        )
+        try:
+            table = self.table(name)
+        except NotFoundError:
+            table = self._catalog.create_table_if_not_exists(  # another sync may make it now
+                (NAMESPACE, name),
+                arrow_schema(name),
+                properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}"},
+            )
         if not (_ONCE | {_CONTRACT: f"{contract}"}).items() <= table.properties.items():
             with table.transaction() as change:
                 with change.update_schema() as update:
@@ -142,8 +145,10 @@ def committed(table: Table) -> Iterator[Transaction]:
     """Commit what this block changes, all or nothing. Raises `StoreError` if others were faster."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException  # noqa: PLC0415
 
+    from meta_audit.lake.transaction import QuickTransaction  # noqa: PLC0415 - imports PyIceberg
+
     try:
-        with catch_warnings(), table.transaction() as change:
+        with catch_warnings(), QuickTransaction(table) as change:
             simplefilter("ignore")  # that there was nothing to delete
             yield change
     except (CommitFailedException, ValidationException) as error:

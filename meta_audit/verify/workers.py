@@ -172,6 +172,7 @@ class Processes:
 
     def __init__(self, store: Store, count: int) -> None:
         context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", __name__])  # once for all processes
         self._pipes: list[Pipe] = []
         self._processes = []
         for _ in range(count):

@@ -17,10 +17,13 @@ FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 
 
-def run(audit: Audit, *command: str | Path, **streams: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    audit: Audit, *command: str | Path, program: Path | None = None, **streams: Any
+) -> subprocess.CompletedProcess[str]:
+    started = [program] if program else [sys.executable, "-m", "meta_audit"]
     with FULL.open("w") as full:
         return subprocess.run(
-            [sys.executable, "-m", "meta_audit", *command, "--db", audit.db],
+            [*started, *command, "--db", audit.db],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             **{n: full if s is FULL else s for n, s in streams.items()},
             text=True,
@@ -35,9 +38,12 @@ def job(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
-def test_a_full_disk_for_what_is_printed(audit: Audit, job: Path, format_: str) -> None:
+def test_a_full_disk_for_what_is_printed(
+    audit: Audit, job: Path, format_: str, forked_program: Path
+) -> None:
     for command in (("ingest", job), ("verify",), ("find",)):
-        done = run(audit, *command, "--format", format_, stdout=FULL, stderr=subprocess.PIPE)
+        said = *command, "--format", format_
+        done = run(audit, *said, program=forked_program, stdout=FULL, stderr=subprocess.PIPE)
         assert done.returncode == 74
         assert done.stderr.splitlines()[-2:] == [
             "Error: cannot write the output: No space left on device",

@@ -26,19 +26,21 @@ EXAMPLES = str(ROOT / "examples")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, forked_program: Path) -> Path:
     """An empty home directory, which stands for every directory that deploy/ names."""
     (tmp_path / "home").mkdir()
+    (tmp_path / "meta-audit").symlink_to(forked_program)
     return tmp_path / "home"
 
 
-def here(text: str, home: Path) -> str:
+def here(text: str, home: Path, program: str = "") -> str:
     """Put this machine's places for those that a file names."""
+    program = program or shlex.quote(str(home.parent / "meta-audit"))
     for path in ("/var/lib/meta-audit", "/srv/audit", "/data"):
         text = text.replace(path, str(home))
     text = re.sub(r"/srv/bacalhau/jobs(/\{\{ ds \}\})?", EXAMPLES, text)
-    text = text.replace("/opt/meta-audit/bin/meta-audit", PROGRAM)
-    return re.sub(r"(?<![\w/.-])meta-audit (?=[-a-z])", f"{PROGRAM} ", text)
+    text = text.replace("/opt/meta-audit/bin/meta-audit", program)
+    return re.sub(r"(?<![\w/.-])meta-audit (?=[-a-z])", f"{program} ", text)
 
 
 def shell(command: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -90,7 +92,8 @@ def test_the_watching_service_follows(home: Path, tmp_path: Path) -> None:
     unit = (DEPLOY / "systemd" / "meta-audit-pull.service").read_text()
     (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     with serving(Orchestrator("v1.9")) as url:
-        command = here(command.replace("${ORCHESTRATOR}", url).replace("60s", "1s"), home)
+        command = command.replace("${ORCHESTRATOR}", url).replace("60s", "1s")
+        command = here(command, home, PROGRAM)  # it gets a signal
         ran = shell(f"timeout -s TERM 4 {command}", home, META_AUDIT_CONFIG=str(config))
     assert "Traceback" not in ran.stderr
     assert "meta_audit_server_up" in (home / "pull.prom").read_text()
@@ -201,6 +204,6 @@ def test_the_configuration_of_the_page_is_taken(home: Path, tmp_path: Path) -> N
     config = tmp_path / "config.toml"
     config.write_text(here(example, home))
     for command in (f"ingest {EXAMPLES}", "rejections list"):
-        ran = shell(f"{PROGRAM} --config {config} {command}", home)
+        ran = shell(here(f"meta-audit --config {config} {command}", home), home)
         assert ran.returncode in (0, 1), ran.stderr
     assert (home / "ingest.prom").exists()

@@ -15,6 +15,7 @@ and prints the ID of the process, and when that has ended its exit code.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -38,6 +39,7 @@ def main(documents: str, block: str, *arguments: str) -> None:
     """Run the command with chunks of so many documents, and blocks of so many bytes."""
     limits = Limits(chunk_documents=int(documents), training_bytes=100_000, block_bytes=int(block))
     _say("ready")
+    gc.freeze()  # or else each fork copies the memory of what it collects
     if arguments:
         sys.exit(_run(arguments, limits))
     for line in sys.stdin:

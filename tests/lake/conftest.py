@@ -1,5 +1,38 @@
-"""Fixtures that tests of lakes share with those of queries."""
+"""Fixtures that tests of lakes share with those of queries, and one that makes them faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from tests.query.conftest import job
 
 __all__ = ["job"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_of_avro_kept() -> Iterator[None]:
+    """Let PyIceberg read each schema once: all its small files have one of two."""
+    file = pytest.importorskip("pyiceberg.avro.file", reason="needs the extra `lake`")
+    get_schema, resolve_reader = file.AvroFileHeader.get_schema, file.resolve_reader
+    schemas: dict[str, Any] = {}
+    readers: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
+
+    def schema_of(header: Any) -> Any:
+        text = header.meta["avro.schema"]
+        if text not in schemas:
+            schemas[text] = get_schema(header)
+        return schemas[text]
+
+    def reader_of(written: Any, read: Any, *types: Any) -> Any:
+        key = id(written), id(read)
+        if key not in readers:
+            readers[key] = written, read, resolve_reader(written, read, *types)
+        return readers[key][-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file.AvroFileHeader, "get_schema", schema_of)
+        patch.setattr(file, "resolve_reader", reader_of)
+        yield

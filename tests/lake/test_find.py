@@ -270,11 +270,6 @@ def test_a_lake_between_two_states_is_refused(
     assert len(in_lake(tmp_path / "lake", parse("team=a"))) == 1
 
 
-@pytest.fixture
-def file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
-    return Audit(tmp_path / "audit.db", capsys)
-
-
 def test_files_of_an_object_store(
     file: Audit, tmp_path: Path, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,12 +39,6 @@ from tests.lake import lakes
 from tests.query.random_store import documents
 
 
-@pytest.fixture
-def file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """A store in a file: what comes behind the views is the same on both engines."""
-    return Audit(tmp_path / "audit.db", capsys)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("lake") / "documents", 160, 5)
