@@ -145,10 +145,8 @@ def committed(table: Table) -> Iterator[Transaction]:
     """Commit what this block changes, all or nothing. Raises `StoreError` if others were faster."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException  # noqa: PLC0415
 
-    from meta_audit.lake.transaction import QuickTransaction  # noqa: PLC0415 - imports PyIceberg
-
     try:
-        with catch_warnings(), QuickTransaction(table) as change:
+        with catch_warnings(), table.transaction() as change:
             simplefilter("ignore")  # that there was nothing to delete
             yield change
     except (CommitFailedException, ValidationException) as error:

@@ -1,4 +1,4 @@
-"""Fixtures that tests of lakes share with those of queries, and one that makes them faster."""
+"""Fixtures that tests of lakes share with those of queries, and some that make them faster."""
 
 from __future__ import annotations
 
@@ -35,4 +35,22 @@ def _schemas_of_avro_kept() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file.AvroFileHeader, "get_schema", schema_of)
         patch.setattr(file, "resolve_reader", reader_of)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _staged_metadata_kept() -> Iterator[None]:
+    """Let PyIceberg apply staged changes once, not at every look at the metadata."""
+    table = pytest.importorskip("pyiceberg.table", reason="needs the extra `lake`")
+    apply = table.Transaction.table_metadata.fget
+
+    def metadata(transaction: Any) -> Any:
+        of = transaction._table.metadata, transaction._updates
+        kept = vars(transaction).get("_kept", (None, None, None))
+        if kept[0] is not of[0] or kept[1] is not of[1]:
+            transaction._kept = kept = (*of, apply(transaction))
+        return kept[2]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table.Transaction, "table_metadata", property(metadata))
         yield
