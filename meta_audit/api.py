@@ -406,6 +406,7 @@ class AuditStore(Inventory):
         `replace`; if no job matches, none is made. Memory does not grow with the jobs. Raises
         `UsageError`.
         """
+        from contextlib import closing
         from itertools import chain
 
         from meta_audit.export.matched import MatchedJobs
@@ -418,8 +419,7 @@ class AuditStore(Inventory):
         if isinstance(target, str):
             check_target(target, replace=replace)
         search = _search(expressions, choice)
-        with self._state() as session:
-            keys = matching_jobs(session, search)
+        with self._state() as session, closing(matching_jobs(session, search)) as keys:
             first = next(keys, None)
             if first is None:
                 return 0

@@ -148,6 +148,7 @@ def test_files_appear_as_a_whole_or_not_at_all(jobs: Audit, tmp_path: Path) -> N
         ("--to", folder / "jobs"),
         ("--to", folder),
         ("--to", folder / "none" / "jobs.csv"),
+        ("--to", folder / ("x" * 251 + ".csv")),
         ("--to", file, "--format", "xml"),
         ("team and", "--to", file),
     ):
