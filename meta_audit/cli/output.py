@@ -14,9 +14,11 @@ from meta_audit.cli import log, options, pager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Unpack
 
     from meta_audit.api import AuditStore
     from meta_audit.cli import Exit
+    from meta_audit.query.matching import SearchChoice
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
 
@@ -32,7 +34,8 @@ def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
     for line in page.notes():
         note(line)
     if to_stderr:
-        log.say(content.decode().rstrip("\n"))
+        if content:
+            log.say(content.decode().rstrip("\n"))
     elif format_ != "text" or pager.fits(content):
         write_bytes(content)
     else:
@@ -53,12 +56,12 @@ def write_about_job(found: Any, page: type[Page[Any]], format_: str) -> Exit:
     return Exit.DONE
 
 
-def nothing_found(store: AuditStore, *expressions: str) -> Exit:
-    """Explain on stderr why no job matches."""
+def nothing_found(store: AuditStore, *expressions: str, **choice: Unpack[SearchChoice]) -> Exit:
+    """Explain on stderr why no job matches. Raises `NotFoundError` as `AuditStore.find`."""
     from meta_audit.cli import Exit
     from meta_audit.render.jobs import FoundPage
 
-    write(FoundPage(store.find(*expressions, limit=1)), "text", to_stderr=True)
+    write(FoundPage(store.find(*expressions, limit=1, **choice)), "text", to_stderr=True)
     return Exit.ATTENTION
 
 

@@ -136,7 +136,10 @@ def test_find_in_every_format(store, job, run: Run) -> None:
     assert list(read[0]) == list(document["jobs"][0])
     assert "j-2" in run("find", "a\\=b=x\u202e")[1]
     assert run("find", "--count") == (0, "2\n", "")
-    assert run("find", "--client", "c-9", "--count") == (1, "0\n", "")
+    status, text, err = run("find", "--client", "c-9", "--count")
+    assert (status, text, "knows no client c-9" in err) == (1, "0\n", True)
+    status, text, err = run("find", "type:service", "name:hello", "--count")
+    assert (status, text, "name:hello: 1 job" in err) == (1, "0\n", True)
     assert run("find", "--namespace", "default", "name:hello", "--count") == (0, "1\n", "")
 
 
