@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,24 @@ from meta_audit.query.results import Candidates
 from tests.conftest import ROOT, Audit
 
 JOB = "j-0c4f5a1e"
+FIRST_USE = """
+import sys, threading, msgspec
+from meta_audit.query.texts import exact
+
+def at_once(number):
+    fields = [(f"a{n}", "str | None") for n in range(12)]
+    inner = [msgspec.defstruct(f"Inner{number}_{n}", fields) for n in range(6)]
+    outer = msgspec.defstruct(f"Outer{number}", [(f"f{n}", c) for n, c in enumerate(inner)])
+    value, start = outer(*[c(*["\uffff0"] * 12) for c in inner]), threading.Barrier(4)
+    threads = [threading.Thread(target=lambda: (start.wait(), exact(value))) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+
+sys.setswitchinterval(1e-6)
+for number in range(100):
+    at_once(number)
+"""
+"""Read values of a new class in four threads at once."""
 
 
 def test_methods_give_what_commands_print(audit: Audit) -> None:
@@ -76,6 +96,11 @@ def test_threads_share_a_store(audit: Audit) -> None:
         traces = list(pool.map(store.trace, [JOB] * 48))
     assert len(traces) == 48
     assert len({json.dumps(trace.to_dict()) for trace in traces}) == 1
+
+
+def test_threads_may_be_the_first_to_use_a_result() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_errors_say_what_to_do_and_nothing_is_made(audit: Audit, tmp_path: Path) -> None:
