@@ -397,9 +397,13 @@ class AuditStore(Inventory):
         format_: str | None = None,
         replace: bool = False,
         progress: Callable[[int], None] = lambda _jobs: None,
+        left_out: Callable[[int], None] = lambda _jobs: None,
         **choice: Unpack[SearchChoice],
     ) -> int:
         """Write all jobs that match, as in `find`, to a file, and return how many.
+
+        `left_out` is called at the end with the number of those of which the format can say
+        nothing: OpenLineage of a job without any time.
 
         `to` is a path or an open file, `format_` is a format of `meta-audit export`, by default
         what the path says. A file appears as a whole, and takes the place of another only with
@@ -424,7 +428,9 @@ class AuditStore(Inventory):
             if first is None:
                 return 0
             jobs = MatchedJobs(session, chain([first], keys), search.columns, progress)
-            return write_export(jobs, target, chosen, replace=replace)
+            number = write_export(jobs, target, chosen, replace=replace)
+            left_out(jobs.left_out)
+            return number
 
     def verify(
         self,
