@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import meta_audit
-from meta_audit.errors import NotFoundError, StoreError, UsageError
+from meta_audit.errors import MetaAuditError, NotFoundError, StoreError, UsageError
 from meta_audit.query.results import Candidates
 from tests.conftest import ROOT, Audit
 
@@ -101,6 +101,17 @@ def test_threads_share_a_store(audit: Audit) -> None:
 def test_threads_may_be_the_first_to_use_a_result() -> None:
     done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_number_that_no_store_can_hold_is_an_error(audit: Audit) -> None:
+    audit.ingest(ROOT / "examples")
+    with meta_audit.open(str(audit.db)) as store:
+        for ask in (store.import_, store.checkpoint, store.rejection):
+            with pytest.raises(MetaAuditError):
+                ask(1 << 64)
+    for command in ("show", "list --limit", "list --import", "dismiss --reason x"):
+        refused = audit.run("rejections", *command.split(), str(1 << 64))
+        assert refused.status in (1, 2, 4)
 
 
 def test_errors_say_what_to_do_and_nothing_is_made(audit: Audit, tmp_path: Path) -> None:
