@@ -143,3 +143,4 @@ def test_an_empty_store(audit: Audit, tmp_path: Path) -> None:
     page = audit.run("report")
     assert page.status == 0
     assert "0 jobs" in page.out
+    assert "no finding is critical" in page.out
