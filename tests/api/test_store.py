@@ -90,6 +90,18 @@ def test_a_snapshot_sees_one_state_and_a_call_the_newest(audit: Audit) -> None:
         assert len(store.checkpoints()) == 2
 
 
+def test_verify_and_report_count_the_same_jobs(audit: Audit, tmp_path: Path) -> None:
+    """Executions that name no namespace belong to the job of the same ID."""
+    executions = tmp_path / "executions.json"
+    executions.write_text(
+        '{"Items": [{"ID": "e-1", "JobID": "j-0c4f5a1e-6f0e-4a58-9f1b-2f8a4f1c2d3e",'
+        ' "NodeID": "n-1", "ComputeState": {"StateType": 7}}], "NextToken": ""}'
+    )
+    audit.ingest(ROOT / "examples", executions)
+    with meta_audit.open(str(audit.db)) as store:
+        assert store.verify().jobs == store.report().totals.jobs
+
+
 def test_threads_share_a_store(audit: Audit) -> None:
     audit.ingest(ROOT / "examples")
     with meta_audit.open(str(audit.db)) as store, ThreadPoolExecutor(24) as pool:
