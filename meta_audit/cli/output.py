@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -123,11 +124,21 @@ def write_parts(parts: Iterator[bytes], format_: str) -> None:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file that the command line names. Raises `UsageError`."""
-    from meta_audit.errors import UsageError
+    """Write a file that the command line names, completely or not at all. Raises `UsageError`.
 
+    Raises `OSError` if the disk fails.
+    """
+    from meta_audit.cli import DISK_ERRORS
+    from meta_audit.errors import UsageError
+    from meta_audit.store.durable import write_whole
+
+    target = Path(path).resolve()
     try:
-        with open(path, "wb") as file:
-            file.write(content)
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            write_whole(target, [content], replace=True)
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
