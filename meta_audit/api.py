@@ -397,15 +397,20 @@ class AuditStore(Inventory):
         format_: str | None = None,
         replace: bool = False,
         progress: Callable[[int], None] = lambda _jobs: None,
+        left_out: Callable[[int], None] = lambda _jobs: None,
         **choice: Unpack[SearchChoice],
     ) -> int:
         """Write all jobs that match, as in `find`, to a file, and return how many.
+
+        `left_out` is called at the end with the number of those of which the format can say
+        nothing: OpenLineage of a job without any time.
 
         `to` is a path or an open file, `format_` is a format of `meta-audit export`, by default
         what the path says. A file appears as a whole, and takes the place of another only with
         `replace`; if no job matches, none is made. Memory does not grow with the jobs. Raises
         `UsageError`.
         """
+        from contextlib import closing
         from itertools import chain
 
         from meta_audit.export.matched import MatchedJobs
@@ -418,13 +423,14 @@ class AuditStore(Inventory):
         if isinstance(target, str):
             check_target(target, replace=replace)
         search = _search(expressions, choice)
-        with self._state() as session:
-            keys = matching_jobs(session, search)
+        with self._state() as session, closing(matching_jobs(session, search)) as keys:
             first = next(keys, None)
             if first is None:
                 return 0
             jobs = MatchedJobs(session, chain([first], keys), search.columns, progress)
-            return write_export(jobs, target, chosen, replace=replace)
+            number = write_export(jobs, target, chosen, replace=replace)
+            left_out(jobs.left_out)
+            return number
 
     def verify(
         self,

@@ -11,7 +11,7 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.groups import LazyGroup
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import done, write_bytes
 from meta_audit.cli.progress import Line, progress
 from meta_audit.errors import StoreError, UsageError
@@ -101,8 +101,8 @@ def upgrade_command() -> None:
 
 
 @command.command(name="copy")
-@click.argument("from_", metavar="FROM")
-@click.argument("to", metavar="TO")
+@argument("from_", metavar="FROM")
+@argument("to", metavar="TO")
 @options.ALLOW_UNSAFE_SERVER
 @options.LOG_QUERIES
 @options.verbosity
@@ -143,7 +143,7 @@ def copy_command(
 
 
 @command.command(name="backup")
-@click.argument("file", metavar="FILE")
+@argument("file", metavar="FILE")
 @options.reads_store
 def backup_command(store: AuditStore, file: str) -> None:
     """Copy an SQLite store into a new FILE, even while others write to it.

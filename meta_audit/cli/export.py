@@ -50,12 +50,14 @@ def command(
     proofs        one file that proves these documents to a stranger
     prov          W3C PROV-JSON: jobs, documents, and who sent them
     openlineage   OpenLineage events: a start and the newest state of each job
+                  that has a time
 
     FILE says the format by its ending: .ndjson, .csv, .parquet, .tar (documents). With .zst or
     .gz behind that it is compressed. The exit code is 1 if no job matches; then no file is made.
     """  # noqa: D301 - click reads \b
     from meta_audit.render.layout import count
 
+    left_out: list[int] = []
     with progress("exporting") as line:
         number = store.export(
             sys.stdout.buffer if to == "-" else to,
@@ -64,10 +66,13 @@ def command(
             columns=columns,
             replace=force,
             progress=lambda jobs: line.show(f"{jobs:,} jobs"),
+            left_out=left_out.append,
         )
     sys.stdout.buffer.flush()
-    if not number:
+    if not number and not sum(left_out):
         return nothing_found(store, *expressions)
     if to != "-":
         note(f"{count(number, 'job')} written to {escape(to)}")
+    if sum(left_out):
+        note(f"{count(sum(left_out), 'job')} left out: no document says when")
     return Exit.DONE

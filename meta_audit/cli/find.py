@@ -9,7 +9,7 @@ import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.option import option
-from meta_audit.cli.output import screen, write, write_parts
+from meta_audit.cli.output import nothing_found, screen, write, write_parts
 from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def command(
     if only_count:
         number = store.count(*expressions, **choice)
         click.echo(number)
-        return Exit.DONE if number else Exit.ATTENTION
+        return Exit.DONE if number else nothing_found(store, *expressions, **choice)
     most = None if every else options.most(limit, format_)
     if most is None:
         with store.snapshot() as now:

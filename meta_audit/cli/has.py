@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import write
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", metavar="FILE|-")
+@argument("path", metavar="FILE|-")
 @option("--missing", is_flag=True, help="Print only what is missing, one a line.")
 @options.FORMAT
 @options.reads_store

@@ -10,7 +10,7 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.import_output import report
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import note, write
 from meta_audit.cli.progress import ImportReporter, progress, total_bytes
 from meta_audit.cli.writing import opened_to_write
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @option(
     "--include",
     multiple=True,

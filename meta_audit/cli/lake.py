@@ -131,7 +131,11 @@ def find(
         if only_count:
             number = search.count()
             click.echo(number)
-            return Exit.DONE if number else Exit.ATTENTION
+            if number:
+                return Exit.DONE
+            nothing = Found(FIND_FORMAT, (), more=False, reasons=search.reasons())
+            write(LakeFoundPage(nothing, has_stores=False), "text", to_stderr=True)
+            return Exit.ATTENTION
         most = None if every else options.most(limit, format_)
         jobs = search.jobs(None if most is None else most + 1)
         some = tuple(islice(jobs, 1 if most is None else most + 1))

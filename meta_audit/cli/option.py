@@ -1,4 +1,4 @@
-"""Options of commands. One that is given but empty, as by a variable without value, is refused."""
+"""Options and arguments of commands. An empty one, as by a variable without value, is refused."""
 
 from __future__ import annotations
 
@@ -29,4 +29,15 @@ class Option(click.Option):
         return super().handle_parse_result(ctx, opts, args)
 
 
+class Argument(click.Argument):
+    """Take an argument, which may not be empty."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Refuse an empty value. Raises `click.BadParameter`."""
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise click.BadParameter("it is empty. Give a value.", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
 option: Final = partial(click.option, cls=Option)
+argument: Final = partial(click.argument, cls=Argument)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,9 +15,11 @@ from meta_audit.cli import log, options, pager
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Unpack
 
     from meta_audit.api import AuditStore
     from meta_audit.cli import Exit
+    from meta_audit.query.matching import SearchChoice
     from meta_audit.render.layout import Screen
     from meta_audit.render.page import Page
 
@@ -32,7 +35,8 @@ def write(page: Page[Any], format_: str, *, to_stderr: bool = False) -> None:
     for line in page.notes():
         note(line)
     if to_stderr:
-        log.say(content.decode().rstrip("\n"))
+        if content:
+            log.say(content.decode().rstrip("\n"))
     elif format_ != "text" or pager.fits(content):
         write_bytes(content)
     else:
@@ -53,12 +57,12 @@ def write_about_job(found: Any, page: type[Page[Any]], format_: str) -> Exit:
     return Exit.DONE
 
 
-def nothing_found(store: AuditStore, *expressions: str) -> Exit:
-    """Explain on stderr why no job matches."""
+def nothing_found(store: AuditStore, *expressions: str, **choice: Unpack[SearchChoice]) -> Exit:
+    """Explain on stderr why no job matches. Raises `NotFoundError` as `AuditStore.find`."""
     from meta_audit.cli import Exit
     from meta_audit.render.jobs import FoundPage
 
-    write(FoundPage(store.find(*expressions, limit=1)), "text", to_stderr=True)
+    write(FoundPage(store.find(*expressions, limit=1, **choice)), "text", to_stderr=True)
     return Exit.ATTENTION
 
 
@@ -120,11 +124,21 @@ def write_parts(parts: Iterator[bytes], format_: str) -> None:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file that the command line names. Raises `UsageError`."""
-    from meta_audit.errors import UsageError
+    """Write a file that the command line names, completely or not at all. Raises `UsageError`.
 
+    Raises `OSError` if the disk fails.
+    """
+    from meta_audit.cli import DISK_ERRORS
+    from meta_audit.errors import UsageError
+    from meta_audit.store.durable import write_whole
+
+    target = Path(path).resolve()
     try:
-        with open(path, "wb") as file:
-            file.write(content)
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+        else:
+            write_whole(target, [content], replace=True)
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

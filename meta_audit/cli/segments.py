@@ -9,7 +9,7 @@ import click
 
 from meta_audit.cli import DISK_ERRORS, Exit, options
 from meta_audit.cli.import_output import report
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import done, note
 from meta_audit.cli.progress import ImportReporter, progress
 from meta_audit.cli.writing import opened_to_write
@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @option("--into", "folder", required=True, metavar="FOLDER", help="Where the segment is written.")
 @options.COERCE_SCALARS
 @options.verbosity

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +22,15 @@ def _read_query(context: click.Context, _: click.Parameter, query: str | None) -
     return query if query is None or context.resilient_parsing else _text(query)
 
 
+class _Seconds(click.FloatRange):
+    """Take a number of seconds. No bound holds off NaN, which never ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        seconds = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number.", param, ctx) if isnan(seconds) else seconds
+
+
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|FILE|-]", callback=_read_query)
 @option(
@@ -30,7 +40,7 @@ def _read_query(context: click.Context, _: click.Parameter, query: str | None) -
 )
 @option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True, max=1_000_000),
+    type=_Seconds(min=0, min_open=True, max=1_000_000),
     default=60,
     show_default=True,
     metavar="SECONDS",

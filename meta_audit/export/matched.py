@@ -41,6 +41,8 @@ class MatchedJobs:
         self._told = told
         self.count = 0
         """Jobs that were read so far."""
+        self.left_out = 0
+        """Those of them of which the format can say nothing."""
         with session.select(_NO_ROWS, seconds=60) as found:
             self._names = tuple(name for name in found.columns if name not in _OWN)
 

@@ -43,7 +43,9 @@ def write(jobs: MatchedJobs, _: str) -> Iterator[bytes]:
     """Yield the events. A job without any time gives none."""
     for batch in jobs.facts():
         for job in batch:
-            yield from _events(job)
+            events = list(_events(job))
+            jobs.left_out += not events
+            yield from events
 
 
 def _events(job: dict[str, Any]) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ def write_export(
     if not isinstance(to, str):
         for chunk in written(jobs, format_, ""):
             to.write(chunk)
-        return jobs.count
+        return jobs.count - jobs.left_out
     try:
         write_whole(Path(to), written(jobs, format_, to), replace=replace)
     except OSError as error:
@@ -47,4 +47,4 @@ def write_export(
             raise
         said = error.strerror or "it exists"
         raise UsageError(f"cannot write {to}: {said}", advice="Name another file.") from error
-    return jobs.count
+    return jobs.count - jobs.left_out

@@ -23,6 +23,7 @@ from meta_audit.ledger.merkle_proof import verify_inclusion
 from meta_audit.ledger.note import Note, VerifierKey, decode_base64, encode_base64
 from meta_audit.ledger.step import Status, Step
 from meta_audit.model import JobRecord
+from meta_audit.typed import built
 
 FORMAT: Final = "meta-audit/proof/1"
 PROOFS_FORMAT: Final = "meta-audit/proofs/1"
@@ -198,7 +199,7 @@ class _Check:
             value = json.loads(self.data.decode(), object_pairs_hook=unique_object)
             if isinstance(value, dict) and value.get("format") != FORMAT:
                 raise LedgerError(f"not a bundle of format {FORMAT}: {value.get('format')!r}")
-            self.bundle = convert(value, Bundle)
+            self.bundle = convert(value, built(Bundle))
             msgjson.encode(self.bundle)  # Finds lone surrogates.
         except (ValueError, RecursionError) as error:
             raise LedgerError(f"not a proof bundle: {error}") from error

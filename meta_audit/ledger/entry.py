@@ -33,6 +33,7 @@ from meta_audit.model import (
     Use,
     Verdict,
 )
+from meta_audit.typed import built
 
 HASH: Final = "sha256"
 """Tag of the hash algorithm of every digest of an entry."""
@@ -157,7 +158,7 @@ class RejectedEntry(
 Entry = AcceptedEntry | UsingEntry | RejectedEntry
 
 _encode = msgpack.Encoder().encode
-_DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(Entry)
+_DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(built(Entry))
 
 
 def entry_of(*fields: Any, uses: Sequence[Use]) -> AcceptedEntry:

@@ -27,6 +27,7 @@ from meta_audit.ledger.bundle import (
 )
 from meta_audit.ledger.note import Note, VerifierKey, encode_base64
 from meta_audit.ledger.step import Step
+from meta_audit.typed import built
 
 FORMAT: Final = "meta-audit/verify-proof/1"
 
@@ -124,7 +125,10 @@ def _bundles(content: bytes, read_file: ReadFile) -> Iterator[bytes]:
         if begin == b"[":
             yield from map(bytes, msgspec.json.decode(content, type=list[msgspec.Raw]))
             return
-        if begin == b"{" and msgspec.json.decode(content, type=_Kind).format == PROOFS_FORMAT:
+        if (
+            begin == b"{"
+            and msgspec.json.decode(content, type=built(_Kind)).format == PROOFS_FORMAT
+        ):
             yield from _parts(content, read_file)
             return
     except (ValueError, RecursionError):
@@ -135,7 +139,7 @@ def _bundles(content: bytes, read_file: ReadFile) -> Iterator[bytes]:
 def _parts(content: bytes, read_file: ReadFile) -> list[bytes]:
     """Return a bundle for each document. Raises `ValueError` if the object is malformed."""
     value = json.loads(content.decode(), object_pairs_hook=unique_object)
-    bundles = msgspec.convert(value, Bundles)
+    bundles = msgspec.convert(value, built(Bundles))
     return [
         msgspec.json.encode(bundles.bundle(part, _document(part, read_file)))
         for part in bundles.proofs

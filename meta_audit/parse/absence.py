@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from meta_audit.errors import RejectedError
 from meta_audit.model import Finding, JobRecord
+from meta_audit.typed import built
 
 VANISHED: Final = "job.vanished"
 CUT: Final = "history.cut"
@@ -38,7 +39,7 @@ def absence_document(absence: Absence) -> bytes:
 def parse_absence(value: Any) -> JobRecord:
     """Return what such a document says. Raises `RejectedError`."""
     try:
-        absence = msgspec.convert(value, Absence)
+        absence = msgspec.convert(value, built(Absence))
     except msgspec.ValidationError as error:
         raise RejectedError("not_a_job", f"no absence of a job: {error}") from error
     if absence.events:

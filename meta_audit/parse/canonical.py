@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, ValidationError, field
 
 from meta_audit.parse.fields import MAX_INT64, MIN_INT64
+from meta_audit.typed import built
 
 Int64 = Annotated[int, msgspec.Meta(ge=MIN_INT64, le=MAX_INT64)]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
@@ -142,6 +143,6 @@ class UsualJob(_Usual):
 def convert(value: dict[str, Any]) -> UsualJob | None:
     """Return the job if the document is of the usual kind, None if it takes a closer look."""
     try:
-        return msgspec.convert(value, UsualJob)
+        return msgspec.convert(value, built(UsualJob))
     except (ValidationError, RecursionError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.answer import Answer
-from meta_audit.nul import escape_nul
+from meta_audit.nul import escape_nul, unescape_nul
 from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ _STANDING: Final = """
         AND NOT EXISTS (SELECT 1 FROM identity_aliases w WHERE w.withdraws = a.alias_no)"""
 _OF_IDENTITY: Final = f"{_STANDING} AND a.identity = ? ORDER BY a.alias_no"
 _ALL: Final = f"{_STANDING} ORDER BY a.name, a.identity, a.alias_no"
+_NAMED: Final = """
+    SELECT DISTINCT a.identity FROM identity_aliases a
+    WHERE a.name = ? AND a.withdraws = 0
+        AND NOT EXISTS (SELECT 1 FROM identity_aliases w WHERE w.withdraws = a.alias_no)
+    ORDER BY a.identity LIMIT 3"""
 _NAMES: Final = """
     SELECT a.identity, a.name, a.valid_from, a.valid_until FROM identity_aliases a
     WHERE a.identity AMONG KEYS AND a.withdraws = 0
@@ -60,6 +65,11 @@ def list_aliases(session: Session) -> Aliases:
 def aliases_of(session: Session, identity: str) -> tuple[IdentityAlias, ...]:
     """Return the aliases of an identity, in the order in which they were given."""
     return tuple(map(_alias, session.query(_OF_IDENTITY, escape_nul(identity))))
+
+
+def identities_named(session: Session, name: str) -> list[str]:
+    """Return the first identities that have a name."""
+    return [unescape_nul(identity) for (identity,) in session.query(_NAMED, escape_nul(name))]
 
 
 def names_of(

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from meta_audit.errors import UsageError
+from meta_audit.typed import built
 
 MARK: Final = "@"
 """Every cursor begins with it; no ID of a job does."""
@@ -31,7 +32,8 @@ class Cursor(Struct, frozen=True, array_like=True):
         """Read the word of a cursor. Raises `UsageError`."""
         word = text.removeprefix(MARK)
         try:
-            return msgspec.json.decode(urlsafe_b64decode(word + "=" * (-len(word) % 4)), type=cls)
+            content = urlsafe_b64decode(word + "=" * (-len(word) % 4))
+            return msgspec.json.decode(content, type=built(cls))
         except ValueError as error:
             raise UsageError(
                 f"--after: {text} is no cursor", advice="Copy it whole, as find printed it."

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from meta_audit.errors import ExpressionError
 from meta_audit.nul import unescape_nul
+from meta_audit.query.aliases import identities_named
 from meta_audit.query.matching import ACTIVITY, Search, count
 from meta_audit.query.numbers import Numbers
 from meta_audit.query.results import Reason
+from meta_audit.query.texts import storable
 from meta_audit.query.unknown import (
     LOOKED_AT,
     check_import,
@@ -98,6 +100,9 @@ class _Asked:
             check_import(self._session, int(term.value))
         elif self._is_unknown(term):
             same: list[Expression] = [Is(field, term.value) for field in IDENTITIES]
+            if term.field in IDENTITIES and storable(term.value):
+                named = identities_named(self._session, term.value)
+                same += [Is(term.field, identity) for identity in named]
             others = map(self._if_any, [*same, All((term, ACTIVITY))])
             found = [one for some in others for one in some]
             known = [*USUAL.get(term.field, ()), *known_values(self._session, term.field)]

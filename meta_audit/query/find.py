@@ -17,7 +17,7 @@ from meta_audit.query.results import FIND_FORMAT, Found, FoundJob
 from meta_audit.query.texts import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from meta_audit.query.matching import Place, Search
     from meta_audit.store.session import Session
@@ -50,7 +50,7 @@ def stream(session: Session, search: Search, limit: int | None = None) -> Iterat
         yield from map(exact, _jobs(session, search, some))
 
 
-def matching_jobs(session: Session, search: Search) -> Iterator[int]:
+def matching_jobs(session: Session, search: Search) -> Generator[int]:
     """Yield the keys of all jobs that match. Raises `NotFoundError` as `find`."""
     session = session_at(session, search.as_of, search.at)
     found = Finder(session, search).places(None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meta_audit.answer import Answer
 from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.nul import escape_nul, unescape_nul
+from meta_audit.query.aliases import identities_named
 from meta_audit.query.attributions import ID_OF_KEY, ROLES
 from meta_audit.query.public_keys import fingerprint_of, keys_with_fingerprint
 from meta_audit.query.texts import LAST, exact, storable, unescape_shown
@@ -120,7 +121,8 @@ def _not_found(session: Session, text: str) -> NotFoundError:
     if storable(text) and session.query(_JOB, wanted, wanted + LAST):
         advice = f"It is a job, or the beginning of one: `meta-audit trace {text}` shows it."
     else:
-        like = nearest(text, (unescape_nul(row[0]) for row in session.query(_SOME)))
+        like = identities_named(session, text) if storable(text) else []
+        like = like or nearest(text, (unescape_nul(row[0]) for row in session.query(_SOME)))
         advice = (
             f"Did you mean {' or '.join(like)}?"
             if like

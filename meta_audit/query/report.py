@@ -68,11 +68,13 @@ _CLIENTS: Final = f"""
     {_JOBS} AND c.client_id > 0
     GROUP BY c.client_id ORDER BY 2 DESC, 1"""
 _NEW_CLIENTS: Final = f"""
-    SELECT c.client_id, count(*), min(c.created_at), max(c.created_at)
-    FROM current_jobs c JOIN imports m ON m.import_id = c.first_import
-    WHERE c.client_id > 0
-    GROUP BY c.client_id HAVING min({WHEN}) >= ? AND min({WHEN}) < ?
-    ORDER BY 3 DESC, 1"""  # noqa: S608
+    SELECT client_id, count(*), min(created_at), max(created_at) FROM (
+        SELECT c.client_id, c.created_at, {WHEN} AS at, min({WHEN}) OVER (
+            PARTITION BY c.client_id) AS first_at
+        FROM current_jobs c JOIN imports m ON m.import_id = c.first_import
+        WHERE c.client_id > 0) jobs
+    WHERE first_at >= ? AND at < ?
+    GROUP BY client_id ORDER BY 3 DESC, 1"""  # noqa: S608
 _COUNT: Final = "SELECT count(*) FROM ({}) counted"
 _FIRST: Final = f"{{}} LIMIT {LISTED}"
 _NAMES: Final = "SELECT identity_id, value FROM identities WHERE identity_id AMONG KEYS"

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from meta_audit.nul import MARK, unescape_nul
+from meta_audit.typed import built
 
 _Result = TypeVar("_Result", bound=msgspec.Struct)
 
@@ -48,7 +49,7 @@ def exact(result: _Result) -> _Result:
     """Return a result with every text as in its document. The store holds NUL escaped."""
     if _MARK not in msgspec.json.encode(result):
         return result
-    return msgspec.convert(_unescaped(msgspec.to_builtins(result)), type(result))
+    return msgspec.convert(_unescaped(msgspec.to_builtins(result)), built(type(result)))
 
 
 def _unescaped(value: Any) -> Any:

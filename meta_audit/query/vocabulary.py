@@ -9,7 +9,7 @@ from meta_audit.errors import NotFoundError
 from meta_audit.nul import escape_nul, unescape_nul
 from meta_audit.query.live import live_version
 from meta_audit.query.selection import OWNED, OWNER, Selection, total
-from meta_audit.query.texts import exact, rfc3339, storable
+from meta_audit.query.texts import exact, rfc3339, storable, unescape_shown
 from meta_audit.query.unknown import LOOKED_AT, nearest
 from meta_audit.schema.text_digest import digest
 
@@ -107,8 +107,11 @@ def key_counts(session: Session, wanted: Selection, *, labels: bool = False) -> 
 def value_counts(
     session: Session, key: str, wanted: Selection, *, labels: bool = False
 ) -> ValueCounts:
-    """Return the values of a key of Meta, or of labels. Raises `NotFoundError`."""
-    _check(session, key)
+    """Return the values of a key of Meta, or of labels. Raises `NotFoundError`.
+
+    A key that is unknown is tried as a page shows it.
+    """
+    key = _known(session, key)
     within, parameters = wanted.within("v.created_at")
     sql = _VALUES.format(table=_TABLES[labels], within=within)
     rows = session.query(wanted.ordered(sql), *parameters, digest(escape_nul(key)))
@@ -119,10 +122,11 @@ def value_counts(
     return exact(ValueCounts(VALUES_FORMAT, _of(labels), key, found, total(rows)))
 
 
-def _check(session: Session, key: str) -> None:
-    """Raise `NotFoundError` for a key that no Meta and no label has."""
-    if storable(key) and session.query(_KEY, digest(escape_nul(key))):
-        return
+def _known(session: Session, key: str) -> str:
+    """Return the key that is meant. Raises `NotFoundError` if no Meta and no label has it."""
+    for meant in (key, unescape_shown(key)):
+        if storable(meant) and session.query(_KEY, digest(escape_nul(meant))):
+            return meant
     like = nearest(key, (unescape_nul(row[0]) for row in session.query(_LATEST)))
     advice = f"Did you mean {' or '.join(like)}?" if like else "`meta-audit keys` lists all keys."
     raise NotFoundError(f"the store knows no key {key}", advice=advice)

@@ -80,7 +80,8 @@ def _totals(found: AuditReport) -> Section:
 
 def _concerns(found: AuditReport) -> Section:
     if not found.concern_counts:
-        return Section("To look at", ("Nothing.",))
+        nothing = "Nothing is contradictory, and no finding is critical."
+        return Section("To look at", (nothing,))
     lines = tuple(
         f"{count(jobs, 'job')}: {CONCERNS[kind]}" for kind, jobs in found.concern_counts.items()
     )

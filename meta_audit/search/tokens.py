@@ -22,7 +22,17 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 KEY: Final = re.compile(r"""[^ \t\r\n"\\()=!~<>:,]+""")
 VALUE: Final = re.compile(r"""[^ \t\r\n"\\()]+""")
 ITEM: Final = re.compile(r"""[^ \t\r\n"\\(),]+""")
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPE: Final = r"""\\(["\\tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})"""
+"""A quote, a backslash, or a character as pages show it (`meta_audit.render.escape`)."""
+_QUOTED: Final = re.compile(rf'"((?:[^"\\]|{_ESCAPE})*)"')
+_SHORT: Final = {"t": "\t", "n": "\n", "r": "\r"}
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """Return the character that an escape stands for."""
+    if len(escape[1]) > 1:
+        return chr(int(escape[1][1:], 16))
+    return _SHORT.get(escape[1], escape[1])
 
 
 class Token(NamedTuple):
@@ -112,7 +122,7 @@ class Scanner:
                 r"Within quotes write \" for a quote and \\ for a backslash.",
             )
         self._at = match.end()
-        return Token("quoted", re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL), start)
+        return Token("quoted", re.sub(_ESCAPE, _meant, match[1]), start)
 
     def _check(self, word: str, start: int) -> None:
         """Refuse what is probably not meant: characters that nobody sees, and single quotes."""

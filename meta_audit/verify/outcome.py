@@ -133,6 +133,7 @@ class Report(Answer, frozen=True):
     signed: int
     """Entries that the newest checkpoint covers."""
     jobs: int
+    """Jobs as a report counts them."""
     checkpoints: int
     keys: tuple[str, ...]
     """Verifier keys that signed the checkpoints."""

@@ -218,7 +218,7 @@ class Verification:
             "damaged" if damages.counts else "intact",
             entries,
             min(kept[-1].checkpoint.size, entries) if kept else 0,
-            counts.get("jobs", 0),
+            counts.get("current_jobs", 0),
             len(kept),
             tuple(map(str, checkpoints.signers)) if checkpoints else (),
             steps,

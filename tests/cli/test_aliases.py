@@ -41,6 +41,14 @@ def test_the_name_is_shown_where_the_identity_is(named: Audit) -> None:
     ]
 
 
+def test_a_name_leads_to_its_identity(named: Audit) -> None:
+    """A name is not the identity, and several may have it: it is offered, not taken."""
+    assert "Did you mean c-1?" in named.run("who", "Genomics").err
+    assert "Did you mean client:c-1 (1 job)?" in named.run("find", "client:Genomics").err
+    named.run("alias", "remove", "1")
+    assert "c-1" not in named.run("find", "client:Genomics").err
+
+
 def test_a_name_holds_for_its_time(named: Audit) -> None:
     """The job was created in November 2023."""
     for name, since, until in (("Early", "2020", "2023"), ("Late", "2024", "2025")):

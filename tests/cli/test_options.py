@@ -233,6 +233,16 @@ def _options(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
                 yield (*path, *place, option.opts[0])
 
 
+def test_an_empty_argument_is_refused(file: Audit, folder: Path, capsys) -> None:
+    """As by a variable without value: `ingest "$FILE"`."""
+    file.ingest(folder)
+    imports = file.rows("SELECT count(*) FROM v_imports")
+    for arguments in (["ingest", ""], ["ingest", folder, ""], ["has", ""], ["db", "backup", ""]):
+        status, _, err = run(capsys, *arguments, "--db", file.db)
+        assert (status, "it is empty" in err) == (2, True)
+    assert file.rows("SELECT count(*) FROM v_imports") == imports
+
+
 def test_an_option_without_a_value_is_refused(capsys, tmp_path: Path, monkeypatch) -> None:
     """`--since "$SINCE"` with a variable that is not set must not count as no limit."""
     monkeypatch.chdir(tmp_path)

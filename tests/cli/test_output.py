@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,3 +80,20 @@ def test_streams_that_are_closed(audit: Audit, job: Path) -> None:
         run(audit, "ingest", "-", preexec_fn=without(0, 2), stdout=subprocess.PIPE).returncode == 3
     )
     assert audit.rows("SELECT count(*) FROM documents") == [(1,)]
+
+
+def test_a_full_disk_leaves_an_earlier_file_as_it_was(file: Audit, job: Path) -> None:
+    file.ingest(job)
+    proof = job.with_name("proof.json")
+    proof.write_text("an earlier proof")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        done = file.run("prove", "j-1", "--output", proof)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.status in (2, 74)
+    assert proof.read_text() == "an earlier proof"
+    assert not list(proof.parent.glob(".proof*"))
+    assert file.run("prove", "j-1", "--output", proof).status == 0
+    assert file.run("document", "j-1", "--output", "/dev/null").status == 0

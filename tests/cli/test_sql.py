@@ -50,6 +50,7 @@ def test_queries_in_files_and_wrong_usage(
         (("SELECT 1", "--check", str(file)), "either a query or --check"),
         (("--format", "csv"), "--format csv is for the rows of a query"),
         (("--timeout", "0", "SELECT 1"), "--timeout"),
+        (("--timeout", "nan", "SELECT 1"), "--timeout"),
         (("DELETE FROM jobs",), "Give one SELECT."),
         (("SELECT x FROM v_jobs",), "lists the views and their columns"),
     ):

@@ -138,6 +138,22 @@ def test_provenance_and_lineage(jobs: Audit) -> None:
         assert event["run"]["facets"]["metaAudit"]["document"]
 
 
+def test_what_has_no_time_is_left_out_of_lineage(jobs: Audit, tmp_path: Path) -> None:
+    ((timeless,),) = jobs.rows(
+        "SELECT count(*) FROM v_jobs WHERE created_at IS NULL AND modified_at IS NULL"
+    )
+    file = tmp_path / "events.ndjson"
+    found = jobs.run("export", "--format", "openlineage", "--to", file)
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    told = {event["run"]["facets"]["metaAudit"]["job_id"] for event in events}
+    assert timeless > 0
+    assert found.err.startswith(f"{len(told)} jobs written")
+    assert f"{timeless} jobs left out: no document says when" in found.err
+    to_stdout = "--format", "openlineage", "--to", "-"
+    none = jobs.run("export", "lacks(team)", "origin:spec", *to_stdout)
+    assert (none.status, none.out, "left out" in none.err) == (0, "", True)
+
+
 def test_files_appear_as_a_whole_or_not_at_all(jobs: Audit, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
@@ -148,6 +164,7 @@ def test_files_appear_as_a_whole_or_not_at_all(jobs: Audit, tmp_path: Path) -> N
         ("--to", folder / "jobs"),
         ("--to", folder),
         ("--to", folder / "none" / "jobs.csv"),
+        ("--to", folder / ("x" * 251 + ".csv")),
         ("--to", file, "--format", "xml"),
         ("team and", "--to", file),
     ):

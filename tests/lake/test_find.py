@@ -213,7 +213,8 @@ def test_the_command_line(both: Both, capsys: pytest.CaptureFixture[str], tmp_pa
 
     number = check(both, parse("has(team)"))
     assert run(lake, "has(team)", "--count") == (0, f"{number}\n", "")
-    assert run(lake, "--count", "a=none") == (1, "0\n", "")
+    status, out, err = run(lake, "--count", "a=none")
+    assert (status, out, "a=none: 0 jobs" in err) == (1, "0\n", True)
     for arguments in (["--format", "ndjson"], ["--format", "csv"], ["--all", "--format", "json"]):
         status, out, _ = run(lake, "has(team)", *arguments)
         assert (status, out.count("orchestrator") > 0, out.count("meta-audit/") >= number) == (

@@ -136,8 +136,22 @@ def test_find_in_every_format(store, job, run: Run) -> None:
     assert list(read[0]) == list(document["jobs"][0])
     assert "j-2" in run("find", "a\\=b=x\u202e")[1]
     assert run("find", "--count") == (0, "2\n", "")
-    assert run("find", "--client", "c-9", "--count") == (1, "0\n", "")
+    status, text, err = run("find", "--client", "c-9", "--count")
+    assert (status, text, "knows no client c-9" in err) == (1, "0\n", True)
+    status, text, err = run("find", "type:service", "name:hello", "--count")
+    assert (status, text, "name:hello: 1 job" in err) == (1, "0\n", True)
     assert run("find", "--namespace", "default", "name:hello", "--count") == (0, "1\n", "")
+
+
+def test_what_a_page_shows_escaped_can_be_asked_for(store, job, run: Run) -> None:
+    """No shell can pass NUL to a program."""
+    store.take(job("j-1", meta={"k\0": "a\nb\0", "bacalhau.org/client.id": "c\0"}))
+    assert (
+        json.loads(run("values", r"k\x00", "--format", "json")[1])["values"][0]["value"] == "a\nb\0"
+    )
+    for expression in (r'"k\x00"="a\nb\x00"', r'has("k\x00")', r'client:"c\x00"'):
+        assert run("find", expression, "--count") == (0, "1\n", "")
+    assert r"no key k\x01" in run("values", r"k\x01")[2]
 
 
 def test_columns_stand_in_every_format(store, job, run: Run) -> None:

@@ -111,6 +111,13 @@ def test_a_period(ask: Callable[..., AuditReport]) -> None:
     assert ask(until="2023").totals.jobs == 0
 
 
+def test_a_new_client_counts_by_its_jobs_of_the_period(ask: Callable[..., AuditReport]) -> None:
+    january = ask(since="2024-01", until="2024-01")
+    (new,) = january.new_clients
+    assert (new.client, new.jobs, new.last_created) == ("c1", 2, "2024-01-02T00:00:00.000000000Z")
+    assert january.clients == january.new_clients
+
+
 def test_what_is_no_time_is_refused(ask: Callable[..., AuditReport]) -> None:
     for text in ("soon", "2024-13", "2024-02-30", "-7", "9" * 99):
         with pytest.raises(UsageError, match="time"):
@@ -136,3 +143,4 @@ def test_an_empty_store(audit: Audit, tmp_path: Path) -> None:
     page = audit.run("report")
     assert page.status == 0
     assert "0 jobs" in page.out
+    assert "no finding is critical" in page.out

@@ -37,6 +37,14 @@ def test_an_error_shows_the_place_and_what_to_do(text: str, position: int, messa
     assert (found.value.text, found.value.position) == (text, position)
 
 
+def test_quotes_hold_characters_as_pages_show_them() -> None:
+    assert parse(r'"k\x00"="a\n\u202e\U0001f4a5\"\\"') == Equals("k\0", ('a\n\u202e\U0001f4a5"\\',))
+    assert parse(r'"\\x00"') == Contains(r"\x00")
+    for wrong in (r'"\x0"', r'"\q"', r'"\U00110000"', r'"\X00"'):
+        with pytest.raises(ExpressionError, match="a backslash alone"):
+            parse(wrong)
+
+
 @given(expressions(ANY, ANY))
 def test_what_is_written_is_read_again(expression) -> None:
     assert parse(as_text(expression)) == expression

@@ -93,7 +93,9 @@ def test_a_backup_is_a_store_and_its_name_must_be_free(
     assert "exists" in again.err
     nowhere = file.run("db", "backup", tmp_path / "none" / "backup.db")
     assert nowhere.status == 4
-    assert not list(tmp_path.glob("**/*.partial"))
+    long = file.run("db", "backup", tmp_path / ("b" * 250))
+    assert (long.status, "name another file" in long.err) == (4, True)
+    assert not list(tmp_path.glob("**/*.partial*"))
 
 
 def test_a_backup_is_taken_while_another_writes(

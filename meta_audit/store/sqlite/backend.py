@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -117,8 +117,10 @@ def role_statements(*_: object) -> list[str]:
 def backup(engine: sa.Engine, name: str, target: Path) -> None:
     """Copy the store into a new file, even while others write to it. Raises `StoreError`."""
     partial = target.with_name(target.name + ".partial")
+    drafts = partial, partial.with_name(partial.name + "-journal")
     try:
-        partial.unlink(missing_ok=True)
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
         with (
             closing(engine.raw_connection()) as source,
             closing(sqlite3.connect(partial)) as copy,
@@ -135,4 +137,6 @@ def backup(engine: sa.Engine, name: str, target: Path) -> None:
             advice="Check the directory and the free space, or name another file.",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            for draft in drafts:
+                draft.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from meta_audit.errors import StoreError, TransientStoreError
+from meta_audit.errors import StoreError, TransientStoreError, UsageError
 from meta_audit.nul import MARK, unescape_nul
 from meta_audit.search.globs import like_pattern, text_regex
 from meta_audit.store.session import ROWS_PER_FETCH, Row, SelectedRows, Session, Values, connect
@@ -106,6 +106,8 @@ class SqliteSession(Session):
                 yield from some
         except sqlite3.Error as error:
             raise failure(self.name, error) from error
+        except OverflowError as error:
+            raise _too_great() from error
         finally:
             cursor.close()
 
@@ -205,6 +207,8 @@ class SqliteSession(Session):
             return self._driver.execute(sql, parameters).fetchall()  # a step may fail as well
         except sqlite3.Error as error:
             raise failure(self.name, error) from error
+        except OverflowError as error:
+            raise _too_great() from error
 
     def _insert(self, verb: str, table: str, columns: tuple[str, ...], values: Values) -> None:
         if not values:
@@ -217,6 +221,10 @@ class SqliteSession(Session):
         for start in range(0, len(flat), step):
             some = flat[start : start + step]
             self._execute(_insert_sql(verb, table, columns, len(some) // width), some)
+
+
+def _too_great() -> UsageError:
+    return UsageError("a number is greater than 64 bits can hold", advice="Give a smaller one.")
 
 
 @lru_cache
