@@ -22,6 +22,9 @@ JOBS_AT_ONCE: Final = 1_000
 _OWN: Final = ("job_key",)
 """Columns of `v_jobs` that mean nothing outside of this store."""
 _NO_ROWS: Final = "SELECT * FROM v_jobs LIMIT 0"
+_USES: Final = """
+    SELECT job_key, entry_index, kind, type, value FROM v_uses
+    WHERE job_key AMONG KEYS AND kind IN ('input', 'output', 'result') AND type <> ''"""
 _DIGESTS: Final = "SELECT document_id, sha256 FROM documents WHERE document_id AMONG KEYS"
 
 
@@ -80,12 +83,25 @@ class MatchedJobs:
                     yield (*found[key], *[_joined(values[key][name]) for name in self._wanted])
 
     def facts(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield jobs with their columns by name and the hash of their newest document."""
+        """Yield jobs with their columns by name, and more of their newest document.
+
+        `document` is its hash, `uses` the storage that it names, and what executions published:
+        kind, type and place of each, in the order of these.
+        """
         for keys in self.batches():
-            rows = [dict(zip(self._names, row, strict=True)) for row in self._rows(keys).values()]
+            found = self._rows(keys)
+            rows = [dict(zip(self._names, row, strict=True)) for row in found.values()]
             indexes = [row["entry_index"] for row in rows]
             digests: dict[int, bytes] = dict(self.session.among(_DIGESTS, indexes))
-            yield [{**row, "document": bytes(digests[row["entry_index"]]).hex()} for row in rows]
+            uses: dict[int, list[tuple[str, str, str]]] = {key: [] for key in found}
+            newest = dict(zip(found, indexes, strict=True))
+            for key, index, kind, *use in sorted(self.session.among(_USES, list(found))):
+                if kind == "result" or index == newest[key]:
+                    uses[key].append((kind, *map(_plain, use)))
+            for key, row in zip(found, rows, strict=True):
+                row["document"] = bytes(digests[row["entry_index"]]).hex()
+                row["uses"] = uses[key]
+            yield rows
 
     def _rows(self, keys: Sequence[int]) -> dict[int, list[Any]]:
         names = ", ".join(f'"{name}"' for name in self._names)

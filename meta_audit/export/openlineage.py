@@ -1,7 +1,8 @@
 """Export OpenLineage run events, a line each: the start of a job, and the newest state seen.
 
-https://openlineage.io/spec/2-0-2/OpenLineage.json. The facet `metaAudit` says who sent the job,
-how we know, and which document shows it.
+https://openlineage.io/spec/2-0-2/OpenLineage.json. Datasets are named as OpenLineage's
+spec/Naming.md says. The facet `metaAudit` says who sent the job, how we know, and which document
+shows it.
 """
 
 from __future__ import annotations
@@ -68,10 +69,29 @@ def _event(kind: str, time: str, job: dict[str, Any]) -> bytes:
             "eventTime": time,
             "run": {"runId": run_id, "facets": {"metaAudit": facet}},
             "job": {"namespace": job["namespace"], "name": job["name"] or job["job_id"]},
-            "inputs": [],
-            "outputs": [],
+            "inputs": _datasets(job, "input"),
+            "outputs": _datasets(job, "result") or _datasets(job, "output"),
             "producer": PRODUCER,
             "schemaURL": SCHEMA,
         },
         indent=0,
     )
+
+
+def _datasets(job: dict[str, Any], kind: str) -> list[dict[str, str]]:
+    """Return the places that a job reads or writes, each once."""
+    found = dict.fromkeys(
+        _dataset(type_.lower(), place)
+        for of, type_, place in job["uses"]
+        if of == kind and place and type_.lower() != "inline"
+    )
+    return [{"namespace": namespace, "name": name} for namespace, name in found]
+
+
+def _dataset(type_: str, place: str) -> tuple[str, str]:
+    """Return namespace and name of a dataset."""
+    scheme, mark, rest = place.partition("://")
+    if mark:
+        host, _, path = rest.partition("/")
+        return f"{scheme}://{host}", path or "/"
+    return "file" if type_ == "localdirectory" else type_, place

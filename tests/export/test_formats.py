@@ -206,3 +206,45 @@ def test_subtrees_give_the_same_proofs(size: int) -> None:
     for index in sorted({0, 1 % size, size // 2, size - 1}):
         assert inclusion_proof(nodes, index, size) == inclusion_proof(nodes_of(leaves), index, size)
     assert len(asked) == len(set(asked))
+
+
+def test_lineage_names_what_is_read_and_written(audit: Audit, tmp_path: Path) -> None:
+    def of(type_: str, **params: str) -> dict[str, Any]:
+        return {"Type": type_, "Params": params}
+
+    sources = [
+        of("s3", Bucket="in", Key="a/*"),
+        of("s3", Bucket="in", Key="a/*"),
+        of("ipfs", CID="Qm1"),
+        of("urlDownload", URL="https://example.org"),
+        of("localDirectory", SourcePath="/data/x"),
+        of("inline", URL="data:text/plain,x"),
+    ]
+    task = {
+        "Name": "t",
+        "InputSources": [{"Source": source, "Target": "/in"} for source in sources],
+        "ResultPaths": [{"Name": "outputs", "Path": "/outputs"}],
+        "Publisher": of("s3", Bucket="out", Key="{jobID}"),
+    }
+    state = {"State": {"StateType": "Completed"}, "Revision": 1}
+    published = of("s3", Bucket="out", Key="j-1/b")
+    documents = [
+        *({"ID": i, "CreateTime": 10**18, "Tasks": [task], **state} for i in ("j-1", "j-2")),
+        {"ID": "e-1", "JobID": "j-1", "ComputeState": {}, "PublishedResult": published},
+    ]
+    (tmp_path / "in.ndjson").write_text("".join(json.dumps(d) + "\n" for d in documents))
+    assert audit.ingest(tmp_path / "in.ndjson").status == 0
+    out = audit.run("export", "--to", "-", "--format", "openlineage").out
+    ends = {
+        event["job"]["name"]: event
+        for event in map(json.loads, out.splitlines())
+        if event["eventType"] == "COMPLETE"
+    }
+    assert ends["j-1"]["inputs"] == [
+        {"namespace": "ipfs", "name": "Qm1"},
+        {"namespace": "file", "name": "/data/x"},
+        {"namespace": "s3://in", "name": "a/*"},
+        {"namespace": "https://example.org", "name": "/"},
+    ]
+    assert ends["j-1"]["outputs"] == [{"namespace": "s3://out", "name": "j-1/b"}]
+    assert ends["j-2"]["outputs"] == [{"namespace": "s3://out", "name": "{jobID}"}]
