@@ -35,7 +35,7 @@ def find(session: Session, search: Search, limit: int) -> Found:
     places = list(Finder(session, search).places(limit + 1))
     jobs = tuple(_jobs(session, search, places[:limit]))
     more = len(places) > limit
-    cursor = str(Cursor(search.sort, *places[limit - 1])) if more else None
+    cursor = str(Cursor(search.sort, *places[limit - 1][:-1])) if more else None
     if not jobs:
         return _nothing(session, search)
     unknown = unknown_keys(session, search.expression)
