@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -137,8 +138,9 @@ def find(
             write(LakeFoundPage(nothing, has_stores=False), "text", to_stderr=True)
             return Exit.ATTENTION
         most = None if every else options.most(limit, format_)
-        jobs = search.jobs(None if most is None else most + 1)
-        some = tuple(islice(jobs, 1 if most is None else most + 1))
+        asked = None if most is None else min(most + 1, sys.maxsize)
+        jobs = search.jobs(asked)
+        some = tuple(islice(jobs, asked or 1))
         reasons = () if some else search.reasons()
         more = most is not None and len(some) > most
         shown = () if some and most is None else some[:most]

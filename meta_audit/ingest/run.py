@@ -32,6 +32,7 @@ from meta_audit.record.sealing import Sealer
 from meta_audit.record.signing_key import load_signing_key
 from meta_audit.record.source_log import SourceLog
 from meta_audit.record.writer import Writer
+from meta_audit.sources import display
 from meta_audit.version import __version__
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Import:
 
     def _run(self, chunks: Iterator[Chunk], arguments: list[str]) -> ImportResult:
         began = time.monotonic()
-        said = orjson.dumps(arguments).decode()
+        said = orjson.dumps([display(one) for one in arguments]).decode()
         import_id = begin_import(self._session, actor(), __version__, said)
         status: ImportStatus = "complete"
         try:

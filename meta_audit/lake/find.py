@@ -33,7 +33,7 @@ _JOBS: Final = """
     SELECT j.created_ns, j.job_id, coalesce(j.name, ''), j.type, j.state, j.namespace, j.client,
         j.client_trust, j.requester, j.requester_trust, j.origin, j.store
     FROM v_jobs j WHERE {} ORDER BY j.created_ns DESC NULLS LAST, j.job_id DESC, j.store,
-        j.job_key DESC"""
+        j.namespace DESC"""
 _KEYS: Final = """
     SELECT DISTINCT role, value FROM v_attributions
     WHERE role IN ('client_key', 'requester_key') AND verdict <> 'undecodable'"""

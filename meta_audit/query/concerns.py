@@ -98,7 +98,7 @@ _LISTED: Final = f"""
     JOIN jobs j ON j.job_key = found.job_key
     JOIN terms n ON n.term_id = j.namespace_id
     JOIN current_jobs c ON c.job_key = j.job_key
-    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC LIMIT {LISTED}"""  # noqa: S608
+    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC, n.term DESC LIMIT {LISTED}"""  # noqa: S608
 
 
 def concerns(

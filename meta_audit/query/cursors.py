@@ -16,12 +16,12 @@ MARK: Final = "@"
 
 
 class Cursor(Struct, frozen=True, array_like=True):
-    """Name the last job of a page: the value that it is sorted by, its ID and its key."""
+    """Name the last job of a page: the value that it is sorted by, its ID and namespace."""
 
     sort: str
     value: int | str | None
     job_id: str
-    job_key: int
+    namespace: str
 
     def __str__(self) -> str:
         """Return it as one word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
@@ -32,10 +33,10 @@ def find(session: Session, search: Search, limit: int) -> Found:
     that the store does not know.
     """
     session = session_at(session, search.as_of, search.at)
-    places = list(Finder(session, search).places(limit + 1))
+    places = list(Finder(session, search).places(min(limit + 1, sys.maxsize)))
     jobs = tuple(_jobs(session, search, places[:limit]))
     more = len(places) > limit
-    cursor = str(Cursor(search.sort, *places[limit - 1])) if more else None
+    cursor = str(Cursor(search.sort, *places[limit - 1][:-1])) if more else None
     if not jobs:
         return _nothing(session, search)
     unknown = unknown_keys(session, search.expression)

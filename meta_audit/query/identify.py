@@ -41,11 +41,11 @@ _BY_KEY: Final = "SELECT job_id FROM jobs WHERE job_key = ?"
 _EXACT: Final = f"{_SEEN} WHERE j.job_id = ? ORDER BY n.term"
 # Compare bytes, as SQLite does, and PostgreSQL for columns with COLLATE "C".
 _BEGINNING: Final = f"""{_SEEN}
-    WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id LIMIT {COUNTED}"""
+    WHERE j.job_id >= ? AND j.job_id < ? ORDER BY j.job_id, n.term LIMIT {COUNTED}"""
 _NAMED: Final = f"""{_SEEN}
     JOIN current_jobs c ON c.job_key = j.job_key
     WHERE c.name_id = (SELECT term_id FROM terms WHERE digest = ?)
-    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC LIMIT {COUNTED}"""  # noqa: S608
+    ORDER BY c.created_at DESC NULLS LAST, j.job_id DESC, n.term DESC LIMIT {COUNTED}"""  # noqa: S608
 
 
 class Identified(NamedTuple):

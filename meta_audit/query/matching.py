@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from meta_audit.search.expression import Expression, Has
     from meta_audit.store.session import Session
 
-    Place = tuple[Any, str, int]
-    """The value that a job is sorted by, its ID, and its key."""
+    Place = tuple[Any, str, str, int]
+    """The value that a job is sorted by, its ID and namespace, and its key."""
 
 ACTIVITY: Final = Is("origin", "activity")
 """Jobs that only executions or events tell of are listed only if they are asked for."""
@@ -37,7 +37,7 @@ WALKED: Final = 5_000
 
 
 class SortOrder(NamedTuple):
-    """Define an order of jobs; their IDs break ties, and the order of arrival does not count."""
+    """Define an order of jobs; IDs and namespaces break ties, not the order of arrival."""
 
     column: str
     descending: bool = False
@@ -203,11 +203,11 @@ class Finder:
         parts = []
         if not nullable or self._after is None or self._after.value is not None:
             known = [Sql(f"{column} IS NOT NULL")] if nullable else []
-            parts.append(([*known, *self._keyset()], f"{by}{way}, 2{way}, j.job_key{way}"))
+            parts.append(([*known, *self._keyset()], f"{by}{way}, 2{way}, 3{way}"))
         if nullable:
             after = self._after if self._after and self._after.value is None else None
             rest = [] if after is None else [_tie("<", after)]
-            parts.append(([Sql(f"{column} IS NULL"), *rest], "2 DESC, j.job_key DESC"))
+            parts.append(([Sql(f"{column} IS NULL"), *rest], "2 DESC, 3 DESC"))
         rows = chain.from_iterable(
             self._rows(source, conditions, order, wanted) for conditions, order in parts
         )
@@ -218,8 +218,8 @@ class Finder:
     ) -> Iterator[Place]:
         where = joined(" AND ", [*conditions, Sql("1 = 1")])
         sql = (
-            f"SELECT {self._order.column}, {_JOB_ID}, j.job_key {source.text} AND {where.text}"
-            f" ORDER BY {order}"
+            f"SELECT {self._order.column}, {_JOB_ID}, j.namespace, j.job_key"
+            f" {source.text} AND {where.text} ORDER BY {order}"
         )
         parameters = source.parameters + where.parameters
         if wanted is None:
@@ -254,11 +254,12 @@ class Finder:
             raise UsageError(
                 f"--after: {after} fits several jobs", advice="Give an ID, or the cursor."
             )
-        sql = f"SELECT {self._order.column} FROM current_jobs j WHERE j.job_key = ?"
-        value = self._session.query(sql, meant.job_key)
-        return Cursor(sort, value[0][0] if value else None, meant.job_id, meant.job_key)
+        sql = f"SELECT {self._order.column}, j.namespace FROM current_jobs j WHERE j.job_key = ?"
+        found = self._session.query(sql, meant.job_key)
+        value, namespace = found[0] if found else (None, "")
+        return Cursor(sort, value, meant.job_id, namespace)
 
 
 def _tie(sign: str, after: Cursor) -> Sql:
     """Return the condition that a job comes after one with the same value."""
-    return Sql(f"({_JOB_ID}, j.job_key) {sign} (?, ?)", (after.job_id, after.job_key))
+    return Sql(f"({_JOB_ID}, j.namespace) {sign} (?, ?)", (after.job_id, after.namespace))

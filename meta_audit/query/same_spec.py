@@ -22,7 +22,7 @@ _CANDIDATES: Final = """
     SELECT c.job_key, j.job_id, c.namespace, c.origin, c.created_at, c.type
     FROM terms n JOIN current_jobs c ON c.name_id = n.term_id JOIN jobs j ON j.job_key = c.job_key
     WHERE n.term = ? AND c.job_key <> ? AND {which}
-    ORDER BY c.created_at DESC, j.job_id DESC, c.job_key DESC LIMIT ?"""
+    ORDER BY c.created_at DESC, j.job_id DESC, c.namespace DESC LIMIT ?"""
 _MADE: Final = _CANDIDATES.format(which="c.created_at IS NOT NULL AND c.origin = 'orchestrator'")
 _SPECS: Final = _CANDIDATES.format(which="c.created_at IS NULL AND c.origin <> 'activity'")
 _NEWEST: Final = (

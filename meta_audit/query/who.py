@@ -34,7 +34,9 @@ COMPANIONS: Final = 10
 """Most identities of a role that are listed."""
 
 _JOB: Final = OWNER.format("v")
-_JOB_ID: Final = "min((SELECT j.job_id FROM jobs j WHERE j.job_key = {0}.job_key)) AS job_id"
+_TIE: Final = """min((SELECT j.job_id FROM jobs j WHERE j.job_key = {0}.job_key)) AS job_id, max((
+        SELECT n.term FROM jobs j JOIN terms n ON n.term_id = j.namespace_id
+        WHERE j.job_key = {0}.job_key)) AS namespace"""
 _VERSIONS: Final = f"""
     FROM attribution_members m
     JOIN attribution_rules r ON r.rule_id = m.rule_id
@@ -45,10 +47,10 @@ _ROLES: Final = f"""
     WHERE m.identity_id = ? AND {live_version("v")}
     GROUP BY r.role, r.trust, r.verdict"""
 _JOBS: Final = f"""
-    SELECT {_JOB}, max(v.created_at) AS newest, count(*) OVER (), {_JOB_ID.format("v")}
+    SELECT {_JOB}, max(v.created_at) AS newest, count(*) OVER (), {_TIE.format("v")}
     {_VERSIONS}
     WHERE m.identity_id = ? AND {live_version("v")}
-    GROUP BY {_JOB} ORDER BY newest DESC NULLS LAST, job_id DESC, 1 DESC LIMIT {NEWEST}"""
+    GROUP BY {_JOB} ORDER BY newest DESC NULLS LAST, job_id DESC, namespace DESC LIMIT {NEWEST}"""
 _SEEN: Final = f"""
     SELECT x.first_import, x.last_import, f.started_at, l.started_at
     FROM (
@@ -60,10 +62,10 @@ _SEEN: Final = f"""
 _NODE: Final = f"""
     SELECT {OWNER.format("t")}, max(t.began) AS newest, min(t.began), max(t.ended),
         count(DISTINCT CASE WHEN t.execution_id <> '' THEN t.execution_id END),
-        {_JOB_ID.format("t")}
+        {_TIE.format("t")}
     FROM ({TOLD}) t {OWNED.format("t")}
     WHERE t.node_id = ?
-    GROUP BY {OWNER.format("t")} ORDER BY newest DESC NULLS LAST, job_id DESC, 1 DESC"""  # noqa: S608
+    GROUP BY {OWNER.format("t")} ORDER BY newest DESC NULLS LAST, job_id DESC, namespace DESC"""  # noqa: S608
 _TOGETHER: Final = f"""
     SELECT * FROM (
         SELECT x.*, count(*) OVER (PARTITION BY role) AS of_role,
@@ -216,11 +218,11 @@ def _node(meant: NamedIdentity, ran: Sequence[Row]) -> NodeCount | None:
 
 def _newest(session: Session, named: Sequence[Row], ran: Sequence[Row]) -> tuple[JobSummary, ...]:
     """Return the newest jobs that an identity is named in, or that it ran."""
-    newest: dict[int, tuple[bool, int, str]] = {}
-    for job_key, time, *_, job_id in (*named, *ran[:NEWEST]):
-        place = time is not None, time or 0, job_id
+    newest: dict[int, tuple[bool, int, str, str]] = {}
+    for job_key, time, *_, job_id, namespace in (*named, *ran[:NEWEST]):
+        place = time is not None, time or 0, job_id, namespace
         newest[job_key] = max(newest.get(job_key, place), place)
-    keys = sorted(newest, key=lambda key: (newest[key], key), reverse=True)
+    keys = sorted(newest, key=newest.__getitem__, reverse=True)
     jobs = summaries(session, keys[:NEWEST])
     return tuple(sorted(jobs, key=lambda job: job.created_at or "", reverse=True))
 

@@ -58,7 +58,7 @@ class ContentMemory:
         self._lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._was_asked = False
-        self._waiting: list[tuple[str, str, bytes]] = []
+        self._waiting: list[tuple[str | bytes, str, bytes]] = []
 
     def mark_of(self, status: os.stat_result) -> str:
         """Return what tells a state of a file from others; empty while it may change unnoticed."""
@@ -79,14 +79,14 @@ class ContentMemory:
                     self._reader = _connected(self._file)
             if self._reader is not None:
                 sql = "SELECT sha256 FROM contents WHERE name = ? AND mark = ?"
-                found = self._reader.execute(sql, (name, mark)).fetchone()
+                found = self._reader.execute(sql, (_key(name), mark)).fetchone()
                 return bytes(found[0]) if found else b""
         return b""
 
     def remember(self, name: str, mark: str, sha256: bytes) -> None:
         """Remember what was read."""
         if mark and sha256:
-            self._waiting.append((name, mark, sha256))
+            self._waiting.append((_key(name), mark, sha256))
         if len(self._waiting) >= AT_ONCE:
             self.write()
 
@@ -113,6 +113,15 @@ class ContentMemory:
             if self._reader is not None:
                 self._reader.close()
                 self._reader = None
+
+
+def _key(name: str) -> str | bytes:
+    """Return a name as SQLite takes it: the bytes of a file's name that is not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape")
+    return name
 
 
 def _connected(file: Path) -> sqlite3.Connection:

@@ -14,6 +14,8 @@ from meta_audit.sources.interface import Source
 from meta_audit.sources.stream import ByteStream
 
 _POLL_SECONDS: Final = 0.1
+_COMPARED: Final = 1_024
+"""Last bytes that were read, which tell whether the file was written anew."""
 
 
 def follow(path: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Source]:
@@ -23,7 +25,11 @@ def follow(path: str, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Source]:
 
 
 class FollowedFile(ByteStream):
-    """A file that grows. It ends when another file has its name, or when it was truncated."""
+    """A file that grows.
+
+    It ends when another file has its name, or when it was truncated. It may have grown again
+    since: then other bytes stand before the place that was reached.
+    """
 
     is_live = True
     is_repeatable = True
@@ -32,6 +38,7 @@ class FollowedFile(ByteStream):
         super().__init__(display(path), block_bytes=block_bytes)
         self._path = path
         self._file: BinaryIO | None = None
+        self._last = b""
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -39,6 +46,14 @@ class FollowedFile(ByteStream):
         with open_file(self._path) as file:
             self._file = file
             yield file
+
+    def _read(self, file: BinaryIO) -> bytes:
+        """Read the next bytes; nothing once those before them are others."""
+        if self._is_overwritten(file):
+            return b""
+        block = super()._read(file)
+        self._last = (self._last + block)[-_COMPARED:]
+        return block
 
     def wait(self, seconds: float) -> bool:
         """Wait for more bytes, or for the end of the file."""
@@ -61,7 +76,12 @@ class FollowedFile(ByteStream):
             return False
         own, named = os.fstat(self._file.fileno()), _status(self._path)
         is_replaced = named is not None and not os.path.samestat(own, named)
-        return is_replaced or own.st_size < self.bytes_read
+        is_truncated = own.st_size < self.bytes_read
+        return is_replaced or is_truncated or self._is_overwritten(self._file)
+
+    def _is_overwritten(self, file: BinaryIO) -> bool:
+        before = len(self._last)
+        return os.pread(file.fileno(), before, self.bytes_read - before) != self._last
 
 
 def _status(path: str) -> os.stat_result | None:

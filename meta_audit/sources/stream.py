@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, Final
 
@@ -66,10 +66,14 @@ class ByteStream(Source):
         """Return the hash and the count of the bytes before the first that is read."""
         return hashlib.sha256(), 0
 
+    def _read(self, file: BinaryIO) -> bytes:
+        """Return the next bytes, nothing at the end."""
+        # A pipe is read as it fills: waiting for whole blocks would hold back what is there.
+        read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+        return read(self._block_bytes)
+
     def _raw(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield the bytes as they are stored, counted and hashed; nothing when none come."""
-        # A pipe is read as it fills: waiting for whole blocks would hold back what is there.
-        read = getattr(file, "read1", file.read)
         sha256, self.bytes_read = self._begin()
         self.sha256 = b""
         try:
@@ -77,7 +81,7 @@ class ByteStream(Source):
                 if not self.wait(PAUSE_SECONDS):
                     yield b""
                     continue
-                block = read(self._block_bytes)
+                block = self._read(file)
                 if not block:
                     break
                 sha256.update(block)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,19 @@ def test_executions_and_history_alone_connect_to_their_job(audit: Audit, tmp_pat
     items = [{"ID": "e-1", "JobID": job_id, "NodeID": "n-7", "ComputeState": {"StateType": 7}}]
     take(audit, tmp_path / "executions.json", compact({"Items": items, "NextToken": ""}))
     assert audit.rows("SELECT job_id, node FROM v_executions") == [(job_id, "n-7")]
+
+
+def test_a_path_that_is_not_utf8(audit: Audit, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xe8.json")).write_bytes(compact(job(1)))
+    for name in (folder, folder / os.fsdecode(b"\xe8.json")):
+        assert audit.ingest(name).status == 0
+    shown = f"{tmp_path}/\\xe9"
+    assert audit.rows("SELECT DISTINCT source FROM v_sources") == [(f"{shown}/\\xe8.json",)]
+    for number, given in enumerate((shown, f"{shown}/\\xe8.json"), 1):
+        said = audit.run("imports", f"{number}", "--format", "json").summary["run"]
+        assert json.loads(said["arguments"])[1] == given
 
 
 def test_a_folder_of_known_files_is_recorded_bit_by_bit(

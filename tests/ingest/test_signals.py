@@ -104,11 +104,15 @@ def test_a_followed_file_is_read_through_rotation_and_truncation(
     wait_for(audit, process, 6)
     log.write_bytes(ndjson(compact(job(6))))
     wait_for(audit, process, 7)
+    log.write_bytes(ndjson(compact(job(7))))  # as long as before
+    wait_for(audit, process, 8)
+    log.write_bytes(ndjson(compact(job(8)), compact(job(9))))  # longer
+    wait_for(audit, process, 10)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=STARTED)
     assert process.returncode == 143, (out, err)
     sources = audit.rows("SELECT source, status FROM v_sources ORDER BY status")
-    assert sources == [(str(log), "complete"), (str(log), "complete"), (str(log), "unfinished")]
+    assert sources == [(str(log), "complete")] * 4 + [(str(log), "unfinished")]
     assert (audit.faults(), audit.rows("SELECT count(*) FROM rejections")) == ([], [(0,)])
 
 

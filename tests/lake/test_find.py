@@ -227,6 +227,7 @@ def test_the_command_line(both: Both, capsys: pytest.CaptureFixture[str], tmp_pa
     assert [one["job_id"] for one in first] == [
         one["job_id"] for one in in_lake(both.lake, parse("not a=none"))[:2]
     ]
+    assert run(lake, "--limit", f"{2**63 - 1}")[0] == 0
     status, out, err = run(lake, "--limit", "2", "--format", "json")
     assert (json.loads(out)["format"], json.loads(out)["more"]) == ("meta-audit/lake-find/1", True)
     assert json.loads(out)["jobs"] == first

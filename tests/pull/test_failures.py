@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import ssl
@@ -127,6 +128,27 @@ def test_an_answer_of_another_program_makes_no_store(
     assert refused.status == 3
     assert url in refused.err
     assert not file.db.exists()
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ([], "is empty, though it says that more follow"),
+        ([b'{"ID":"j-1","CreateTime":1}'], "goes on behind a page of 1, though asked for 100"),
+    ],
+)
+def test_a_page_that_is_cut_is_not_the_end_of_the_list(
+    url: str, served: Orchestrator, audit: Audit, elements: list[bytes], words: str
+) -> None:
+    more = base64.urlsafe_b64encode(b"created_at:N:100:1").decode()
+    for _ in range(2):  # a list that goes on is never read as a whole one
+        served.faults.extend([server.body(server.page(elements, "Items", more))] * 2)
+        refused = audit.run("pull", url)
+        served.faults.clear()
+        assert refused.status == 3
+        assert words in " ".join(refused.err.split())
+    assert audit.run("pull", url).status == 0
+    assert audit.rows("SELECT count(*) FROM v_jobs") == [(len(served.jobs),)]
 
 
 def test_hostile_elements_are_kept_aside_and_hide_no_job(file: Audit) -> None:

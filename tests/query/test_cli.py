@@ -181,6 +181,7 @@ def test_a_list_goes_on_where_it_ended(store, job, run: Run) -> None:
     for arguments in (["--format", "csv"], ["--format", "ndjson"], ["--all"]):
         assert len(run("find", *arguments)[1].splitlines()) >= 60
     assert len(run("find", "--format", "ndjson", "--limit", "5")[1].splitlines()) == 5
+    assert run("find", "--limit", f"{2**63 - 1}")[0] == 0
     assert run("find", "--limit", "5", "--all")[0] == 2
 
 

@@ -192,6 +192,29 @@ def test_the_order_of_arrival_does_not_order_jobs_of_equal_times(
         assert [one.job_id for one in newest] == ["j-4", "j-3", "j-2", "j-1"]
 
 
+@pytest.mark.parametrize("arrival", ["abc", "cab", "bca"])
+@pytest.mark.parametrize("born", [START, None])
+def test_the_order_of_arrival_does_not_order_jobs_of_one_id(
+    store, job, arrival: str, born: int | None
+) -> None:
+    """As those of two clusters, whose namespaces tell them apart."""
+    for namespace in arrival:
+        store.take(job("j-1", Namespace=namespace, Name="same", CreateTime=born, ModifyTime=born))
+    for sort in ORDERS:
+        wanted = sorted("abc", reverse=sort in ("created", "modified"))
+        pages = [find(store.session, search(sort=sort), 1)]
+        while pages[-1].next:
+            pages.append(find(store.session, search(sort=sort, after=pages[-1].next), 1))
+        assert [one.namespace for page in pages for one in page.jobs] == wanted
+        together = find(store.session, search(sort=sort), 10).jobs
+        assert [one.namespace for one in together] == wanted
+    candidates = trace(store.session, "same").candidates
+    assert [one.namespace for one in candidates] == ["c", "b", "a"]
+    if born:
+        newest = who(store.session, "n-1").newest_jobs
+        assert [one.namespace for one in newest] == ["c", "b", "a"]
+
+
 def test_a_cursor_that_does_not_fit_is_refused(store) -> None:
     for after in ("@", "@eA", "@WyJuYW1lIiwiIiwxMDRd", "@WyJuYW1lIiwiIiwiai0xIiwxMDRd"):
         with pytest.raises(UsageError, match="--after"):

@@ -154,6 +154,16 @@ def test_members_are_chosen_as_files_in_a_directory_are(tmp_path: Path) -> None:
     assert issubclass(kinds["notes.zip"], Archive)
 
 
+def test_names_of_members_that_are_not_utf8_or_not_short(tmp_path: Path) -> None:
+    names = {"\xe9.json": JOB, "a..\xe9/b.json": JOB, "top/././c.json": JOB}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as file:
+        for name, content in names.items():
+            add(file, name, content)
+    found = kept(tmp_path / "a", out.getvalue())
+    assert found == {r"\xe9.json": 1, r"a..\xe9/b.json": 1, "top/c.json": 1}
+
+
 def hostile_tar() -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as file:

@@ -81,6 +81,14 @@ def test_a_file_that_just_changed_is_not_remembered(folder: Path, tmp_path: Path
     assert read_all(folder, ContentMemory(file)) == first
 
 
+def test_a_name_that_is_not_utf8_is_remembered(folder: Path, tmp_path: Path) -> None:
+    for name in (b"\xe9.json", b"\xe8.json"):
+        (folder / os.fsdecode(name)).write_bytes(compact(job(name[0])))
+    first = read_all(folder, settled(tmp_path))
+    second = read_all(folder, settled(tmp_path))
+    assert [remembered for _, remembered, _ in second] == [sha256 for *_, sha256 in first]
+
+
 def test_two_names_of_one_file(folder: Path, tmp_path: Path) -> None:
     (folder / "3.json").hardlink_to(folder / "0.json")
     for _ in range(2):

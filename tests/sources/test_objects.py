@@ -87,12 +87,17 @@ def s3(endpoint: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "META_AUDIT_WAIT": "1",
     }.items():
         monkeypatch.setenv(name, value)
+    send(url, "moto-api/reset", "POST")
+    send(url, BUCKET, "PUT")
+    return S3(log)
+
+
+def send(url: str, path: str, method: str) -> None:
+    """Send a request without a body to the server."""
     scope = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request"
     headers = {"Authorization": f"{scope}, SignedHeaders=host, Signature=0"}
-    for path, method in (("moto-api/reset", "POST"), (BUCKET, "PUT")):
-        request = urllib.request.Request(f"{url}/{path}", method=method, headers=headers)
-        urllib.request.urlopen(request).close()
-    return S3(log)
+    request = urllib.request.Request(f"{url}/{path}", method=method, headers=headers)
+    urllib.request.urlopen(request).close()
 
 
 def test_a_bucket_gives_what_a_directory_gives(
@@ -157,8 +162,9 @@ def test_what_is_in_a_bucket_is_chosen_as_in_a_directory(file: Audit, s3: S3) ->
     s3.put("t/.hidden/d.json", compact(job(4)))
     s3.put("t/notes.md", b"# notes")
     s3.put("t/empty", b"")
+    send(os.environ["AWS_ENDPOINT_URL"], f"{BUCKET}/t/sub/folder/", "PUT")
     result = file.ingest(f"s3://{BUCKET}/t", "--exclude", "*.tmp.json")
-    assert (result.summary["new"], result.summary["skipped"]) == (2, 4)
+    assert (result.summary["new"], result.summary["skipped"], result.status) == (2, 5, 0)
     s3.put("t/all.zip", (b"PK\x03\x04" + b"\0" * 600))
     result = file.ingest(f"s3://{BUCKET}/t", "--include", "*.zip")
     assert result.status == 3

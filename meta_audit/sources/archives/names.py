@@ -36,9 +36,15 @@ def may_hold_jobs(name: str) -> bool:
 
 
 def tidy(name: str) -> str:
-    """Return a member's path without the `./` that tar puts before it, safe to store."""
+    r"""Return a member's path without the `./` that tar puts into it, safe to store.
+
+    Bytes that are not UTF-8 become `\xNN`, as in the path of a file.
+    """
     while name.startswith("./"):
         name = name[2:].lstrip("/")
+    while "/./" in name:
+        name = name.replace("/./", "/")
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return _CONTROL.sub(_escaped, name)[:MAX_NAME]
 
 

@@ -148,7 +148,7 @@ class TarReader:
             is_extended = block[504] != 0
         if header.type in DIRECTORIES or header.type == VOLUME_LABEL:
             return None, size
-        entry = _TarEntry(self._cursor, name.decode("utf-8", "backslashreplace"), size)
+        entry = _TarEntry(self._cursor, name.decode("utf-8", "surrogateescape"), size)
         if header.type in OTHERS:
             entry.skipped = OTHERS[header.type]
         elif header.type == SPARSE or any(r.startswith(b"GNU.sparse.") for r in records):

@@ -114,6 +114,8 @@ class _Search:
         below = found["path"].removeprefix(f"{self._url.path}/")
         source = self._object(store, found)
         why = "hidden" if below.startswith(".") else self._rule(below)
+        # Consoles make an empty object NAME/ for a folder, which cannot be read by this name.
+        why = why or ("" if found["size"] else "empty")
         if why:
             return Skipped(source.uri, why)
         if source.remembered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,9 @@ from meta_audit.model import LIST_FIELDS
 
 Order = Literal["created_at", "modified_at"]
 """Ascending by time of creation, or descending by time of modification."""
+
+
+WHOSE_URL: Final = "Is it the URL of a Bacalhau orchestrator, v1.1 or later?"
 
 
 class _ElementFields(Struct):
@@ -60,13 +63,15 @@ def read_page(body: bytes, *, of_jobs: bool) -> ListPage:
     try:
         fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SourceError("server.answer", f"its answer is not JSON: {error}") from error
+        raise SourceError(
+            "server.answer", f"its answer is not JSON: {error}", advice=WHOSE_URL
+        ) from error
     names = [name for name in fields if name.lower() in LIST_FIELDS]
     if not names or not all(bytes(fields[name])[:1] in (b"[", b"n") for name in names):
         raise SourceError(
             "server.answer",
             "its answer is no list of jobs" if of_jobs else "its answer is no list",
-            advice="Is it the URL of a Bacalhau orchestrator, v1.1 or later?",
+            advice=WHOSE_URL,
         )
     tokens = [fields[name] for name in fields if name.lower() in NEXT_TOKEN]
     items = JsonSplitter(Blocks([body])).items()

@@ -15,6 +15,7 @@ from meta_audit.model import Document
 from meta_audit.sources.interface import Source
 from meta_audit.sources.orchestrator.address import JOBS, Address
 from meta_audit.sources.orchestrator.job_list import (
+    WHOSE_URL,
     Element,
     ListPage,
     Order,
@@ -231,7 +232,15 @@ class Pull(Source):
             return self._fetch(order, offset, limit)
         page = read_page(body, of_jobs=True)
         if page.next_token and not is_offset_token(page.next_token):
-            raise SourceError("server.answer", "its pages have tokens of an unknown form")
+            raise SourceError(
+                "server.answer", "its pages have tokens of an unknown form", advice=WHOSE_URL
+            )
+        if page.next_token and not page.elements:
+            raise SourceError(
+                "server.answer",
+                "a page of its list of jobs is empty, though it says that more follow",
+                advice=WHOSE_URL,
+            )
         if page.is_old and not page.next_token and page.elements:
             if self._address.labels:
                 raise SourceError(

@@ -96,7 +96,7 @@ class Sweep:
                 offset += ahead - 1
                 steps += 1
             else:
-                self._enlarge()
+                self._enlarge(len(times))
         raise SourceError("server.answer", "its list of jobs changes faster than it can be read")
 
     def _page(self, offset: int) -> tuple[list[Element], bool]:
@@ -118,8 +118,15 @@ class Sweep:
         if self._may_grow():
             self._limit = max(self._limit, min(self._limit * _GROWTH, self._most, self._largest))
 
-    def _enlarge(self) -> None:
+    def _enlarge(self, found: int) -> None:
         """Ask for more at once: a page full of jobs with one time proves nothing."""
+        if found < self._limit:
+            raise SourceError(
+                "server.answer",
+                f"its list of jobs goes on behind a page of {found:,}, though asked for"
+                f" {self._limit:,} at once",
+                advice="Is it a Bacalhau orchestrator, without a proxy that cuts its pages?",
+            )
         limit = min(self._limit * 2, self._most)
         if limit == self._limit:
             raise SourceError(
