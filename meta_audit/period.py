@@ -83,6 +83,10 @@ def parse_period(text: str, *, now: int) -> Period:
     try:
         return read_period(text.strip(), now=now)
     except ValueError as error:
+        match = _DATE.fullmatch(text.strip())
+        if match and not FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
+            said = f"the year of {text[:40]} is out of range"
+            raise UsageError(said, advice=f"Give one from {FIRST_YEAR} to {LAST_YEAR}.") from error
         raise UsageError(
             f"not a time: {text[:40]}",
             advice="Write 2024, 2024-03, 2024-03-31, 2024-03-31T14:30:00Z (UTC without a zone), "

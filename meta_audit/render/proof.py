@@ -18,7 +18,7 @@ SHOWN: Final = 20
 """Most proofs that are shown one by one."""
 LIMIT_OF_PROOF: Final = (
     "It shows that this record is in the ledger, unchanged. It does not show that the record is"
-    " true."
+    " true, or that there are no others."
 )
 
 

@@ -45,7 +45,7 @@ def test_the_text_names_the_job_and_what_it_shows(file: Audit, proof: Path, key:
     assert text.startswith("Proof of job j-1\n")
     assert "  name       hello\n" in text
     assert "Verified: signed with a key that you trust." in text
-    assert "It does not show that the record is true." in text
+    assert "It does not show that the record is true, or that there are no others." in text
 
 
 def test_without_a_key_it_is_not_verified(file: Audit, proof: Path, key: str) -> None:

@@ -436,6 +436,7 @@ def test_every_command_on_an_empty_store(audit, tmp_path: Path) -> None:
         (("diff", "x"), 1, "no job matches x"),
         (("has", listed), 1, ""),
         (("clients", "--since", "soon"), 2, "not a time: soon"),
+        (("clients", "--since", "3000"), 2, "the year of 3000 is out of range"),
         (("imports", "1", "--format", "csv"), 2, "text or json"),
         (("imports", "9" * 20), 2, "is not in the range"),
         (("imports", "9" * 18), 1, "there is no import"),

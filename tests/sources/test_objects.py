@@ -368,3 +368,13 @@ def test_a_body_that_is_cut_short_is_refused(file: Audit, web: Web) -> None:
     web.is_cut = False
     assert file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json").status == 0
     assert file.rows("SELECT count(*) FROM documents") == [(2,)]
+
+
+def test_a_name_that_cannot_be_read_is_said(
+    audit: Audit, s3: S3, endpoint: tuple[str, Path]
+) -> None:
+    s3.put("in/job.json", compact(job(1)))
+    send(endpoint[0], f"{BUCKET}/in//job.json", "PUT")
+    refused = audit.ingest(f"s3://{BUCKET}/in/")
+    assert (refused.status, "in//job.json" in refused.err) == (3, True)
+    assert "Name a beginning without it" in refused.err

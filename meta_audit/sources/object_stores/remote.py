@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _CREDENTIALS: Final = "Check the credentials in the environment, and what they may read."
+_NAME: Final = (
+    "Such a name cannot be read, nor listed with others. Name a beginning without it, or single "
+    "objects; or give the object another name."
+)
 _SERVER: Final = "Check the URL and the network, then run the command again."
 
 
@@ -135,4 +139,5 @@ def refusal(error: Exception) -> SourceError:
     )
     if isinstance(error, denied):
         return SourceError("server.denied", said, advice=_CREDENTIALS)
-    return SourceError("server.unreachable", said, advice=_SERVER)
+    advice = _NAME if "invalid path" in said else _SERVER
+    return SourceError("server.unreachable", said, advice=advice)
