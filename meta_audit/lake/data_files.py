@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from meta_audit.lake.tables import columns
+from meta_audit.lake.tables import LEDGER, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,15 +24,19 @@ SMALL: Final = 12
 """Level of zstd for files that stay: documents are a twentieth smaller, in twice the time."""
 PAGE_BYTES: Final = 1 << 23
 """Bytes of a page before compression: zstd finds repeats only within one."""
-ROWS_PER_GROUP: Final = 20_000
-"""Rows of a row group: what is read to find one job, per file."""
-ROWS_PER_NARROW_GROUP: Final = 100_000
+RANDOM: Final = 1
+"""Level of zstd for IDs and hashes: a higher one looks for repeats, and takes more bytes."""
+ROWS_PER_GROUP: Final = 100_000
+"""Rows of a row group: what is read to find one job, and what shares the values of a dictionary."""
+ROWS_PER_NARROW_GROUP: Final = 500_000
 """Rows of a row group of tables with many small rows of each job."""
+ROWS_PER_WIDE_GROUP: Final = 20_000
+"""Rows of a row group of documents and entries."""
 _NARROW: Final = ("v_meta", "v_labels", "v_attributions", "v_uses", "v_executions", "v_events")
-_UNIQUE: Final = frozenset(
-    ("job_id", "document_sha256", "spec_sha256", "sha256", "leaf_hash", "entry", "content")
-)
+_RANDOM: Final = frozenset(("job_id", "document_sha256", "spec_sha256", "sha256"))
+_UNIQUE: Final = _RANDOM | {"entry", "content"}
 """Columns with other values in each job, of which a dictionary only adds to the bytes."""
+_DICTIONARY_BYTES: Final = 1 << 24
 
 
 def write(
@@ -79,7 +83,7 @@ def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
     with (
         output.create() as opened,
         parquet.ParquetWriter(
-            opened, rows.schema, compression_level=level, **_layout(name, rows.column_names)
+            opened, rows.schema, **_layout(name, rows.column_names, level)
         ) as writer,
     ):
         writer.write(rows, row_group_size=_rows_per_group(name))
@@ -103,15 +107,21 @@ def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
 
 
 def _rows_per_group(table: str) -> int:
+    if table in LEDGER:
+        return ROWS_PER_WIDE_GROUP
     return ROWS_PER_NARROW_GROUP if table in _NARROW else ROWS_PER_GROUP
 
 
-def _layout(table: str, present: list[str]) -> dict[str, Any]:
+def _layout(table: str, present: list[str], level: int) -> dict[str, Any]:
     """Return how the columns of a table are compressed and encoded."""
     types = dict(columns(table))
     numbers = [n for n in present if types.get(n) in ("integer", "time")]
     return {
         "compression": "zstd",
+        "compression_level": {
+            n: RANDOM if n in _RANDOM or n in numbers else level for n in present
+        },
+        "dictionary_pagesize_limit": _DICTIONARY_BYTES,
         "data_page_size": PAGE_BYTES,
         "use_dictionary": [n for n in present if n not in _UNIQUE and n not in numbers],
         "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.schema.contract import CONTRACT
@@ -29,7 +30,10 @@ LEDGER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "entries": (
         ("entry_index", "integer"),
         ("kind", "text"),
-        ("leaf_hash", "binary"),
+        ("type", "text"),
+        ("priority", "integer"),
+        ("count", "integer"),
+        ("leaf_prefix", "integer"),
         ("entry", "binary"),
     ),
     "documents": (
@@ -39,7 +43,14 @@ LEDGER: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("content", "binary"),
     ),
 }
-"""Tables of the ledger (docs/ledger.md), to which rows are only added."""
+"""Tables of the ledger (docs/ledger.md), to which rows are only added.
+
+`entry`, `sha256` and `size` are null where they follow from other tables or from `content`.
+"""
+LEAF_PREFIX_BYTES: Final = 4
+"""Bytes of the hash of a leaf that are kept: they name the entry that was changed."""
+FORM: Final = "2"
+"""Form of the tables: another one means that they are read in another way."""
 CHECKPOINTS: Final = (
     ("checkpoint_id", "integer"),
     ("tree_size", "integer"),
@@ -57,6 +68,14 @@ def columns(table: str) -> tuple[tuple[str, str], ...]:
     if table == "checkpoints":
         return CHECKPOINTS
     return tuple((promise.column, promise.type) for promise in CONTRACT[table][1])
+
+
+@lru_cache
+def exact_times(table: str) -> dict[str, str]:
+    """Return the columns with times, each with the one that has its nanoseconds."""
+    named = dict(columns(table))
+    pairs = ((name, f"{name.removesuffix('_at')}_ns") for name in named if named[name] == "time")
+    return {time: exact for time, exact in pairs if exact in named}
 
 
 def order(table: str) -> str:

@@ -28,7 +28,7 @@ from meta_audit.lake.agreement import says
 from meta_audit.lake.catalog import Lake, stores
 from meta_audit.lake.tables import LOOKUP, OF_JOBS, TABLES, UNSIGNED
 from meta_audit.lake.trace import job_rows
-from meta_audit.ledger.entry import AcceptedEntry, decode_entry
+from meta_audit.ledger.entry import AcceptedEntry
 from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
@@ -304,10 +304,7 @@ def test_who_sent_a_job_is_checked_where_nobody_is_named(
     file.ingest(folder)
     lakes.sync(file.db, tmp_path / "lake", step=500)
     opened = Lake(str(tmp_path / "lake"), None, make=False)
-    entries = {
-        row["entry_index"]: decode_entry(row["entry"])
-        for row in opened.table("entries").scan().to_arrow().to_pylist()
-    }
+    entries = lakes.entries(tmp_path / "lake")
     found = {True: 0, False: 0}
     for row in opened.table("v_jobs").scan().to_arrow().to_pylist():
         entry = entries[row["entry_index"]]
