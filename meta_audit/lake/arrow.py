@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from meta_audit.lake.tables import LOOKUP, arrow_schema, columns, exact_times, order
+from meta_audit.lake.tables import arrow_schema, columns, exact_times, order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ def in_order(table: str, rows: pa.Table) -> pa.Table:
 
     by = order(table)
     column = rows.column(by)
-    if table != LOOKUP and column.type == "int64" and not column.null_count:
+    if column.type == "int64" and not column.null_count:
         column = column.combine_chunks()
         if not pc.any(pc.less(column[1:], column[:-1])).as_py():
             return rows

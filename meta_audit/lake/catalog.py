@@ -82,14 +82,14 @@ class Lake:
         """Return tables to read from. Raises `NotFoundError` if the lake lacks one."""
         from pyiceberg.table import StaticTable  # noqa: PLC0415
 
-        found = self._found_in_folder()
+        found = self.metadata_locations()
         return {
             name: StaticTable.from_metadata(found[name]) if name in found else self.table(name)
             for name in names
         }
 
-    def _found_in_folder(self) -> dict[str, str]:
-        """Return where the metadata of tables is, without importing SQLAlchemy and its catalog."""
+    def metadata_locations(self) -> dict[str, str]:
+        """Return where the metadata of the tables of a folder is, without importing SQLAlchemy."""
         if not self._is_folder:
             return {}
         file = Path(self._uri.removeprefix(_SQLITE)).as_uri()

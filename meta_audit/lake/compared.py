@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meta_audit.lake import expected
 from meta_audit.lake.agreement import ToldByEntries, problem, rank, says
+from meta_audit.lake.tables import NUMBERS, id_hash
 from meta_audit.ledger.entry import AcceptedEntry
 from meta_audit.model import ORIGIN_RANK
 
@@ -55,6 +56,7 @@ class ComparedRows:
                 if index not in accepted:
                     detail = f"rows of entry {index}, which has none"
                     self._say(table, "entry_index", index, detail)
+        self._numbers(names)
         self._versions(known)
         self._newest(known)
         return max(names, default=0)
@@ -74,6 +76,14 @@ class ComparedRows:
                 self._say("v_observations", "entry_index", index, detail)
             observed[index] = row["job_key"], row["version_no"]
         return ToldByEntries(accepted, observed, names)
+
+    def _numbers(self, names: dict[int, tuple[str, str]]) -> None:
+        """Check that each job is found by its ID."""
+        rows = self._store.among(NUMBERS, "job_key", names.keys() - {None})
+        found = Counter((row["job_key"], row["id_hash"]) for row in rows)
+        for key, (job_id, _) in names.items():
+            if found[key, id_hash(str(job_id))] != 1:
+                self._say(NUMBERS, "job_key", key, f"job {job_id}: its number {key} is not there")
 
     def _versions(self, known: ToldByEntries) -> None:
         shown, (accepted, observed, _) = {}, known

@@ -34,7 +34,7 @@ ROWS_PER_WIDE_GROUP: Final = 20_000
 """Rows of a row group of documents and entries."""
 _NARROW: Final = ("v_meta", "v_labels", "v_attributions", "v_uses", "v_executions", "v_events")
 _RANDOM: Final = frozenset(("job_id", "document_sha256", "spec_sha256", "sha256"))
-_UNIQUE: Final = _RANDOM | {"entry", "content"}
+UNIQUE: Final = _RANDOM | {"entry", "content"}
 """Columns with other values in each job, of which a dictionary only adds to the bytes."""
 _DICTIONARY_BYTES: Final = 1 << 24
 
@@ -123,6 +123,6 @@ def _layout(table: str, present: list[str], level: int) -> dict[str, Any]:
         },
         "dictionary_pagesize_limit": _DICTIONARY_BYTES,
         "data_page_size": PAGE_BYTES,
-        "use_dictionary": [n for n in present if n not in _UNIQUE and n not in numbers],
+        "use_dictionary": [n for n in present if n not in UNIQUE and n not in numbers],
         "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
     }

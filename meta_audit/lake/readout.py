@@ -63,6 +63,10 @@ class Readout:
         except KeyError as error:
             raise _dangling(error) from error
 
+    def numbers(self, low: int, high: int) -> Columns:
+        """Return the columns of `job_numbers`: of the jobs that entries are the first to show."""
+        return self.step(low, high).numbers(high)
+
     def entries(self, low: int, high: int) -> Columns:
         """Return the columns of `entries`."""
         found = self.step(low, high).entries(low, high)

@@ -14,7 +14,7 @@ from meta_audit.errors import NotFoundError
 from meta_audit.lake.arrow import as_arrow
 from meta_audit.lake.catalog import position, put
 from meta_audit.lake.readout import Readout, steps
-from meta_audit.lake.tables import LEDGER, OF_JOBS, TABLES, WHOLE
+from meta_audit.lake.tables import LEDGER, NUMBERS, OF_JOBS, TABLES, WHOLE
 from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.note import Note
 from meta_audit.schema.contract import VERSION
@@ -78,7 +78,7 @@ class Sync:
         before = min(position(self._lake.made(name, VERSION), store) for name in TABLES)
         readout = Readout(self._session, before, end)
         for low, high in steps(before, end, self._step):
-            for name in (*OF_JOBS, *LEDGER):
+            for name in (*OF_JOBS, NUMBERS, *LEDGER):
                 table = self._lake.table(name)  # another sync may have added rows meanwhile
                 start = max(low, position(table, store))
                 if start < high:
@@ -98,6 +98,8 @@ def _add(table: Table, readout: Readout, store: str, low: int, high: int) -> Non
     name = table.name()[-1]
     if name == "documents":
         put(table, as_arrow(name, store, readout.documents(low, high)), store, high)
+    elif name == NUMBERS:
+        put(table, as_arrow(name, store, readout.numbers(low, high)), store, high)
     elif name == "entries":
         rows = as_arrow(name, store, readout.entries(low, high))
         put(table, rows, store, high, filling=readout.no_longer(low, high))

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.lake.expected import OF_DOCUMENTS, OF_VERSIONS, has_number, of_document, of_version
-from meta_audit.lake.tables import columns
+from meta_audit.lake.tables import columns, id_hash
 from meta_audit.ledger.entry import encode_entry
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.verify.checks.jobs import JobRange
@@ -176,6 +176,14 @@ class ToldRows:
             found = [row for row in found if row[at] < self._end]
         values = list(zip(*found, strict=True))
         return dict(zip(names, values, strict=True)) if values else {}
+
+    def numbers(self, high: int) -> Columns:
+        """Return the numbers of the jobs that entries below `high` are the first to show."""
+        first: dict[int, int] = {}
+        for one in self._observed:
+            first[one.job_key] = min(one.entry_index, first.get(one.job_key, high))
+        keys = [key for key, index in first.items() if self._low <= index < high]
+        return {"id_hash": [id_hash(self._jobs.job(key)[0]) for key in keys], "job_key": keys}
 
     # Entries
 
