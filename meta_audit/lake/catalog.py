@@ -189,7 +189,7 @@ def put(
     elif replace_all or replacing:
         replaced = replaced_files(table, store, None if replace_all else replacing)
     with committed(table) as change:
-        write(change, table, rows, replaced)
+        write(change, table, [rows] if rows is not None and rows.num_rows else [], replaced)
         change.set_properties({_POSITION + store: f"{reached}"})
 
 

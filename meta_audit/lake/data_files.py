@@ -12,7 +12,7 @@ from uuid import uuid4
 from meta_audit.lake.tables import LEDGER, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
     from pyiceberg.manifest import DataFile
@@ -42,19 +42,19 @@ _DICTIONARY_BYTES: Final = 1 << 24
 def write(
     change: Transaction,
     table: Table,
-    rows: pa.Table | None,
+    parts: Iterable[pa.Table],
     replaced: Iterable[tuple[FileScanTask, pa.Table]] = (),
     level: int = QUICK,
 ) -> None:
-    """Add a file with these rows to what a transaction commits.
+    """Add a file with the rows of these parts, in this order, to what a transaction commits.
 
     `replaced` are files that go, each with the rows that stay and are written again.
     """
     gone, new = [], []
     for task, stays in replaced:
         gone.append(task.file)
-        new += [_written(table, stays, level)] if stays.num_rows else []
-    new += [_written(table, rows, level)] if rows is not None and rows.num_rows else []
+        new += [_written(table, [stays], level)] if stays.num_rows else []
+    new += [_written(table, parts, level)] if parts else []
     if not (gone or new):
         return
     snapshot = change.update_snapshot()
@@ -65,7 +65,7 @@ def write(
             files.append_data_file(file)
 
 
-def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
+def _written(table: Table, parts: Iterable[pa.Table], level: int) -> DataFile:
     from pyarrow import parquet  # noqa: PLC0415 - an extra
     from pyiceberg.io.pyarrow import (  # noqa: PLC0415
         compute_statistics_plan,
@@ -77,16 +77,16 @@ def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
     from pyiceberg.typedef import Record  # noqa: PLC0415
 
     schema, name = table.schema(), table.name()[-1]
-    rows = rows.cast(schema_to_pyarrow(schema))
+    arrow = schema_to_pyarrow(schema)
     path = table.location_provider().new_data_location(f"{uuid4()}.parquet")
     output = table.io.new_output(path)
     with (
         output.create() as opened,
-        parquet.ParquetWriter(
-            opened, rows.schema, **_layout(name, rows.column_names, level)
-        ) as writer,
+        parquet.ParquetWriter(opened, arrow, **_layout(name, arrow.names, level)) as writer,
     ):
-        writer.write(rows, row_group_size=_rows_per_group(name))
+        size = _rows_per_group(name)
+        for rows in _whole_groups(parts, size):
+            writer.write(rows.cast(arrow), row_group_size=size)
     statistics = data_file_statistics_from_parquet_metadata(
         parquet_metadata=writer.writer.metadata,
         stats_columns=compute_statistics_plan(schema, table.properties),
@@ -104,6 +104,22 @@ def _written(table: Table, rows: pa.Table, level: int) -> DataFile:
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
+
+
+def _whole_groups(parts: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Yield rows so that only the last ones do not fill a row group."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    kept, count = [], 0
+    for part in parts:
+        kept.append(part)
+        count += part.num_rows
+        if whole := count - count % size:
+            rows = pa.concat_tables(kept)
+            yield rows.slice(0, whole)
+            kept, count = [rows.slice(whole)], count - whole
+    if count:
+        yield pa.concat_tables(kept)
 
 
 def _rows_per_group(table: str) -> int:

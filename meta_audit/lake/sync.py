@@ -7,13 +7,13 @@ nothing is there twice.
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError
 from meta_audit.lake.arrow import as_arrow
 from meta_audit.lake.catalog import position, put
 from meta_audit.lake.readout import Readout, steps
+from meta_audit.lake.store_rows import without_collector
 from meta_audit.lake.tables import LEDGER, NUMBERS, OF_JOBS, TABLES, WHOLE
 from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.note import Note
@@ -61,11 +61,8 @@ class Sync:
 
     def run(self) -> Synced:
         """Add what is missing. Raises `NotFoundError` for a store without a checkpoint."""
-        gc.disable()  # rows are millions of small objects without cycles
-        try:
+        with without_collector():
             return self._run()
-        finally:
-            gc.enable()
 
     def _run(self) -> Synced:
         found = self._session.query(_NEWEST)

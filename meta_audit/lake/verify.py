@@ -19,7 +19,7 @@ from meta_audit.lake.agreement import rejection_problem
 from meta_audit.lake.catalog import check_form, stores
 from meta_audit.lake.compared import ComparedRows
 from meta_audit.lake.rebuilt import RangeRows
-from meta_audit.lake.store_rows import StoreRows
+from meta_audit.lake.store_rows import StoreRows, without_collector
 from meta_audit.lake.tables import LEAF_PREFIX_BYTES
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry, encode_entry
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from meta_audit.lake.store_rows import LakeRow
     from meta_audit.ledger.entry import Entry
 
-ENTRIES_AT_ONCE: Final = 50_000
+ENTRIES_AT_ONCE: Final = 25_000
 KEPT: Final = 100
 """Most damages that are told."""
 _NOTHING: Final[tuple[object, ...]] = (None, None, None)
@@ -76,8 +76,9 @@ def verify_lake(
     total, before = sum(found.values()), 0
     for store, entries in sorted(found.items()):
         one = _OneStore(lake, store, entries)
-        for now in one.check(pins):
-            checked(before + now, total)
+        with without_collector():
+            for now in one.check(pins):
+                checked(before + now, total)
         checkpoints += one.checkpoints
         damages += one.damages
         before += entries
@@ -116,6 +117,7 @@ class _OneStore:
             last_job = max(last_job, compared.check(entries, superseded))
             for index in entries.keys() & again:
                 read_again[index] = entries[index].document
+            del rows, entries, compared  # before the next ones are read
             yield high
         self._readings(readings, read_again)
         for name, detail in strays.beyond(self._lake, self._store, self._entries):

@@ -147,7 +147,7 @@ def _is_checked(file: Path, column: str) -> bool:
 
 def _other(value: Any, type_: pa.DataType) -> Any:
     if value is None:
-        return {"string": "x", "int64": 7, "binary": b"x"}.get(str(type_))
+        return {"string": "x", "int64": 7, "binary": b"x"}.get(str(type_).removeprefix("large_"))
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
     if isinstance(value, datetime):

@@ -147,7 +147,7 @@ def test_a_compaction_that_a_sync_overtakes_changes_nothing(
     lakes.sync(file.db, lake)
     before = lakes.all_rows(lake)
     with pytest.raises(StoreError, match="changed v_meta of the lake meanwhile"):
-        compacting._merge(table, some, "job_id")
+        compacting._merge(table, some)
     assert lakes.all_rows(lake) == before
 
 
