@@ -116,6 +116,7 @@ class Lake:
 
     def drop_old(self, keep: int) -> int:
         """Forget all but the newest snapshots of each table, and return how many."""
+        check_form(self.table("entries"))
         dropped = 0
         for name in TABLES:
             table = self.table(name)

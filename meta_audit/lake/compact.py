@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meta_audit.errors import StoreError
 from meta_audit.lake.arrow import in_order
-from meta_audit.lake.catalog import committed, stores
+from meta_audit.lake.catalog import check_form, committed, stores
 from meta_audit.lake.data_files import SMALL, write
 from meta_audit.lake.replacing import rows_of
 from meta_audit.lake.tables import STORE, TABLES, arrow_schema, order
@@ -37,6 +37,7 @@ def compact(
     lake: Lake, compacted: Callable[[int, int], None], *, file_bytes: int = FILE_BYTES
 ) -> Compacted:
     """Merge the small files of every table. Raises `StoreError` if a sync was faster."""
+    check_form(lake.table("entries"))
     merged = made = 0
     for done, name in enumerate(TABLES, 1):
         table = lake.table(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -53,11 +53,11 @@ class Readout:
         self._session, self._start, self._end = session, start, end
         self._readings: dict[int, int] = dict(session.query(_SUPERSEDED))
         self._superseded = frozenset(self._readings.values())
-        self.step = lru_cache(maxsize=2)(self._step)
+        self._held: tuple[tuple[int, int], ToldRows] | None = None
 
     def rows(self, view: str, low: int, high: int) -> tuple[Columns, list[int]]:
         """Return the rows of the jobs that entries tell of, and those of the jobs that had rows."""
-        step = self.step(low, high)
+        step = self._step(low, high)
         try:
             return step.rows(view), step.known
         except KeyError as error:
@@ -65,11 +65,11 @@ class Readout:
 
     def numbers(self, low: int, high: int) -> Columns:
         """Return the columns of `job_numbers`: of the jobs that entries are the first to show."""
-        return self.step(low, high).numbers(high)
+        return self._step(low, high).numbers(high)
 
     def entries(self, low: int, high: int) -> Columns:
         """Return the columns of `entries`."""
-        found = self.step(low, high).entries(low, high)
+        found = self._step(low, high).entries(low, high)
         rejected = {row[0]: _rejected(row) for row in self._session.query(_REJECTIONS, low, high)}
         rows: list[tuple[Any, ...]] = []
         for index, leaf in self._session.query(_LEAVES, low, high):
@@ -85,7 +85,7 @@ class Readout:
 
     def no_longer(self, low: int, high: int) -> dict[int, bytes]:
         """Return entries below `low` that other tables give no longer, after these entries."""
-        return self.step(low, high).no_longer()
+        return self._step(low, high).no_longer()
 
     def documents(self, low: int, high: int) -> Columns:
         """Return the columns of `documents`: the kept bytes, of rejections too."""
@@ -111,6 +111,13 @@ class Readout:
         return _named(view, self._session.query(sql))
 
     def _step(self, low: int, high: int) -> ToldRows:
+        """Return what a range of entries tells; it is held until another range is asked for."""
+        if self._held is None or self._held[0] != (low, high):
+            self._held = None  # it is large
+            self._held = (low, high), self._told(low, high)
+        return self._held[1]
+
+    def _told(self, low: int, high: int) -> ToldRows:
         told = set(self._jobs_of_entries[low - self._start : high - self._start])
         told.update(
             self._jobs_read_again[old]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from meta_audit.lake.catalog import check_form
 from meta_audit.lake.local_table import LocalTable, NotLocalError
 from meta_audit.lake.tables import NUMBERS, OF_JOBS, id_hash
 
@@ -49,6 +50,7 @@ def scanned_rows(lake: Lake, job_id: str) -> JobRows:
     """Return the rows of one job as PyIceberg reads them, from any storage."""
     from pyiceberg import expressions  # noqa: PLC0415 - an extra
 
+    check_form(lake.table("v_jobs"))
     build: Any = expressions
     tables = lake.newest((NUMBERS, *OF_JOBS))
     of_hash = build.EqualTo("id_hash", id_hash(job_id))

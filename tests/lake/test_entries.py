@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from meta_audit.errors import StoreError
 from meta_audit.lake.catalog import Lake
+from meta_audit.lake.compact import compact
+from meta_audit.lake.trace import job_rows
 from meta_audit.ledger.entry import encode_entry
 from meta_audit.ledger.merkle import leaf_hash
 from tests.conftest import Audit
@@ -111,9 +113,17 @@ def test_a_lake_of_another_form_is_refused(audit: Audit, folder: Path, tmp_path:
     audit.ingest(folder / "a.ndjson")
     lake = tmp_path / "lake"
     lakes.sync(audit.db, lake)
-    table = Lake(str(lake), None, make=False).table("entries")
-    with table.transaction() as change:
-        change.remove_properties("meta-audit.form")
-    for act in (lambda: lakes.sync(audit.db, lake), lambda: lakes.verify(lake)):
-        with pytest.raises(StoreError, match="entries has form 1, not 2"):
+    opened = Lake(str(lake), None, make=False)
+    for name in ("entries", "v_jobs"):
+        with opened.table(name).transaction() as change:
+            change.remove_properties("meta-audit.form")
+    opened._catalog.drop_table(("meta_audit", "job_numbers"))
+    for act in (
+        lambda: lakes.sync(audit.db, lake),
+        lambda: lakes.verify(lake),
+        lambda: compact(opened, lambda *_: None),
+        lambda: opened.drop_old(1),
+        lambda: job_rows(opened, "j-1"),
+    ):
+        with pytest.raises(StoreError, match="has form 1, not 2"):
             act()
