@@ -79,7 +79,7 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
     --key the keys are those that the lake names, and so show only that it agrees with itself.
     """
     from meta_audit.lake.catalog import Lake
-    from meta_audit.lake.shown import LakeReportPage
+    from meta_audit.lake.checked import LakeReportPage
     from meta_audit.lake.verify import verify_lake
 
     opened = Lake(lake, catalog, make=False)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.lake.expected import OF_DOCUMENTS, OF_VERSIONS
-from meta_audit.lake.tables import columns
+from meta_audit.lake.tables import exact_times
 from meta_audit.model import ORIGIN_RANK, TRUSTS
 
 if TYPE_CHECKING:
+    from meta_audit.lake.store_rows import LakeRow
     from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry
 
-LakeRow = dict[str, Any]
 _NAMES_OF_ACTIVITY: Final = ("job_id", "state", "state_message", "revision")
 _NAMES: Final = (
     *(*_NAMES_OF_ACTIVITY, "namespace", "name", "type", "origin", "layout"),
@@ -38,7 +37,7 @@ class ToldByEntries(NamedTuple):
 
 def problem(table: str, row: LakeRow, known: ToldByEntries) -> str:
     """Say what of a row does not fit, or nothing."""
-    for time, exact in _times(table):
+    for time, exact in exact_times(table).items():
         if not _same_time(row[time], row[exact]):
             return f"{time} is not the time of {exact}"
     if table in OF_VERSIONS:
@@ -117,14 +116,6 @@ def rank(row: LakeRow) -> tuple[int, int, int, int]:
 
 def _other_job(row: LakeRow) -> str:
     return f"{row['job_id']!r} in namespace {row['namespace']!r} is not the job"
-
-
-@lru_cache
-def _times(table: str) -> tuple[tuple[str, str], ...]:
-    """Return the columns with times, each with the one that has its nanoseconds."""
-    named = dict(columns(table))
-    pairs = ((name, f"{name.removesuffix('_at')}_ns") for name in named if named[name] == "time")
-    return tuple(pair for pair in pairs if pair[1] in named)
 
 
 def _same_time(time: datetime | None, exact: int | None) -> bool:

@@ -12,11 +12,11 @@ from warnings import catch_warnings, simplefilter
 
 from meta_audit.errors import NotFoundError, StoreError, UsageError
 from meta_audit.lake.data_files import write
-from meta_audit.lake.replacing import replaced_files
-from meta_audit.lake.tables import TABLES, arrow_schema
+from meta_audit.lake.replacing import filled_files, replaced_files
+from meta_audit.lake.tables import FORM, TABLES, arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
@@ -38,6 +38,8 @@ _NEWEST: Final = """
     SELECT table_name, metadata_location FROM iceberg_tables
     WHERE catalog_name = ? AND table_namespace = ?"""
 _CONTRACT: Final = "meta-audit.contract"
+_FORM: Final = "meta-audit.form"
+"""Property of a table: how its rows are to be read (`tables.FORM`)."""
 
 
 class Lake:
@@ -80,14 +82,14 @@ class Lake:
         """Return tables to read from. Raises `NotFoundError` if the lake lacks one."""
         from pyiceberg.table import StaticTable  # noqa: PLC0415
 
-        found = self._found_in_folder()
+        found = self.metadata_locations()
         return {
             name: StaticTable.from_metadata(found[name]) if name in found else self.table(name)
             for name in names
         }
 
-    def _found_in_folder(self) -> dict[str, str]:
-        """Return where the metadata of tables is, without importing SQLAlchemy and its catalog."""
+    def metadata_locations(self) -> dict[str, str]:
+        """Return where the metadata of the tables of a folder is, without importing SQLAlchemy."""
         if not self._is_folder:
             return {}
         file = Path(self._uri.removeprefix(_SQLITE)).as_uri()
@@ -105,8 +107,9 @@ class Lake:
             table = self._catalog.create_table_if_not_exists(  # another sync may make it now
                 (NAMESPACE, name),
                 arrow_schema(name),
-                properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}"},
+                properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}", _FORM: FORM},
             )
+        check_form(table)
         if not (_ONCE | {_CONTRACT: f"{contract}"}).items() <= table.properties.items():
             with table.transaction() as change:
                 with change.update_schema() as update:
@@ -116,6 +119,7 @@ class Lake:
 
     def drop_old(self, keep: int) -> int:
         """Forget all but the newest snapshots of each table, and return how many."""
+        check_form(self.table("entries"))
         dropped = 0
         for name in TABLES:
             table = self.table(name)
@@ -124,6 +128,17 @@ class Lake:
                 table.maintenance.expire_snapshots().by_ids([o.snapshot_id for o in old]).commit()
             dropped += len(old)
         return dropped
+
+
+def check_form(table: Table) -> None:
+    """Refuse a table of another form. Raises `StoreError`."""
+    form = table.properties.get(_FORM, "1")
+    if form != FORM:
+        raise StoreError(
+            f"the lake was written by another version of meta-audit: {table.name()[-1]} has form "
+            f"{form}, not {FORM}",
+            advice="Sync the store anew, into another folder. `lake find` reads both.",
+        )
 
 
 def position(table: Table, store: str) -> int:
@@ -164,17 +179,21 @@ def put(
     *,
     replacing: Sequence[int] | None = None,
     replace_all: bool = False,
+    filling: Mapping[int, bytes] | None = None,
 ) -> None:
     """Add rows and the position that they reach in one commit: both, or neither.
 
     `replacing` are keys of jobs, ascending, whose older rows are deleted in the same commit; with
-    `replace_all` all rows of the store are. Raises `StoreError` if another sync was faster.
+    `replace_all` all rows of the store are. `filling` are bytes of entries, written where a row
+    has none yet. Raises `StoreError` if another sync was faster.
     """
     replaced: Iterable[tuple[FileScanTask, pa.Table]] = ()
-    if replace_all or replacing:
+    if filling:
+        replaced = filled_files(table, store, filling)
+    elif replace_all or replacing:
         replaced = replaced_files(table, store, None if replace_all else replacing)
     with committed(table) as change:
-        write(change, table, rows, replaced)
+        write(change, table, [rows] if rows is not None and rows.num_rows else [], replaced)
         change.set_properties({_POSITION + store: f"{reached}"})
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.lake.duck import asked
+from meta_audit.lake.hints import KEYS, hint
 from meta_audit.lake.owners import ASKED, make_owners
 from meta_audit.lake.predicates import (
     WITHOUT_OWNERS,
@@ -16,7 +17,7 @@ from meta_audit.lake.predicates import (
 from meta_audit.query.public_keys import fingerprint_of
 from meta_audit.query.results import FoundJob, Reason
 from meta_audit.query.texts import exact, rfc3339
-from meta_audit.search.expression import conjuncts, terms
+from meta_audit.search.expression import Equals, Has, Matches, conjuncts, terms
 from meta_audit.search.normal_form import as_text
 
 if TYPE_CHECKING:
@@ -76,10 +77,18 @@ class LakeSearch:
         parts = conjuncts(self._expression)
         counts = self._counts([self._compiler.condition(part) for part in parts])
         shown = [as_text(part).encode(errors="backslashreplace").decode() for part in parts]
+        hints = [
+            "" if number else hint(self._duck, part, self._count_of)
+            for part, number in zip(parts, counts, strict=True)
+        ]
         return tuple(
-            Reason(part, number, at_least=False, hint="")
-            for part, number in zip(shown, counts, strict=True)
+            Reason(part, number, at_least=False, hint=offered)
+            for part, number, offered in zip(shown, counts, hints, strict=True)
         )
+
+    def _count_of(self, expression: Expression) -> int:
+        (number,) = self._counts([self._compiler.condition(expression)])
+        return number
 
     def _counts(self, conditions: list[Sql]) -> list[int]:
         counted = ", ".join(f"count(*) FILTER ({one.text})" for one in conditions) or "1"
@@ -103,6 +112,8 @@ def lake_search(lake: Lake, expression: Expression, now: int) -> Iterator[LakeSe
     for term in terms(expression):
         check_answerable(term)
         names.update(tables_of(term))
+        if isinstance(term, Equals | Matches | Has):
+            names.add(KEYS)
     has_owners = not names.isdisjoint(WITHOUT_OWNERS)
     with asked(lake, names.union(ASKED if has_owners else ())) as (duck, stores):
         if has_owners:

@@ -1,4 +1,4 @@
-"""Find the files of a table that hold rows which others take the place of, and what stays of them.
+"""Find the files of a table with rows that are replaced or filled, and what they hold then.
 
 A file that loses rows is written again, as Iceberg's copy-on-write does. PyIceberg would look into
 every file where more than 200 jobs are replaced, and write it with encodings of its own.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from meta_audit.lake.tables import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from pyiceberg.table import FileScanTask, Table
@@ -31,7 +31,7 @@ def replaced_files(
 
     build: Any = EqualTo
     for task in table.scan(row_filter=build(STORE, store)).plan_files():
-        if keys is not None and not _may_hold(table, task, keys):
+        if keys is not None and not _may_hold(table, task, "job_key", keys):
             continue
         rows = rows_of(table, [task])
         goes = pc.equal(rows.column(STORE), store)
@@ -42,6 +42,29 @@ def replaced_files(
             yield task, stays
 
 
+def filled_files(
+    table: Table, store: str, entries: Mapping[int, bytes]
+) -> Iterator[tuple[FileScanTask, pa.Table]]:
+    """Yield the files with rows of entries that have no bytes yet, each with those rows filled."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    from pyiceberg.expressions import EqualTo  # noqa: PLC0415
+
+    build: Any = EqualTo
+    numbers = sorted(entries)
+    for task in table.scan(row_filter=build(STORE, store)).plan_files():
+        if not _may_hold(table, task, "entry_index", numbers):
+            continue
+        rows = rows_of(table, [task])
+        content = rows.column("entry").to_pylist()
+        filled = False
+        for place, index in enumerate(rows.column("entry_index").to_pylist()):
+            if index in entries and content[place] is None:
+                content[place], filled = entries[index], True
+        if filled:
+            at, field = rows.column_names.index("entry"), rows.schema.field("entry")
+            yield task, rows.set_column(at, field, pa.array(content, field.type))
+
+
 def rows_of(table: Table, tasks: Sequence[FileScanTask]) -> pa.Table:
     """Return all rows of some files."""
     from pyiceberg.expressions import AlwaysTrue  # noqa: PLC0415 - an extra
@@ -50,9 +73,9 @@ def rows_of(table: Table, tasks: Sequence[FileScanTask]) -> pa.Table:
     return ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue()).to_table(tasks)
 
 
-def _may_hold(table: Table, task: FileScanTask, keys: Sequence[int]) -> bool:
-    """Tell whether one of the keys lies within the bounds of a file."""
-    number = table.schema().find_field("job_key").field_id
+def _may_hold(table: Table, task: FileScanTask, column: str, keys: Sequence[int]) -> bool:
+    """Tell whether one of the keys lies within the bounds of a column of a file."""
+    number = table.schema().find_field(column).field_id
     least, most = (
         (bounds or {}).get(number) for bounds in (task.file.lower_bounds, task.file.upper_bounds)
     )

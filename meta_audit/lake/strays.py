@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.lake.expected import OF_DOCUMENTS, OF_VERSIONS
-from meta_audit.lake.tables import LEDGER, STORE, TABLES, arrow_schema
+from meta_audit.lake.tables import LEDGER, NUMBERS, STORE, TABLES, arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -80,6 +80,9 @@ def unseen_versions(lake: Lake, store: str, last_job: int) -> Iterator[tuple[str
     for name in OF_VERSIONS:
         for row in _pairs(lake, name, build.And(of_store, outside)).to_pylist():
             yield name, row["job_key"], _unseen(row)
+    numbers = lake.table(NUMBERS).scan(row_filter=build.And(of_store, outside))
+    for key in numbers.to_arrow().column("job_key").to_pylist():
+        yield NUMBERS, key, f"job number {key}, which no document shows"
     for low in range(1, last_job + 1, JOBS_AT_ONCE):
         within = (
             build.GreaterThanOrEqual("job_key", low),

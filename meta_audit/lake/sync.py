@@ -7,13 +7,14 @@ nothing is there twice.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meta_audit.errors import NotFoundError
-from meta_audit.lake import readout
+from meta_audit.lake.arrow import as_arrow
 from meta_audit.lake.catalog import position, put
-from meta_audit.lake.tables import LEDGER, OF_JOBS, TABLES, WHOLE
+from meta_audit.lake.readout import Readout, steps
+from meta_audit.lake.store_rows import without_collector
+from meta_audit.lake.tables import LEDGER, NUMBERS, OF_JOBS, TABLES, WHOLE
 from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.note import Note
 from meta_audit.schema.contract import VERSION
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.told import Columns
     from meta_audit.store.session import Session
 
-ENTRIES_PER_STEP: Final = 50_000
+ENTRIES_PER_STEP: Final = 100_000
 """Entries whose rows are committed together: they are in memory at once."""
 _NEWEST: Final = "SELECT note FROM checkpoints ORDER BY checkpoint_id DESC LIMIT 1"
 
@@ -56,10 +58,13 @@ class Sync:
         self._lake = lake
         self._reached = reached
         self._step = step
-        self._touched = lru_cache(maxsize=2)(lambda low, high: readout.Touched(session, low, high))
 
     def run(self) -> Synced:
         """Add what is missing. Raises `NotFoundError` for a store without a checkpoint."""
+        with without_collector():
+            return self._run()
+
+    def _run(self) -> Synced:
         found = self._session.query(_NEWEST)
         if not found:
             raise NotFoundError(
@@ -68,36 +73,33 @@ class Sync:
         checkpoint = Checkpoint.parse(Note.parse(found[0][0]).text)
         store, end = checkpoint.origin, checkpoint.size
         before = min(position(self._lake.made(name, VERSION), store) for name in TABLES)
-        for low, high in readout.steps(before, end, self._step):
-            for name in (*OF_JOBS, *LEDGER):
+        readout = Readout(self._session, before, end)
+        for low, high in steps(before, end, self._step):
+            for name in (*OF_JOBS, NUMBERS, *LEDGER):
                 table = self._lake.table(name)  # another sync may have added rows meanwhile
                 start = max(low, position(table, store))
                 if start < high:
-                    self._add(table, store, start, high, end)
+                    _add(table, readout, store, start, high)
             self._reached(high, end)
-        self._replace("checkpoints", store, readout.checkpoints(self._session, end), end)
+        self._replace("checkpoints", store, readout.checkpoints(), end)
         for name in WHOLE:
-            self._replace(name, store, readout.whole(self._session, name, end), end)
+            self._replace(name, store, readout.whole(name), end)
         return Synced(store, before, end)
 
-    def _replace(self, name: str, store: str, found: list[list[Any]], end: int) -> None:
-        put(
-            self._lake.table(name),
-            readout.as_arrow(name, store, found),
-            store,
-            end,
-            replace_all=True,
-        )
+    def _replace(self, name: str, store: str, found: Columns, end: int) -> None:
+        put(self._lake.table(name), as_arrow(name, store, found), store, end, replace_all=True)
 
-    def _add(self, table: Table, store: str, low: int, high: int, end: int) -> None:
-        session, name = self._session, table.name()[-1]
-        if name == "documents":
-            found = readout.documents(session, low, high)
-        elif name == "entries":
-            found = readout.entries(session, self._touched(low, high), low, high)
-        else:
-            touched = self._touched(low, high)
-            replaced = readout.as_arrow(name, store, touched.rows(name, end))
-            put(table, replaced, store, high, replacing=touched.known)
-            return
-        put(table, readout.as_arrow(name, store, found), store, high)
+
+def _add(table: Table, readout: Readout, store: str, low: int, high: int) -> None:
+    """Add the rows that some entries bring to a table."""
+    name = table.name()[-1]
+    if name == "documents":
+        put(table, as_arrow(name, store, readout.documents(low, high)), store, high)
+    elif name == NUMBERS:
+        put(table, as_arrow(name, store, readout.numbers(low, high)), store, high)
+    elif name == "entries":
+        rows = as_arrow(name, store, readout.entries(low, high))
+        put(table, rows, store, high, filling=readout.no_longer(low, high))
+    else:
+        found, known = readout.rows(name, low, high)
+        put(table, as_arrow(name, store, found), store, high, replacing=known)

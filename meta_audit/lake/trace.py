@@ -9,31 +9,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meta_audit.lake.tables import LOOKUP, OF_JOBS
+from meta_audit.lake.catalog import check_form
+from meta_audit.lake.local_table import LocalTable, NotLocalError
+from meta_audit.lake.tables import NUMBERS, OF_JOBS, id_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pyarrow as pa
-    from pyiceberg.table import Table
-
     from meta_audit.lake.catalog import Lake
 
+JobRows = dict[str, list[dict[str, Any]]]
+"""The rows of a job, by table."""
 
-def job_rows(lake: Lake, job_id: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of one job by table: files and row groups without it are not read."""
-    from pyiceberg import expressions  # noqa: PLC0415 - an extra
 
-    build: Any = expressions
-    tables = lake.newest(OF_JOBS)
-    of_job = build.EqualTo("job_id", job_id)
-    seen = _read(tables[LOOKUP], of_job, ("job_id", "job_key"))
-    keys = set(seen.column("job_key").to_pylist())
+def job_rows(lake: Lake, job_id: str) -> JobRows:
+    """Return the rows of one job: files and row groups without it are not read."""
+    where = lake.metadata_locations()
+    if all(name in where for name in (NUMBERS, *OF_JOBS)):
+        try:
+            return _local_rows(where, job_id)
+        except NotLocalError:
+            pass
+    return scanned_rows(lake, job_id)
+
+
+def _local_rows(where: dict[str, str], job_id: str) -> JobRows:
+    found = LocalTable(NUMBERS, where[NUMBERS]).rows("id_hash", {id_hash(job_id)})
+    keys = {row["job_key"] for row in found}
     if not keys:
         return {name: [] for name in OF_JOBS}
-    wanted = build.And(of_job, build.In("job_key", keys))
-    return {name: _read(tables[name], wanted).to_pylist() for name in OF_JOBS}
+    return {
+        name: [
+            row
+            for row in LocalTable(name, where[name]).rows("job_key", keys)
+            if row["job_id"] == job_id
+        ]
+        for name in OF_JOBS
+    }
 
 
-def _read(table: Table, wanted: Any, selected: Sequence[str] = ("*",)) -> pa.Table:
-    return table.scan(row_filter=wanted, selected_fields=tuple(selected)).to_arrow()
+def scanned_rows(lake: Lake, job_id: str) -> JobRows:
+    """Return the rows of one job as PyIceberg reads them, from any storage."""
+    from pyiceberg import expressions  # noqa: PLC0415 - an extra
+
+    check_form(lake.table("v_jobs"))
+    build: Any = expressions
+    tables = lake.newest((NUMBERS, *OF_JOBS))
+    of_hash = build.EqualTo("id_hash", id_hash(job_id))
+    numbers = tables[NUMBERS].scan(row_filter=of_hash).to_arrow()
+    keys = set(numbers.column("job_key").to_pylist())
+    if not keys:
+        return {name: [] for name in OF_JOBS}
+    wanted = build.And(build.EqualTo("job_id", job_id), build.In("job_key", keys))
+    return {name: tables[name].scan(row_filter=wanted).to_arrow().to_pylist() for name in OF_JOBS}

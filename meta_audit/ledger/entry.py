@@ -161,6 +161,11 @@ _encode = msgpack.Encoder().encode
 _DECODER: Final[msgpack.Decoder[Entry]] = msgpack.Decoder(built(Entry))
 
 
+def encode_entry(entry: Entry) -> bytes:
+    """Write an entry."""
+    return _encode(entry)
+
+
 def entry_of(*fields: Any, uses: Sequence[Use]) -> AcceptedEntry:
     """Return the entry of the form that an accepted document takes: without uses, the older one."""
     return UsingEntry(*(*fields, uses)) if uses else AcceptedEntry(*fields)

@@ -93,7 +93,7 @@ class _Asked:
             if field:
                 raise unknown("Meta key", term.key, f"Did you mean {field}?")
             like = nearest(term.key, known_keys(self._session))
-            raise unknown("Meta key", term.key, _offer([self._with_key(key) for key in like]))
+            raise unknown("Meta key", term.key, offer([self._with_key(key) for key in like]))
 
     def _check_field(self, term: Is) -> None:
         if term.field == "import":
@@ -106,7 +106,7 @@ class _Asked:
             others = map(self._if_any, [*same, All((term, ACTIVITY))])
             found = [one for some in others for one in some]
             known = [*USUAL.get(term.field, ()), *known_values(self._session, term.field)]
-            raise unknown(term.field, term.value, _offer(found or nearest(term.value, known)))
+            raise unknown(term.field, term.value, offer(found or nearest(term.value, known)))
 
     def _is_unknown(self, term: Is) -> bool:
         """Tell whether a value is neither one that may be nor one that a job has."""
@@ -119,7 +119,7 @@ class _Asked:
         jobs = self._count(part)
         hint = ""
         if not jobs and isinstance(part, Equals | Matches | Has):
-            hint = _offer(list(dict.fromkeys(self._others(part)))[:OFFERED])
+            hint = offer(list(dict.fromkeys(self._others(part)))[:OFFERED])
         return Reason(_printable(as_text(part)), min(jobs, COUNTED), jobs > COUNTED, hint)
 
     def _others(self, term: OfKey) -> Iterator[str]:
@@ -158,7 +158,7 @@ class _Asked:
         """Yield the expression with the number of its jobs, if there are any."""
         jobs = self._count(expression)
         if jobs:
-            yield f"{shown or as_text(expression)} ({_jobs(jobs)})"
+            yield f"{shown or as_text(expression)} ({counted_jobs(jobs)})"
 
     def _count(self, expression: Expression) -> int:
         return count(self._session, Search(expression, self._now), COUNTED + 1)
@@ -178,11 +178,13 @@ def _positive(expression: Expression) -> Iterator[Term]:
         yield expression
 
 
-def _offer(others: list[str]) -> str:
+def offer(others: list[str]) -> str:
+    """Ask whether others are meant."""
     return f"Did you mean {' or '.join(others)}?" if others else ""
 
 
-def _jobs(number: int) -> str:
+def counted_jobs(number: int) -> str:
+    """Write a number of jobs, as exactly as it was counted."""
     if number > COUNTED:
         return f"more than {COUNTED:,} jobs"
     return f"{number:,} job{'' if number == 1 else 's'}"

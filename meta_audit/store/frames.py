@@ -44,7 +44,18 @@ class Compressor:
         ).compress
 
 
+class Decompressor:
+    """Decompress documents one by one, with the dictionary of all, or none (`b""`)."""
+
+    def __init__(self, dictionary: bytes) -> None:
+        loaded = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self._loaded = zstandard.ZstdDecompressor(dict_data=loaded)
+
+    def decompress(self, frame: bytes) -> bytes:
+        """Return the bytes of a document. Raises `zstandard.ZstdError` for a damaged frame."""
+        return self._loaded.decompress(frame)
+
+
 def decompress(frame: bytes, dictionary: bytes) -> bytes:
-    """Return the bytes of the document. Raises `zstandard.ZstdError` for a damaged frame."""
-    loaded = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-    return zstandard.ZstdDecompressor(dict_data=loaded).decompress(frame)
+    """Return the bytes of a document. Raises `zstandard.ZstdError` for a damaged frame."""
+    return Decompressor(dictionary).decompress(frame)

@@ -14,10 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from meta_audit.lake.catalog import Lake
+from meta_audit.lake.catalog import Lake, stores
+from meta_audit.lake.rebuilt import RangeRows
+from meta_audit.lake.store_rows import StoreRows
 from meta_audit.lake.sync import Sync, Synced
 from meta_audit.lake.tables import OF_JOBS, STORE, TABLES, UNSIGNED, WHOLE, columns
 from meta_audit.lake.verify import LakeReport, verify_lake
+from meta_audit.ledger.entry import Entry, decode_entry
 from meta_audit.store.location import locate
 from meta_audit.store.opening import open_to_read
 
@@ -42,6 +45,20 @@ def rows(lake: Path, table: str, *, store: str = "") -> Rows:
     listed = found.to_pylist()
     kept = [row for row in listed if not store or row[STORE] == store]
     return sorted((tuple(row[name] for name in names) for row in kept), key=repr)
+
+
+def entries(lake: Path) -> dict[int, Entry]:
+    """Return the entries of the one store of a lake, those too that only its other tables tell."""
+    opened = Lake(str(lake), None, make=False)
+    ((store, count),) = stores(opened.table("entries")).items()
+    rows = RangeRows(StoreRows(opened, store), 0, count)
+    found = {}
+    for row in rows.entries:
+        content = row["entry"]
+        entry = rows.rebuilt(row) if content is None else decode_entry(content)
+        assert entry is not None
+        found[row["entry_index"]] = entry
+    return found
 
 
 def all_rows(lake: Path, *, store: str = "") -> dict[str, Rows]:
@@ -130,7 +147,7 @@ def _is_checked(file: Path, column: str) -> bool:
 
 def _other(value: Any, type_: pa.DataType) -> Any:
     if value is None:
-        return {"string": "x", "int64": 7, "binary": b"x"}.get(str(type_))
+        return {"string": "x", "int64": 7, "binary": b"x"}.get(str(type_).removeprefix("large_"))
     if isinstance(value, bytes):
         return value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
     if isinstance(value, datetime):

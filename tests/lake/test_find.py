@@ -237,6 +237,12 @@ def test_the_command_line(both: Both, capsys: pytest.CaptureFixture[str], tmp_pa
     assert f"has(team): {number} jobs" in err
     assert "a=none: 0 jobs" in err
     assert run(lake, "has(team)", "a=none", "--format", "csv")[0] == 1
+    err = run(lake, "teem=a", "not has(team)")[2]
+    assert "teem=a: 0 jobs. No job has the key teem. Did you mean team (" in err
+    rows = Lake(lake, None, make=False).table("v_meta").scan().to_arrow().to_pylist()
+    value = next(r["value"] for r in rows if r["key"] == "team" and len(r["value"].strip()) > 4)
+    assert f"0 jobs. Did you mean team={value} (" in run(lake, f"team={value}x")[2]
+    assert "zzz=1: 0 jobs. No job has the key zzz.\n" in run(lake, "zzz=1")[2]
     status, out, _ = run(lake)
     assert (status, len(out.splitlines())) == (0, 51)
     status, _, err = run(lake, "origin:activity or a=b")

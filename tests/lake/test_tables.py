@@ -17,7 +17,6 @@ pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec.structs import replace
-from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.types import StringType
 
 from meta_audit import cli
@@ -26,9 +25,8 @@ from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
 from meta_audit.lake.agreement import says
 from meta_audit.lake.catalog import Lake, stores
-from meta_audit.lake.tables import LOOKUP, OF_JOBS, TABLES, UNSIGNED
-from meta_audit.lake.trace import job_rows
-from meta_audit.ledger.entry import AcceptedEntry, decode_entry
+from meta_audit.lake.tables import TABLES, UNSIGNED
+from meta_audit.ledger.entry import AcceptedEntry
 from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
 from tests.faults.documents import write_folder
@@ -143,7 +141,7 @@ def test_a_compaction_that_a_sync_overtakes_changes_nothing(
     lakes.sync(file.db, lake)
     before = lakes.all_rows(lake)
     with pytest.raises(StoreError, match="changed v_meta of the lake meanwhile"):
-        compacting._merge(table, some, "job_id")
+        compacting._merge(table, some)
     assert lakes.all_rows(lake) == before
 
 
@@ -192,38 +190,6 @@ def test_later_documents_change_few_files_and_no_encodings(
     assert encodings["INT64"] <= {"RLE", "DELTA_BINARY_PACKED"}
     assert encodings.keys() == {"BYTE_ARRAY", "INT64"}
     assert lakes.verify(lake).damages == ()
-
-
-def test_a_trace_opens_few_files_and_finds_every_row(
-    file: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file.ingest(folder / "a.ndjson", folder / "later.ndjson.gz")
-    lakes.sync(file.db, tmp_path / "lake", step=6)
-    opened = Lake(str(tmp_path / "lake"), None, make=False)
-    wanted: dict[str, dict[str, lakes.Rows]] = {}
-    for name in OF_JOBS:
-        for row in opened.table(name).scan().to_arrow().to_pylist():
-            of_job = wanted.setdefault(row["job_id"], {table: [] for table in OF_JOBS})
-            of_job[name].append(tuple(row.items()))
-    new_input, read = PyArrowFileIO.new_input, []
-
-    def counted(io: PyArrowFileIO, location: str) -> PyArrowFile:
-        if location.endswith(".parquet"):
-            read.append(location)
-        return new_input(io, location)
-
-    monkeypatch.setattr(PyArrowFileIO, "new_input", counted)
-    for job_id, rows in wanted.items():
-        traced = job_rows(opened, job_id)
-        for name in OF_JOBS:
-            found = [tuple(row.items()) for row in traced[name]]
-            assert sorted(found, key=repr) == sorted(rows[name], key=repr), name
-    files = {name: len(list(opened.table(name).scan().plan_files())) for name in OF_JOBS}
-    looked_up = files[LOOKUP] * len(wanted)
-    assert 0 < len(read) - looked_up < sum(files.values()) * len(wanted) / 5
-    read.clear()
-    assert not any(job_rows(opened, "j-nobody").values())
-    assert {LOOKUP} >= {Path(path).parent.parent.name for path in read}
 
 
 def test_a_sync_that_dies_anywhere_goes_on(
@@ -298,10 +264,7 @@ def test_who_sent_a_job_is_checked_where_nobody_is_named(
     file.ingest(folder)
     lakes.sync(file.db, tmp_path / "lake", step=500)
     opened = Lake(str(tmp_path / "lake"), None, make=False)
-    entries = {
-        row["entry_index"]: decode_entry(row["entry"])
-        for row in opened.table("entries").scan().to_arrow().to_pylist()
-    }
+    entries = lakes.entries(tmp_path / "lake")
     found = {True: 0, False: 0}
     for row in opened.table("v_jobs").scan().to_arrow().to_pylist():
         entry = entries[row["entry_index"]]

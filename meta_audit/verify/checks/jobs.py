@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import msgpack
 
 from meta_audit.catalogue import FINDINGS
-from meta_audit.ledger.entry import HASH, entry_of
+from meta_audit.ledger.entry import HASH, AcceptedEntry, entry_of
 from meta_audit.verify.guard import UNREADABLE, go_on_after, guarded, octets, said
 from meta_audit.verify.outcome import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
     from meta_audit.verify.work import Work
@@ -71,6 +71,20 @@ class _Version(NamedTuple):
     """spec, name, type, priority, count, version, created, Meta, labels, tasks, attributions."""
     origin: str
     layout: str
+
+
+class Observed(NamedTuple):
+    """Hold what the rows of a store say of one document of a job."""
+
+    job_key: int
+    entry_index: int
+    """Number of its entry."""
+    version_no: int
+    source_id: int
+    leaf: bytes | None
+    """Hash of the leaf, as the store has it."""
+    entry: AcceptedEntry | None
+    """None where the rows make no entry."""
 
 
 _ACTIVITY: Final = _Version((b"", "", "", 0, 0, 0, None, (), (), (), ()), "activity", "")
@@ -132,8 +146,22 @@ class JobRange:
         found = {}
         for row in self._observations:
             with suppress(_WrongRowError, *UNREADABLE):
-                found[row[1]] = self._entry(row)
+                found[row[1]] = _encode(self._entry(row))
         return found
+
+    def observed(self) -> Iterator[Observed]:
+        """Yield the documents of these jobs, by job and entry."""
+        for row in self._observations:
+            entry = None
+            with suppress(_WrongRowError, *UNREADABLE):
+                entry = self._entry(row)
+            leaf = None if row[11] is None else octets(row[11])
+            yield Observed(row[0], row[1], row[2], row[7], leaf, entry)
+
+    def job(self, key: int) -> tuple[str, str]:
+        """Return ID and namespace of a job."""
+        job_id, namespace = self._jobs[key]
+        return job_id, self._values.terms[namespace]
 
     def check(self) -> None:
         """Compare every entry of these jobs; then look for rows that belong to none."""
@@ -164,7 +192,7 @@ class JobRange:
                 self._damage("added", "it is observed twice", row)
             work.seen[index] = 1
         try:
-            entry = self._entry(row)
+            entry = _encode(self._entry(row))
         except _WrongRowError as error:
             self._damage("edited", str(error), row)
             return
@@ -183,7 +211,7 @@ class JobRange:
         entry = row[1] if isinstance(row[1], int) else None
         self._work.damages.add(Check.ROWS, kind, detail, entry=entry, job=job_id)
 
-    def _entry(self, row: tuple[Any, ...]) -> bytes:
+    def _entry(self, row: tuple[Any, ...]) -> AcceptedEntry:
         key, index, version_no, state, message, revision, modified_at = row[:7]
         source_id, ordinal, line, document, leaf, leaf_source, use_set = row[7:]
         if document is None or leaf is None:
@@ -199,28 +227,26 @@ class JobRange:
         version = self._version(key, version_no) if version_no else _ACTIVITY
         at = (key, index)
         spec, *head = version.head
-        return _encode(
-            entry_of(
-                HASH,
-                octets(document),
-                self._values.uri(source_id),
-                ordinal,
-                line,
-                job_id,
-                terms[namespace],
-                version.origin,
-                version.layout,
-                spec,
-                *head,
-                terms[state],
-                terms[message],
-                revision,
-                modified_at,
-                self._entry_executions(at) if at in self._executions else (),
-                self._entry_events(at) if at in self._events else (),
-                self._entry_findings(at) if at in self._findings else (),
-                uses=self._values.uses[use_set],
-            )
+        return entry_of(
+            HASH,
+            octets(document),
+            self._values.uri(source_id),
+            ordinal,
+            line,
+            job_id,
+            terms[namespace],
+            version.origin,
+            version.layout,
+            spec,
+            *head,
+            terms[state],
+            terms[message],
+            revision,
+            modified_at,
+            self._entry_executions(at) if at in self._executions else (),
+            self._entry_events(at) if at in self._events else (),
+            self._entry_findings(at) if at in self._findings else (),
+            uses=self._values.uses[use_set],
         )
 
     def _version(self, key: int, no: int) -> _Version:
