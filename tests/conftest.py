@@ -139,6 +139,7 @@ class Audit:
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
+        assert not self.is_sqlite or Path(self.db).exists()
         with closing(driver_of(self.db)) as driver:
             asked = sql if self.is_sqlite else sql.replace("%", "%%").replace("?", "%s")
             return [tuple(row) for row in driver.execute(asked, parameters).fetchall()]

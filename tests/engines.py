@@ -122,8 +122,6 @@ class Server:
 def driver_of(db: str | Path) -> Any:
     """Connect to a store by its driver alone, which takes a quarter of the time; autocommit."""
     if "://" not in str(db):
-        if not Path(db).exists():
-            raise FileNotFoundError(db)
         return sqlite3.connect(db, isolation_level=None)
     url = sa.make_url(str(db)).set(drivername="postgresql")
     return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)

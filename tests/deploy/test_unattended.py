@@ -94,9 +94,12 @@ def test_the_watching_service_follows(home: Path, tmp_path: Path) -> None:
     with serving(Orchestrator("v1.9")) as url:
         command = command.replace("${ORCHESTRATOR}", url).replace("60s", "1s")
         command = here(command, home, PROGRAM)  # it gets a signal
-        ran = shell(f"timeout -s TERM 4 {command}", home, META_AUDIT_CONFIG=str(config))
-    assert "Traceback" not in ran.stderr
-    assert "meta_audit_server_up" in (home / "pull.prom").read_text()
+        written = home / "pull.prom"
+        until = f"for _ in $(seq 600); do test -s {written} && break; sleep 0.1; done"
+        followed = f"{command} & {until}; kill -TERM $!; wait $!"
+        ran = shell(followed, home, META_AUDIT_CONFIG=str(config))
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False)
+    assert "meta_audit_server_up" in written.read_text()
 
 
 def test_cron_prints_only_what_somebody_should_look_at(home: Path) -> None:
