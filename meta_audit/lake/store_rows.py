@@ -65,10 +65,8 @@ class StoreRows:
 
     def _read(self, table: str, wanted: Any) -> list[LakeRow]:
         found = self._lake.table(table).scan(row_filter=self._of_store(wanted)).to_arrow()
-        values = [_listed(column) for column in found.columns]
-        return [
-            dict(zip(found.column_names, row, strict=True)) for row in zip(*values, strict=True)
-        ]
+        names, values = found.column_names, [_listed(column) for column in found.columns]
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
     def _of_store(self, wanted: Any) -> Any:
         from pyiceberg import expressions  # noqa: PLC0415 - an extra
