@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
+from meta_audit.cli.option import argument
 from meta_audit.cli.output import write
 from meta_audit.cli.server import reach
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("url")
+@argument("url")
 @options.of_server
 @options.FORMAT
 @options.reads_store

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meta_audit.cli import Exit, options
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import done, note, screen, write, write_parts
 from meta_audit.cli.progress import progress
 from meta_audit.render.escape import escape
@@ -37,7 +37,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("lake")
+@argument("lake")
 @_CATALOG
 @options.reads_store
 def sync(store: AuditStore, lake: str, catalog: str | None) -> Exit:
@@ -66,7 +66,7 @@ def sync(store: AuditStore, lake: str, catalog: str | None) -> Exit:
 
 
 @command.command()
-@click.argument("lake")
+@argument("lake")
 @_CATALOG
 @options.KEYS
 @options.TEXT_OR_JSON
@@ -90,7 +90,7 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
 
 
 @command.command()
-@click.argument("lake")
+@argument("lake")
 @options.EXPRESSIONS
 @_CATALOG
 @options.LIMIT_OR_ALL
@@ -155,8 +155,8 @@ def find(
 
 
 @command.command()
-@click.argument("lake")
-@click.argument("job")
+@argument("lake")
+@argument("job")
 @_CATALOG
 @options.TEXT_OR_JSON
 @options.verbosity
@@ -180,7 +180,7 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
 
 
 @command.command()
-@click.argument("lake")
+@argument("lake")
 @_CATALOG
 @options.verbosity
 def compact(lake: str, catalog: str | None) -> Exit:
@@ -201,7 +201,7 @@ def compact(lake: str, catalog: str | None) -> Exit:
 
 
 @command.command()
-@click.argument("lake")
+@argument("lake")
 @_CATALOG
 @option(
     "--keep",

@@ -45,8 +45,7 @@ def command(
     The proof is one JSON object. It holds the original document, its entry in the ledger, the
     inclusion proof, the signed checkpoint and the verifier key. `meta-audit verify-proof` checks
     it without a store or a network. It shows that the record has not changed since it was
-    ingested. It does not show that the record is true, or that there are no
-    others.
+    ingested. It does not show that the record is true, or that there are no others.
     """
     from meta_audit.query.results import Candidates
 

@@ -11,7 +11,7 @@ import click
 from meta_audit.cli import Exit, log, options
 from meta_audit.cli import metrics as metrics_file
 from meta_audit.cli.import_output import report
-from meta_audit.cli.option import option
+from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import note
 from meta_audit.cli.progress import ImportReporter, progress
 from meta_audit.cli.server import reach
@@ -38,7 +38,7 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 
 
 @click.command()
-@click.argument("url")
+@argument("url")
 @option(
     "--full",
     is_flag=True,

@@ -58,7 +58,7 @@ def make(sources: tuple[str, ...], folder: str, *, coerce_scalars: bool) -> Exit
 
 
 @command.command()
-@click.argument("folder")
+@argument("folder")
 @options.JOBS
 @options.CHECKPOINT_LOG
 @options.ALLOW_UNSAFE_SERVER

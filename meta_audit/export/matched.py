@@ -83,25 +83,31 @@ class MatchedJobs:
                     yield (*found[key], *[_joined(values[key][name]) for name in self._wanted])
 
     def facts(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield jobs with their columns by name, and more of their newest document.
-
-        `document` is its hash, `uses` the storage that it names, and what executions published:
-        kind, type and place of each, in the order of these.
-        """
+        """Yield jobs: key, columns by name, and the hash of their newest document."""
         for keys in self.batches():
             found = self._rows(keys)
-            rows = [dict(zip(self._names, row, strict=True)) for row in found.values()]
-            indexes = [row["entry_index"] for row in rows]
+            indexes = [row[self._names.index("entry_index")] for row in found.values()]
             digests: dict[int, bytes] = dict(self.session.among(_DIGESTS, indexes))
-            uses: dict[int, list[tuple[str, str, str]]] = {key: [] for key in found}
-            newest = dict(zip(found, indexes, strict=True))
-            for key, index, kind, *use in sorted(self.session.among(_USES, list(found))):
-                if kind == "result" or index == newest[key]:
-                    uses[key].append((kind, *map(_plain, use)))
-            for key, row in zip(found, rows, strict=True):
-                row["document"] = bytes(digests[row["entry_index"]]).hex()
-                row["uses"] = uses[key]
-            yield rows
+            yield [
+                {
+                    **dict(zip(self._names, row, strict=True)),
+                    "job_key": key,
+                    "document": bytes(digests[index]).hex(),
+                }
+                for index, (key, row) in zip(indexes, found.items(), strict=True)
+            ]
+
+    def storage(self, jobs: Sequence[dict[str, Any]]) -> dict[int, list[tuple[str, str, str]]]:
+        """Return what jobs of `facts` read and write, by key: kind, type and place, ascending.
+
+        It is what the newest document names, and what executions published.
+        """
+        newest = {job["job_key"]: job["entry_index"] for job in jobs}
+        found: dict[int, list[tuple[str, str, str]]] = {key: [] for key in newest}
+        for key, index, kind, *use in sorted(self.session.among(_USES, list(newest))):
+            if kind == "result" or index == newest[key]:
+                found[key].append((kind, *map(_plain, use)))
+        return found
 
     def _rows(self, keys: Sequence[int]) -> dict[int, list[Any]]:
         names = ", ".join(f'"{name}"' for name in self._names)

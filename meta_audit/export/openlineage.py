@@ -8,6 +8,7 @@ shows it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from meta_audit.export.matched import MatchedJobs
 
+Uses = Sequence[tuple[str, str, str]]
+"""Kind, type and place of what a job reads and writes."""
 PRODUCER: Final = "urn:meta-audit"
 SCHEMA: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACET_SCHEMA: Final = "urn:meta-audit:openlineage-facet:1"
@@ -43,22 +46,23 @@ _FACET: Final = (
 def write(jobs: MatchedJobs, _: str) -> Iterator[bytes]:
     """Yield the events. A job without any time gives none."""
     for batch in jobs.facts():
+        storage = jobs.storage(batch)
         for job in batch:
-            events = list(_events(job))
+            events = list(_events(job, storage[job["job_key"]]))
             jobs.left_out += not events
             yield from events
 
 
-def _events(job: dict[str, Any]) -> Iterator[bytes]:
+def _events(job: dict[str, Any], uses: Uses) -> Iterator[bytes]:
     started = job["created_at"]
     seen = job["modified_at"] or started
     if started:
-        yield _event("START", started, job)
+        yield _event("START", started, job, uses)
     if seen and job["state"]:
-        yield _event(_ENDS.get(job["state"].lower(), "OTHER"), seen, job)
+        yield _event(_ENDS.get(job["state"].lower(), "OTHER"), seen, job, uses)
 
 
-def _event(kind: str, time: str, job: dict[str, Any]) -> bytes:
+def _event(kind: str, time: str, job: dict[str, Any], uses: Uses) -> bytes:
     match = _UUID.fullmatch(job["job_id"])
     run_id = match[1] if match else str(uuid5(_RUNS, f"{job['namespace']}\0{job['job_id']}"))
     facet = {"_producer": PRODUCER, "_schemaURL": FACET_SCHEMA}
@@ -69,8 +73,8 @@ def _event(kind: str, time: str, job: dict[str, Any]) -> bytes:
             "eventTime": time,
             "run": {"runId": run_id, "facets": {"metaAudit": facet}},
             "job": {"namespace": job["namespace"], "name": job["name"] or job["job_id"]},
-            "inputs": _datasets(job, "input"),
-            "outputs": _datasets(job, "result") or _datasets(job, "output"),
+            "inputs": _datasets(uses, "input"),
+            "outputs": _datasets(uses, "result") or _datasets(uses, "output"),
             "producer": PRODUCER,
             "schemaURL": SCHEMA,
         },
@@ -78,11 +82,11 @@ def _event(kind: str, time: str, job: dict[str, Any]) -> bytes:
     )
 
 
-def _datasets(job: dict[str, Any], kind: str) -> list[dict[str, str]]:
+def _datasets(uses: Uses, kind: str) -> list[dict[str, str]]:
     """Return the places that a job reads or writes, each once."""
     found = dict.fromkeys(
         _dataset(type_.lower(), place)
-        for of, type_, place in job["uses"]
+        for of, type_, place in uses
         if of == kind and place and type_.lower() != "inline"
     )
     return [{"namespace": namespace, "name": name} for namespace, name in found]

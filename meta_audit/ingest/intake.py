@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
+from meta_audit.collector import without_collector
 from meta_audit.ingest.chunks import Chunk, Reporter
 from meta_audit.ingest.pool import Builder
 from meta_audit.ingest.result import Counts
@@ -57,13 +57,3 @@ class Intake:
         self.counts.add_events(chunk.events)
         self.counts.add_batch(batch, written)
         self._progress.wrote(self.counts)
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Batches are millions of small objects without cycles: collecting costs a fifth."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct, ValidationError, msgpack
 
+from meta_audit.collector import without_collector
 from meta_audit.errors import NotFoundError, SourceError
 from meta_audit.ingest.build import read
 from meta_audit.ingest.chunks import Chunk, Chunker, completed
 from meta_audit.ingest.first_source import with_first_source
-from meta_audit.ingest.intake import without_collector
 from meta_audit.ingest.options import DEFAULT_LIMITS
 from meta_audit.ingest.read_documents import ReadDocument, ReadDocuments
 from meta_audit.ingest.segment_file import SUFFIX, Segment, SegmentPart, write_segment

@@ -52,6 +52,13 @@ class RangeRows:
         return self._store.between("documents", "entry_index", self._low, self._high)
 
     @cached_property
+    def _contents(self) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for row in self.documents:
+            found.setdefault(row["entry_index"], row["content"])
+        return found
+
+    @cached_property
     def documents_grouped(self) -> dict[str, Groups]:
         """The rows of documents, by entry."""
         return {
@@ -128,10 +135,9 @@ class RangeRows:
     def read_again(self, index: int) -> Iterator[bytes]:
         """Yield the entries that the kept document gives, one per way to read it."""
         seen = self.observed.get(index)
-        kept = [row["content"] for row in self.documents if row["entry_index"] == index]
-        if not kept or seen is None:
+        content = self._contents.get(index)
+        if content is None or seen is None:
             return
-        content = kept[0]
         where = seen["source"], seen["ordinal"], seen["line"]
         for record in readings(content):
             yield accepted_entry(sha256(content).digest(), record, *where)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from meta_audit.lake.tables import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -81,16 +79,6 @@ class StoreRows:
 
         build: Any = expressions
         return build.And(build.GreaterThanOrEqual(column, low), build.LessThan(column, high))
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Rows are millions of small objects without cycles: collecting costs a third."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _listed(column: pa.ChunkedArray) -> list[Any]:

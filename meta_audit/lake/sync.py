@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meta_audit.collector import without_collector
 from meta_audit.errors import NotFoundError
 from meta_audit.lake.arrow import as_arrow
 from meta_audit.lake.catalog import position, put
 from meta_audit.lake.readout import Readout, steps
-from meta_audit.lake.store_rows import without_collector
 from meta_audit.lake.tables import LEDGER, NUMBERS, OF_JOBS, TABLES, WHOLE
 from meta_audit.ledger.checkpoint import Checkpoint
 from meta_audit.ledger.note import Note

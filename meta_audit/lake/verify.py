@@ -13,13 +13,14 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from meta_audit.collector import without_collector
 from meta_audit.errors import LedgerError
 from meta_audit.lake import strays
 from meta_audit.lake.agreement import rejection_problem
 from meta_audit.lake.catalog import check_form, stores
 from meta_audit.lake.compared import ComparedRows
 from meta_audit.lake.rebuilt import RangeRows
-from meta_audit.lake.store_rows import StoreRows, without_collector
+from meta_audit.lake.store_rows import StoreRows
 from meta_audit.lake.tables import LEAF_PREFIX_BYTES
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
 from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry, encode_entry

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
+from meta_audit.collector import without_collector
 from meta_audit.errors import DamagedStoreError, MetaAuditError, ProcessError, StoreError
 from meta_audit.store.opening import open_to_verify
 from meta_audit.verify.checks.current_jobs import check_current
@@ -155,12 +156,9 @@ class Alone:
 
     def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, Any]]:
         """Do parts one after the other."""
-        gc.disable()
-        try:
+        with without_collector():
             for part in parts:
                 yield part, _do(self._work, part)
-        finally:
-            gc.enable()
 
     def finish(self) -> Iterator[Any]:
         """Yield the tallies."""
