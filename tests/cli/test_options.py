@@ -237,7 +237,11 @@ def test_an_empty_argument_is_refused(file: Audit, folder: Path, capsys) -> None
     """As by a variable without value: `ingest "$FILE"`."""
     file.ingest(folder)
     imports = file.rows("SELECT count(*) FROM v_imports")
-    for arguments in (["ingest", ""], ["ingest", folder, ""], ["has", ""], ["db", "backup", ""]):
+    for arguments in (
+        *(["ingest", ""], ["ingest", folder, ""], ["has", ""], ["db", "backup", ""]),
+        *(["lake", "sync", ""], ["pull", ""], ["compare", ""]),
+        ["segments", "seal", ""],
+    ):
         status, _, err = run(capsys, *arguments, "--db", file.db)
         assert (status, "it is empty" in err) == (2, True)
     assert file.rows("SELECT count(*) FROM v_imports") == imports
