@@ -12,6 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 from meta_audit.errors import NotFoundError, StoreError, UsageError
 from meta_audit.lake.data_files import write
+from meta_audit.lake.reading import reading
 from meta_audit.lake.replacing import filled_files, replaced_files
 from meta_audit.lake.tables import FORM, TABLES, arrow_schema
 
@@ -71,7 +72,8 @@ class Lake:
         from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
 
         try:
-            return self._catalog.load_table((NAMESPACE, name))
+            with reading(name, passing=NoSuchTableError):
+                return self._catalog.load_table((NAMESPACE, name))
         except NoSuchTableError as error:
             raise NotFoundError(
                 f"there is no lake at {self.location}: it has no table {name}",
@@ -83,10 +85,14 @@ class Lake:
         from pyiceberg.table import StaticTable  # noqa: PLC0415
 
         found = self.metadata_locations()
-        return {
-            name: StaticTable.from_metadata(found[name]) if name in found else self.table(name)
-            for name in names
-        }
+        tables: dict[str, Table] = {}
+        for name in names:
+            if name in found:
+                with reading(name):
+                    tables[name] = StaticTable.from_metadata(found[name])
+            else:
+                tables[name] = self.table(name)
+        return tables
 
     def metadata_locations(self) -> dict[str, str]:
         """Return where the metadata of the tables of a folder is, without importing SQLAlchemy."""
