@@ -147,6 +147,6 @@ SOURCE_ERRORS: Final[dict[str, str]] = {
     "server.denied": "a server wants other credentials (401, 403)",
     "server.failed": "a server answered with an error, such as 429 or 500",
     "server.gaps": "a server could not give out parts of some jobs; all else was taken",
-    "server.answer": "an answer that is not Bacalhau's: no JSON, too large, a redirect elsewhere",
+    "server.answer": "a redirect to another server; or no answer of Bacalhau's: no JSON, too large",
 }
 """Why a whole source is refused."""

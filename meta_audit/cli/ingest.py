@@ -89,12 +89,12 @@ def command(
 ) -> int:
     """Take job documents into the store. The store is made on first use.
 
-    SOURCE is a file, a pipe, a directory (with everything below it) or - for standard input; with
-    meta-audit[objects] also s3://, gs:// or az:// (an object, or all below it) or https://.
-    Documents are JSON, NDJSON or YAML, or stand in a BoltDB job store of a Bacalhau server. Files
-    may be compressed with gzip, zstd, xz or bzip2, and packed as tar or zip. In a directory,
-    a bucket or an archive only files that look like job documents are taken. A document that
-    cannot be taken is kept aside: see `meta-audit rejections list`.
+    SOURCE is a file, a pipe, a directory (with everything below it), an https:// URL or - for
+    standard input; with meta-audit[objects] also s3://, gs:// or az:// (an object, or all below
+    it). Documents are JSON, NDJSON or YAML, or stand in a BoltDB job store of a Bacalhau server.
+    Files may be compressed with gzip, zstd, xz or bzip2, and packed as tar or zip. In a
+    directory, a bucket or an archive only files that look like job documents are taken. A
+    document that cannot be taken is kept aside: see `meta-audit rejections list`.
 
     It is safe to run the same command again. That completes an import that was interrupted.
     """

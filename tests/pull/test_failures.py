@@ -22,6 +22,7 @@ from meta_audit.sources.orchestrator import (
     load_credentials,
 )
 from meta_audit.sources.orchestrator.address import JOBS
+from tests.certificates import make_certificate
 from tests.conftest import Audit, Program
 from tests.pull import orchestrator as server
 from tests.pull.changes import Changes
@@ -242,7 +243,7 @@ def _check_whole(changes: Changes, audit: Audit) -> int:
 
 def test_the_certificate_must_be_known(file: Audit, served: Orchestrator, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    _make_certificate(key, certificate)
+    make_certificate(key, certificate)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     with serving(served, tls) as url:
@@ -251,38 +252,6 @@ def test_the_certificate_must_be_known(file: Audit, served: Orchestrator, tmp_pa
         assert "its certificate cannot be verified" in refused.err
         assert file.run("pull", url, "--ca-file", certificate).status == 0
     assert file.run("pull", url, "--ca-file", key).status == 2
-
-
-def _make_certificate(key: Path, certificate: Path) -> None:
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
 
 def test_credentials_reach_the_server_and_nothing_else(

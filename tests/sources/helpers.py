@@ -57,3 +57,10 @@ def gz(data: bytes) -> bytes:
 
 def zst(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
+
+
+def assert_short(err: str) -> None:
+    """What was refused and what to do; the first import also names the key, in two lines."""
+    said = [line for line in err.splitlines() if "key" not in line]
+    assert [line[:2] for line in said] == ["Re", "  "], err
+    assert len(said[0]) < 400, err

@@ -1,30 +1,26 @@
-"""Objects of a real server that speaks S3 (moto), and files behind a URL."""
+"""Objects of a real server that speaks S3 (moto)."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from meta_audit.sources import find
 from meta_audit.sources.object_stores import ObjectUrl
 from tests.clusters import free_port
-from tests.conftest import ROOT, Audit, Program
+from tests.conftest import ROOT, Audit
 from tests.ingest.documents import compact, job, ndjson
-from tests.sources.helpers import gz
+from tests.sources.helpers import assert_short, gz
 
 obstore = pytest.importorskip("obstore")
 if find_spec("moto") is None:  # importing it here would take 0.4 s
@@ -179,13 +175,6 @@ def test_an_object_that_changed_since_it_was_found_is_refused(s3: S3) -> None:
         list(source.documents())  # type: ignore[union-attr]
 
 
-def assert_short(err: str) -> None:
-    """What was refused and what to do; the first import also names the key, in two lines."""
-    said = [line for line in err.splitlines() if "key" not in line]
-    assert [line[:2] for line in said] == ["Re", "  "], err
-    assert len(said[0]) < 400, err
-
-
 def test_what_cannot_be_read_is_said_in_a_line(file: Audit, s3: S3, monkeypatch) -> None:
     for name in (f"s3://{BUCKET}/nope.json", f"s3://{BUCKET}/", "s3://no-such-bucket/x"):
         result = file.ingest(name)
@@ -250,124 +239,6 @@ def test_the_library_is_named_where_it_is_missing(tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert "pip install 'meta-audit[objects]'" in ran.stderr
     assert not (tmp_path / "a.db").exists()
-
-
-class Web(ThreadingHTTPServer):
-    """A server of one file, with an ETag or without."""
-
-    content = b""
-    etag = ""
-    status = 200
-    is_cut = False
-    asked: list[str]
-    ends: Event
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Web
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-        end = 20 if self.server.is_cut else None
-        self.wfile.write(self.server.content[:end])
-
-    def _answer(self) -> None:
-        self.server.asked.append(self.command)
-        self.send_response(self.server.status if self.path == "/a%20b.json" else 404)
-        self.send_header("Content-Length", str(len(self.server.content)))
-        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
-        if self.server.etag:
-            self.send_header("ETag", self.server.etag)
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("META_AUDIT_WAIT", "1")
-    with Web(("127.0.0.1", 0), _Handler) as server:
-        server.asked = []
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize(("etag", "asked"), [('"1"', 0), ("", 1), ('W/"1"', 1)])
-def test_a_file_behind_a_url(file: Audit, web: Web, etag: str, asked: int) -> None:
-    web.content, web.etag = ndjson(compact(job(1)), compact(job(2))), etag
-    url = f"http://127.0.0.1:{web.server_port}/a%20b.json"
-    assert file.ingest(url).summary["new"] == 2
-    assert file.rows("SELECT uri FROM sources") == [(url,)]
-    web.asked.clear()
-    assert file.ingest(url).summary["unchanged"] == 2
-    assert web.asked.count("GET") == asked
-    web.content, web.etag = ndjson(compact(job(3))), etag.replace("1", "2")
-    assert file.ingest(url).summary["new"] == 1
-    assert file.faults() == []
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [(401, "server.denied"), (403, "server.denied"), (500, "server.unreachable")],
-)
-def test_a_server_that_refuses(file: Audit, web: Web, status: int, code: str) -> None:
-    web.status = status
-    result = file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json")
-    assert result.status == 3
-    assert_short(result.err)
-    assert code in result.err
-
-
-class _Stalling(_Handler):
-    """Answer a part, and no more."""
-
-    def do_GET(self) -> None:
-        self._answer()
-        self.wfile.write(self.server.content[:1000])
-        self.wfile.flush()
-        self.server.ends.wait(60)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_at_once_though_the_server_says_nothing(
-    program: Program, file: Audit, web: Web, number: int
-) -> None:
-    web.content, web.ends = ndjson(*[compact(job(n)) for n in range(100)]), Event()
-    web.RequestHandlerClass = _Stalling
-    process = program("ingest", f"http://127.0.0.1:{web.server_port}/a%20b.json", "--db", file.db)
-    try:
-        deadline = time.monotonic() + 60
-        while "GET" not in web.asked:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=15)  # the library waits 30 s
-    finally:
-        web.ends.set()
-    assert process.returncode == 128 + number
-    assert b"Interrupted: run the same command again" in err
-    assert b"Traceback" not in err
-    assert file.rows("SELECT status FROM v_imports") == [("interrupted",)]
-
-
-def test_a_body_that_is_cut_short_is_refused(file: Audit, web: Web) -> None:
-    web.content, web.etag, web.is_cut = ndjson(compact(job(1)), compact(job(2))), '"1"', True
-    result = file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json")
-    assert result.status == 3
-    assert_short(result.err)
-    assert file.faults() == []
-    web.is_cut = False
-    assert file.ingest(f"http://127.0.0.1:{web.server_port}/a%20b.json").status == 0
-    assert file.rows("SELECT count(*) FROM documents") == [(2,)]
 
 
 def test_a_name_that_cannot_be_read_is_said(

@@ -1,6 +1,7 @@
 """Objects of object stores (`s3://`, `gs://`, `az://`) and files behind `https://`, as sources.
 
-The library is obstore (docs/adr/0011-obstore.md), an extra: it is imported when a URL is named.
+The library of object stores is obstore (docs/adr/0011-obstore.md), an extra: it is imported when
+one is named.
 """
 
 from meta_audit.sources.object_stores.listing import check_objects, find_objects

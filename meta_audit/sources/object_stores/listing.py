@@ -16,8 +16,9 @@ from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
 from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
-from meta_audit.sources.object_stores.remote import Reached, RemoteObject, refusal
+from meta_audit.sources.object_stores.remote import RemoteObject, refusal
 from meta_audit.sources.object_stores.waiting import wait_for
+from meta_audit.sources.object_stores.web_file import WebFile, WebServer
 from meta_audit.store.retry import Retry
 
 if TYPE_CHECKING:
@@ -32,11 +33,15 @@ _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 def check_objects(arguments: Iterable[str]) -> None:
     """Check those of the arguments that are URLs, without asking a server.
 
-    Raises `UsageError` for one that cannot be a source, and where obstore is not installed.
+    Raises `UsageError` for one that cannot be a source, and where obstore is needed and missing.
     """
     for argument in arguments:
         if is_object_url(argument):
-            _reach(ObjectUrl.parse(argument))
+            url = ObjectUrl.parse(argument)
+            if url.is_listed:
+                _reach(url)
+            else:
+                WebServer(url)
 
 
 def find_objects(
@@ -51,7 +56,13 @@ def find_objects(
 
     `why_not_named` tells from a path below the URL why an object is passed over.
     """
-    yield from _Search(url, why_not_named, memory, budget or Budget(), block_bytes).find()
+    if url.is_listed:
+        yield from _Search(url, why_not_named, memory, budget or Budget(), block_bytes).find()
+        return
+    try:
+        yield WebFile(WebServer(url), memory, budget=budget, block_bytes=block_bytes)
+    except SourceError as error:
+        yield _refused(url.name, error)
 
 
 class _Search:
@@ -90,12 +101,12 @@ class _Search:
         """Return the one object that is meant, if it is one. Raises `SourceError`."""
         import obstore  # noqa: PLC0415 - optional
 
-        if self._url.is_directory and self._url.is_listed:
+        if self._url.is_directory:
             return None
         try:
             return wait_for(lambda: obstore.head(store, self._url.path))
         except Exception as error:
-            if isinstance(error, FileNotFoundError) and self._url.is_listed:
+            if isinstance(error, FileNotFoundError):
                 return None
             raise refusal(error) from error
 
@@ -135,14 +146,11 @@ class _Search:
         return Skipped(source.uri, why) if why else source
 
     def _object(self, store: ObjectStore, found: ObjectMeta) -> RemoteObject:
-        etag = found["e_tag"] or ""
-        reached = Reached(
-            store, found["path"], found["size"], "" if etag.startswith("W/") else etag
-        )
         uri = self._url.uri_of(found["path"])
         return RemoteObject(
             uri,
-            reached,
+            store,
+            found,
             self._memory,
             f"{self._endpoint} {uri}",
             budget=self._budget,
@@ -153,10 +161,10 @@ class _Search:
 def _reach(url: ObjectUrl) -> ObjectStore:
     """Return the store behind a URL; nothing is asked yet. Raises `UsageError`."""
     try:
-        from obstore.store import HTTPStore, from_url  # noqa: PLC0415 - optional
+        from obstore.store import from_url  # noqa: PLC0415 - optional
     except ImportError as error:
         raise UsageError(
-            f"{url.name}: object stores and URLs need obstore: {error}",
+            f"{url.name}: object stores need obstore: {error}",
             advice="Install it: pip install 'meta-audit[objects]'.",
         ) from error
     patience = timedelta(seconds=max(Retry.from_environment().read_seconds, 1))
@@ -165,12 +173,9 @@ def _reach(url: ObjectUrl) -> ObjectStore:
         "retry_config": {"max_retries": 5, "retry_timeout": patience},
     }
     try:
-        if url.is_listed:
-            is_allowed = "true" in (os.environ.get(name, "").lower() for name in _ALLOW_HTTP)
-            options["client_options"]["allow_http"] = is_allowed
-            return from_url(url.store, **options)
-        options["client_options"]["allow_http"] = url.store.startswith("http:")
-        return HTTPStore.from_url(url.store, **options)
+        is_allowed = "true" in (os.environ.get(name, "").lower() for name in _ALLOW_HTTP)
+        options["client_options"]["allow_http"] = is_allowed
+        return from_url(url.store, **options)
     except Exception as error:
         message = str(error).partition("\n")[0]
         advice = "Check the URL, and the settings of the object store in the environment."

@@ -56,7 +56,7 @@ class ObjectUrl(Struct, frozen=True):
 
     def uri_of(self, path: str) -> str:
         """Return the name of an object as a source."""
-        return f"{self.store}/{path}" if self.is_listed else self.name
+        return f"{self.store}/{path}"
 
 
 def is_object_url(argument: str) -> bool:

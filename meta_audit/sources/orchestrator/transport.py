@@ -25,7 +25,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from msgspec import Struct
 
 from meta_audit.errors import SourceError, UsageError
-from meta_audit.sources.orchestrator.route import Route
+from meta_audit.sources.route import Route
 from meta_audit.version import __version__
 
 if TYPE_CHECKING:
