@@ -9,7 +9,7 @@ import click
 
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.option import option
-from meta_audit.cli.output import nothing_found, screen, write, write_parts
+from meta_audit.cli.output import note, nothing_found, screen, write, write_parts
 from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _write_all(
 ) -> Exit:
     """Write all jobs, however many they are."""
     from meta_audit.query.results import FIND_FORMAT, Found
-    from meta_audit.render.jobs import FoundPage
+    from meta_audit.render.jobs import FoundPage, unknown_key
     from meta_audit.render.streams import stream
 
     columns, sort = tuple(choice["columns"]), choice["sort"]
@@ -125,6 +125,9 @@ def _write_all(
         found = store.find(*expressions, limit=1, **choice)
         write(FoundPage(found, columns, sort), format_)
         return Exit.ATTENTION
+    if columns:
+        for key in store.find(*expressions, limit=1, **choice).unknown_keys:
+            note(unknown_key(key))
     page = FoundPage(Found(FIND_FORMAT, (), more=False), columns, sort)
     write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
     return Exit.DONE

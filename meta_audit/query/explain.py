@@ -71,10 +71,11 @@ def reasons(session: Session, search: Search) -> tuple[Reason, ...]:
     return tuple(asked.reason(part) for part in parts)
 
 
-def unknown_keys(session: Session, expression: Expression) -> tuple[str, ...]:
-    """Return the keys of an expression that the store does not know."""
+def unknown_keys(session: Session, search: Search) -> tuple[str, ...]:
+    """Return the keys of an expression, and of columns, that the store does not know."""
     numbers = Numbers(session)
-    keys = [term.key for term in terms(expression) if isinstance(term, Equals | Matches | Has)]
+    parts = (*terms(search.expression), *search.columns)
+    keys = [part.key for part in parts if isinstance(part, Equals | Matches | Has)]
     return tuple(dict.fromkeys(_printable(key) for key in keys if numbers.key(key) is None))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import asdict
 
+from meta_audit.errors import NotFoundError
 from meta_audit.query import meta_columns
 from meta_audit.query.cursors import Cursor
 from meta_audit.query.explain import reasons, unknown_keys
@@ -15,7 +16,7 @@ from meta_audit.query.job_summaries import summaries
 from meta_audit.query.matching import Finder
 from meta_audit.query.past import session_at
 from meta_audit.query.results import FIND_FORMAT, Found, FoundJob
-from meta_audit.query.texts import exact
+from meta_audit.query.texts import exact, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from meta_audit.store.session import Session
 
 JOBS_PER_CHUNK: Final = 500
+_FIRST: Final = "SELECT min(started_at) FROM imports"
 
 
 def find(session: Session, search: Search, limit: int) -> Found:
     """Return the first jobs that match, at most `limit`.
 
-    Raises `NotFoundError` if there is none and the expression names a key, an ID or the like
-    that the store does not know.
+    Raises `NotFoundError` if there is none, and the expression names a key, an ID or the like
+    that the store does not know, or a time before its first import.
     """
     session = session_at(session, search.as_of, search.at)
     places = list(Finder(session, search).places(min(limit + 1, sys.maxsize)))
@@ -39,7 +41,7 @@ def find(session: Session, search: Search, limit: int) -> Found:
     cursor = str(Cursor(search.sort, *places[limit - 1][:-1])) if more else None
     if not jobs:
         return _nothing(session, search)
-    unknown = unknown_keys(session, search.expression)
+    unknown = unknown_keys(session, search)
     return exact(Found(FIND_FORMAT, jobs, more, cursor, unknown_keys=unknown))
 
 
@@ -69,6 +71,12 @@ def nothing(session: Session, search: Search) -> Found:
 
 
 def _nothing(session: Session, search: Search) -> Found:
+    first = None if search.as_of is None else session.value(_FIRST)
+    if search.as_of is not None and first is not None and first >= search.as_of:
+        raise NotFoundError(
+            f"the store knew nothing yet: its first import began at {rfc3339(first)}",
+            advice="Give --as-of a later time. What was so then is asked for with --at.",
+        )
     why = () if search.after else reasons(session, search)
     return Found(FIND_FORMAT, (), more=False, reasons=why)
 

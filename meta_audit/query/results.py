@@ -67,7 +67,7 @@ class Found(Answer, frozen=True):
     reasons: tuple[Reason, ...] = ()
     """Why no job matches: each part that must match, alone."""
     unknown_keys: tuple[str, ...] = ()
-    """Keys in the expression that the store does not know, though jobs match it."""
+    """Keys in the expression or of columns that the store does not know, though jobs match."""
 
 
 class Candidates(Answer, frozen=True):

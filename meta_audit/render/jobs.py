@@ -87,7 +87,7 @@ class FoundPage(_JobsPage[Found]):
         found = self.result
         if not found.jobs:
             return ("No job matches.", *map(_reason, found.reasons), *_together(found.reasons))
-        notes = [f"The store knows no key {escape(key)}." for key in found.unknown_keys]
+        notes = [unknown_key(key) for key in found.unknown_keys]
         if found.more:
             which = "newest" if self.sort == "created" else "first"
             notes.append(
@@ -114,6 +114,11 @@ class CandidatesPage(_JobsPage[Candidates]):
         if found.more:
             notes.append(f"Not listed: {bounded(found.more, at_least=found.at_least)} more.")
         return notes
+
+
+def unknown_key(key: str) -> str:
+    """Say that no Meta or label has a key."""
+    return f"The store knows no key {escape(key)}."
 
 
 def bounded(number: int, *, at_least: bool) -> str:

@@ -56,6 +56,8 @@ def backup(source: Store, path: str) -> int:
     copy fails or is damaged.
     """
     target = Path(path)
+    if not path or "\0" in path:
+        raise UsageError(f"{path!r} is no name of a file", advice="Name a new file.")
     if target.exists():
         raise UsageError(f"{target} exists", advice="Name a new file.")
     source.backend.backup(source.engine, source.name, target)

@@ -161,6 +161,8 @@ def test_columns_stand_in_every_format(store, job, run: Run) -> None:
     assert header.split()[2:4] == ["k", "label:env"]
     assert "=x; y" in row
     meta = {"k": ["=x", "y"], "label:env": ["prod"], '"a \\"b\\""': [""], "none": []}
+    for format_ in ("text", "ndjson", "csv"):
+        assert "The store knows no key none." in run("find", *columns, "--format", format_)[2]
     (line,) = run("find", *columns, "--format", "ndjson")[1].splitlines()
     assert json.loads(line)["meta"] == meta
     assert json.loads(run("find", *columns, "--format", "json")[1])["jobs"][0]["meta"] == meta

@@ -114,6 +114,8 @@ def test_an_empty_list_is_explained_part_by_part(jobs) -> None:
     # A negated key that nobody has matches, so it needs a word of its own.
     found = find(jobs.session, search("lacks(tickt) and team=a"), 9)
     assert (len(found.jobs), found.unknown_keys) == (5, ("tickt",))
+    asked = search("team=a", columns=(*parse_keys("team"), *parse_keys("label:tier, tem")))
+    assert find(jobs.session, asked, 9).unknown_keys == ("tem",)
 
 
 def test_a_forged_key_in_a_task_is_found_as_a_pair_and_not_as_a_client(store, job) -> None:

@@ -94,6 +94,15 @@ def test_what_the_store_knew_then(grown: Grown, number: int) -> None:
         assert _timeless(known) == _timeless(who(past, identity))
 
 
+def test_before_the_first_import_nothing_was_known(grown: Grown) -> None:
+    session, first = grown.whole.session, grown.began[0]
+    for expression in (EVERYTHING, EVERY_JOB):
+        with pytest.raises(NotFoundError, match="its first import began at 20") as raised:
+            find(session, Search(expression, START, as_of=first), 5)
+        assert "--at" in raised.value.advice
+    assert find(session, Search(EVERYTHING, START, as_of=grown.began[1]), 5).jobs
+
+
 def test_now_is_the_end_of_time(grown: Grown) -> None:
     session, later = grown.whole.session, 1 << 62
     for expression in (EVERYTHING, EVERY_JOB, *ASKED):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import meta_audit
+from meta_audit.errors import UsageError
 from tests.conftest import ROOT, Audit
 from tests.engines import Server
 
@@ -95,6 +97,10 @@ def test_a_backup_is_a_store_and_its_name_must_be_free(
     assert nowhere.status == 4
     long = file.run("db", "backup", tmp_path / ("b" * 250))
     assert (long.status, "name another file" in long.err) == (4, True)
+    with meta_audit.open(file.db) as store:
+        for name in ("", "a\0b"):
+            with pytest.raises(UsageError, match="no name of a file"):
+                store.backup(name)
     assert not list(tmp_path.glob("**/*.partial*"))
 
 
