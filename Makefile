@@ -103,7 +103,8 @@ faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, 
 	$(BIN)/python -m tests.verify.tamper --mutations $(or $(MUTATIONS),500) --engine postgresql
 	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500)
 	$(BIN)/python -m tests.verify.schema_tampering --lies $(or $(LIES),500) --engine postgresql
-	$(BIN)/python -m tests.lake.faults --kills $(or $(KILLS),200) --mutations $(or $(MUTATIONS),500)
+	$(BIN)/python -m tests.lake.faults --kills $(or $(KILLS),200) --mutations $(or $(MUTATIONS),500) \
+	  --harms $(or $(HARMS),200)
 	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500)
 	$(BIN)/python -m tests.verify.wrong_values --values $(or $(VALUES),500) --engine postgresql
 	$(BIN)/python -m tests.verify.harmless

@@ -12,6 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 from meta_audit.errors import NotFoundError, StoreError, UsageError
 from meta_audit.lake.data_files import write
+from meta_audit.lake.reading import reading
 from meta_audit.lake.replacing import filled_files, replaced_files
 from meta_audit.lake.tables import FORM, TABLES, arrow_schema
 
@@ -76,7 +77,8 @@ class Lake:
         if known and known.metadata_location == self.metadata_locations().get(name):
             return known
         try:
-            self._tables[name] = self._catalog.load_table((NAMESPACE, name))
+            with reading(name, passing=NoSuchTableError):
+                self._tables[name] = self._catalog.load_table((NAMESPACE, name))
             return self._tables[name]
         except NoSuchTableError as error:
             raise NotFoundError(
@@ -89,10 +91,14 @@ class Lake:
         from pyiceberg.table import StaticTable  # noqa: PLC0415
 
         found = self.metadata_locations()
-        return {
-            name: StaticTable.from_metadata(found[name]) if name in found else self.table(name)
-            for name in names
-        }
+        tables: dict[str, Table] = {}
+        for name in names:
+            if name in found:
+                with reading(name):
+                    tables[name] = StaticTable.from_metadata(found[name])
+            else:
+                tables[name] = self.table(name)
+        return tables
 
     def metadata_locations(self) -> dict[str, str]:
         """Return where the metadata of the tables of a folder is, without importing SQLAlchemy."""
@@ -110,10 +116,12 @@ class Lake:
         try:
             table = self.table(name)
         except NotFoundError:
-            table = self._catalog.create_table_if_not_exists(  # another sync may make it now
-                (NAMESPACE, name),
-                arrow_schema(name),
-                properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}", _FORM: FORM},
+            self._tables[name] = table = (
+                self._catalog.create_table_if_not_exists(  # another sync may make it now
+                    (NAMESPACE, name),
+                    arrow_schema(name),
+                    properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}", _FORM: FORM},
+                )
             )
         check_form(table)
         if not (_ONCE | {_CONTRACT: f"{contract}"}).items() <= table.properties.items():

@@ -11,7 +11,7 @@ from meta_audit.errors import StoreError
 from meta_audit.lake.arrow import in_order
 from meta_audit.lake.catalog import check_form, committed, stores
 from meta_audit.lake.data_files import SMALL, write
-from meta_audit.lake.replacing import rows_of
+from meta_audit.lake.reading import planned, rows_of
 from meta_audit.lake.tables import STORE, TABLES, arrow_schema, order
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _groups(table: Table, store: str, file_bytes: int) -> Iterator[list[FileScan
     from pyiceberg.expressions import EqualTo  # noqa: PLC0415 - an extra
 
     build: Any = EqualTo
-    tasks = table.scan(row_filter=build(STORE, store)).plan_files()
+    tasks = planned(table, build(STORE, store))
     small = [task for task in tasks if task.file.file_size_in_bytes < file_bytes // 2]
     group: list[FileScanTask] = []
     size = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.lake.catalog import stores
+from meta_audit.lake.reading import planned
 from meta_audit.lake.tables import arrow_schema
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _of_one_state(tables: dict[str, Table]) -> list[str]:
 
 def _open(duck: DuckDBPyConnection, name: str, table: Table) -> None:
     """Make a view of the files of a table, which are read through the file system of the lake."""
-    tasks = list(table.scan().plan_files())
+    tasks = planned(table)
     if any(task.delete_files for task in tasks):
         raise StoreError(
             f"files of {name} have deletes beside them, which `lake find` does not read",

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlparse
 
 from meta_audit.lake.avro import UnknownAvroError, records
 from meta_audit.lake.data_files import UNIQUE
+from meta_audit.lake.reading import reading
 from meta_audit.lake.tables import columns
 
 if TYPE_CHECKING:
@@ -41,17 +42,10 @@ class LocalTable:
 
     def __init__(self, name: str, metadata_location: str) -> None:
         self._name = name
-        metadata = json.loads(_path(metadata_location).read_bytes())
-        (schema,) = (
-            one for one in metadata["schemas"] if one["schema-id"] == metadata["current-schema-id"]
-        )
-        self._ids: dict[str, int] = {field["name"]: field["id"] for field in schema["fields"]}
-        newest = metadata.get("current-snapshot-id")
-        listed = [one for one in metadata["snapshots"] if one["snapshot-id"] == newest]
-        try:
-            self._files = [file for one in listed for file in _files(one["manifest-list"])]
-        except (UnknownAvroError, KeyError) as error:
-            raise NotLocalError(str(error)) from error
+        self._ids: dict[str, int]
+        self._files: list[_File]
+        with reading(name, passing=NotLocalError):
+            self._ids, self._files = _newest(metadata_location)
 
     def rows(self, column: str, numbers: Collection[int]) -> list[dict[str, Any]]:
         """Return the rows that have one of some numbers in a column."""
@@ -60,7 +54,8 @@ class LocalTable:
         for file in self._files:
             least, most = _number(file.least.get(field)), _number(file.most.get(field))
             if _may_hold(least, most, numbers):
-                found += self._rows_of(file.path, column, numbers)
+                with reading(str(file.path), passing=NotLocalError):
+                    found += self._rows_of(file.path, column, numbers)
         return found
 
     def _rows_of(
@@ -90,6 +85,21 @@ class LocalTable:
                 raise NotLocalError(f"{field.name} is another column of {self._name} now")
         names: list[str] = file.schema_arrow.names
         return names.index(column)
+
+
+def _newest(metadata_location: str) -> tuple[dict[str, int], list[_File]]:
+    """Return the columns of a table with their IDs, and the files of its newest snapshot."""
+    metadata = json.loads(_path(metadata_location).read_bytes())
+    (schema,) = (
+        one for one in metadata["schemas"] if one["schema-id"] == metadata["current-schema-id"]
+    )
+    newest = metadata.get("current-snapshot-id")
+    listed = [one for one in metadata["snapshots"] if one["snapshot-id"] == newest]
+    try:
+        files = [file for one in listed for file in _files(one["manifest-list"])]
+    except (UnknownAvroError, KeyError) as error:
+        raise NotLocalError(str(error)) from error
+    return {field["name"]: field["id"] for field in schema["fields"]}, files
 
 
 def _opened(path: Path, table: str) -> ParquetFile:

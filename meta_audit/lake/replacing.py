@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from meta_audit.lake.reading import planned, rows_of
 from meta_audit.lake.tables import STORE
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def replaced_files(
     from pyiceberg.expressions import EqualTo  # noqa: PLC0415
 
     build: Any = EqualTo
-    for task in table.scan(row_filter=build(STORE, store)).plan_files():
+    for task in planned(table, build(STORE, store)):
         if keys is not None and not _may_hold(table, task, "job_key", keys):
             continue
         rows = rows_of(table, [task])
@@ -51,7 +52,7 @@ def filled_files(
 
     build: Any = EqualTo
     numbers = sorted(entries)
-    for task in table.scan(row_filter=build(STORE, store)).plan_files():
+    for task in planned(table, build(STORE, store)):
         if not _may_hold(table, task, "entry_index", numbers):
             continue
         rows = rows_of(table, [task])
@@ -63,14 +64,6 @@ def filled_files(
         if filled:
             at, field = rows.column_names.index("entry"), rows.schema.field("entry")
             yield task, rows.set_column(at, field, pa.array(content, field.type))
-
-
-def rows_of(table: Table, tasks: Sequence[FileScanTask]) -> pa.Table:
-    """Return all rows of some files."""
-    from pyiceberg.expressions import AlwaysTrue  # noqa: PLC0415 - an extra
-    from pyiceberg.io.pyarrow import ArrowScan  # noqa: PLC0415
-
-    return ArrowScan(table.metadata, table.io, table.schema(), AlwaysTrue()).to_table(tasks)
 
 
 def _may_hold(table: Table, task: FileScanTask, column: str, keys: Sequence[int]) -> bool:

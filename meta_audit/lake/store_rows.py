@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from meta_audit.lake.reading import planned, reading, scanned
 from meta_audit.lake.tables import STORE
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class StoreRows:
 
         found = self._lake.table(table)
         within = self._of_store(self._within(column, number, number + 1))
-        for task in found.scan(row_filter=within).plan_files():
+        for task in planned(found, within):
             path = task.file.file_path
-            with found.io.new_input(path).open() as opened:
+            with reading(path), found.io.new_input(path).open() as opened:
                 values = parquet.read_table(opened, columns=[column]).column(column)
             row = pc.index(values, number).as_py()
             if row >= 0:
@@ -62,7 +63,7 @@ class StoreRows:
         return ""
 
     def _read(self, table: str, wanted: Any) -> list[LakeRow]:
-        found = self._lake.table(table).scan(row_filter=self._of_store(wanted)).to_arrow()
+        found = scanned(self._lake.table(table), self._of_store(wanted))
         names, values = found.column_names, [_listed(column) for column in found.columns]
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 

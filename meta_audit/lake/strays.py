@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.lake.expected import OF_DOCUMENTS, OF_VERSIONS
+from meta_audit.lake.reading import scanned
 from meta_audit.lake.tables import LEDGER, NUMBERS, STORE, TABLES, arrow_schema
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def unknown_stores(lake: Lake, known: Collection[str]) -> Iterator[tuple[str, st
     build: Any = expressions
     others = build.Or(build.IsNull(STORE), build.NotIn(STORE, tuple(known)))
     for name in TABLES:
-        scan = lake.table(name).scan(row_filter=others, selected_fields=(STORE,))
-        for store in sorted(set(scan.to_arrow().column(STORE).to_pylist()), key=str):
+        rows = scanned(lake.table(name), others, (STORE,))
+        for store in sorted(set(rows.column(STORE).to_pylist()), key=str):
             yield name, str(store)
 
 
@@ -60,10 +61,8 @@ def beyond(lake: Lake, store: str, entries: int) -> Iterator[tuple[str, str]]:
             build.IsNull(column),
             build.Or(build.LessThan(column, 0), build.GreaterThanOrEqual(column, entries)),
         )
-        scan = lake.table(name).scan(
-            row_filter=build.And(of_store, outside), selected_fields=(column,)
-        )
-        for index in scan.to_arrow().column(column).to_pylist():
+        rows = scanned(lake.table(name), build.And(of_store, outside), (column,))
+        for index in rows.column(column).to_pylist():
             yield name, f"a row of entry {index}, which the ledger does not have"
 
 
@@ -80,8 +79,8 @@ def unseen_versions(lake: Lake, store: str, last_job: int) -> Iterator[tuple[str
     for name in OF_VERSIONS:
         for row in _pairs(lake, name, build.And(of_store, outside)).to_pylist():
             yield name, row["job_key"], _unseen(row)
-    numbers = lake.table(NUMBERS).scan(row_filter=build.And(of_store, outside))
-    for key in numbers.to_arrow().column("job_key").to_pylist():
+    numbers = scanned(lake.table(NUMBERS), build.And(of_store, outside))
+    for key in numbers.column("job_key").to_pylist():
         yield NUMBERS, key, f"job number {key}, which no document shows"
     for low in range(1, last_job + 1, JOBS_AT_ONCE):
         within = (
@@ -98,8 +97,8 @@ def unseen_versions(lake: Lake, store: str, last_job: int) -> Iterator[tuple[str
 
 def _pairs(lake: Lake, table: str, wanted: Any) -> pa.Table:
     """Return the distinct versions of jobs that rows of a table have."""
-    scan = lake.table(table).scan(row_filter=wanted, selected_fields=tuple(_VERSION))
-    return scan.to_arrow().select(_VERSION).group_by(_VERSION).aggregate([])
+    rows = scanned(lake.table(table), wanted, _VERSION)
+    return rows.select(_VERSION).group_by(_VERSION).aggregate([])
 
 
 def _unseen(row: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from meta_audit.lake.catalog import check_form
 from meta_audit.lake.local_table import LocalTable, NotLocalError
+from meta_audit.lake.reading import scanned
 from meta_audit.lake.tables import NUMBERS, OF_JOBS, id_hash
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def scanned_rows(lake: Lake, job_id: str) -> JobRows:
     build: Any = expressions
     tables = lake.newest((NUMBERS, *OF_JOBS))
     of_hash = build.EqualTo("id_hash", id_hash(job_id))
-    numbers = tables[NUMBERS].scan(row_filter=of_hash).to_arrow()
+    numbers = scanned(tables[NUMBERS], of_hash)
     keys = set(numbers.column("job_key").to_pylist())
     if not keys:
         return {name: [] for name in OF_JOBS}
     wanted = build.And(build.EqualTo("job_id", job_id), build.In("job_key", keys))
-    return {name: tables[name].scan(row_filter=wanted).to_arrow().to_pylist() for name in OF_JOBS}
+    return {name: scanned(tables[name], wanted).to_pylist() for name in OF_JOBS}

@@ -132,6 +132,44 @@ def mutated(file: Path, chance: random.Random) -> Iterator[str]:
         file.write_bytes(before)
 
 
+HARMS: Final = ("gone", "empty", "cut", "noise", "bit")
+
+
+@contextmanager
+def harmed(file: Path, harm: str, chance: random.Random) -> Iterator[None]:
+    """Do something to a file that leaves no row where it was, and undo it."""
+    before = file.read_bytes()
+    changed = {
+        "empty": b"",
+        "cut": before[: chance.randrange(len(before))],
+        "noise": chance.randbytes(len(before)),
+        "bit": _with_other_bit(before, chance),
+    }
+    file.unlink() if harm == "gone" else file.write_bytes(changed[harm])
+    try:
+        yield
+    finally:
+        file.write_bytes(before)
+
+
+def _with_other_bit(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    changed[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def files_of_iceberg(lake: Path, table: str) -> list[Path]:
+    """Return the files that lead to the rows of a table: metadata, lists of files, data."""
+    found = Lake(str(lake), None, make=False).table(table)
+    snapshot = found.current_snapshot()
+    locations = [found.metadata_location]
+    if snapshot is not None:
+        locations += [snapshot.manifest_list]
+        locations += [one.manifest_path for one in snapshot.manifests(found.io)]
+        locations += [task.file.file_path for task in found.scan().plan_files()]
+    return [Path(unquote(urlparse(location).path)) for location in locations]
+
+
 NOT_HELD: Final = {
     "v_observations": {"import_id", "actor", "observed_at", "observed_ns"},
     "v_jobs": {"first_seen", "last_seen", "first_import", "last_import", "versions"},
