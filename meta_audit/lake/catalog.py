@@ -57,6 +57,8 @@ class Lake:
         self.location = location
         self._uri, self._warehouse = _places(location, catalog, make=make)
         self._is_folder = catalog is None
+        self._tables: dict[str, Table] = {}
+        """Tables that were read, which are read again only if others have changed them."""
         if make:
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
 
@@ -71,9 +73,13 @@ class Lake:
         """Return a table. Raises `NotFoundError` if the lake has none of that name."""
         from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
 
+        known = self._tables.get(name)
+        if known and known.metadata_location == self.metadata_locations().get(name):
+            return known
         try:
             with reading(name, passing=NoSuchTableError):
-                return self._catalog.load_table((NAMESPACE, name))
+                self._tables[name] = self._catalog.load_table((NAMESPACE, name))
+            return self._tables[name]
         except NoSuchTableError as error:
             raise NotFoundError(
                 f"there is no lake at {self.location}: it has no table {name}",
@@ -110,10 +116,12 @@ class Lake:
         try:
             table = self.table(name)
         except NotFoundError:
-            table = self._catalog.create_table_if_not_exists(  # another sync may make it now
-                (NAMESPACE, name),
-                arrow_schema(name),
-                properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}", _FORM: FORM},
+            self._tables[name] = table = (
+                self._catalog.create_table_if_not_exists(  # another sync may make it now
+                    (NAMESPACE, name),
+                    arrow_schema(name),
+                    properties=_PROPERTIES | _ONCE | {_CONTRACT: f"{contract}", _FORM: FORM},
+                )
             )
         check_form(table)
         if not (_ONCE | {_CONTRACT: f"{contract}"}).items() <= table.properties.items():

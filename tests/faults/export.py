@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -151,6 +152,22 @@ def _rows(connection: sa.Connection, sql: str) -> Rows:
     ]
 
 
+@lru_cache(4_096)
+def _is_said_by(
+    content: bytes, digest_: bytes, where: tuple[str, int, int], leaf: bytes | None
+) -> bool:
+    """Return whether the bytes give the leaf, in any way of reading them."""
+    for format_ in ("json", "yaml"):
+        for coerce in (False, True):
+            try:
+                record = parse(decode(content, format_), content, coerce_scalars=coerce)
+            except RejectedError:
+                continue
+            if leaf_hash(accepted_entry(digest_, record, *where)) == leaf:
+                return True
+    return False
+
+
 class Recomputation:
     """Reads all rows of a store once, and compares them with the kept bytes."""
 
@@ -206,23 +223,8 @@ class Recomputation:
             record, where = stored[number][0]
             if leaf_hash(accepted_entry(digest_, record, *where)) != self._leaves.get(number):
                 yield f"document {number}: its rows do not give its leaf hash"
-            if not self._is_said_by(content, digest_, number, where):
+            if not _is_said_by(content, digest_, where, self._leaves.get(number)):
                 yield f"document {number}: its bytes do not give its leaf hash"
-
-    def _is_said_by(
-        self, content: bytes, digest_: bytes, number: int, where: tuple[str, int, int]
-    ) -> bool:
-        """Return whether the bytes give the leaf, in any way of reading them."""
-        for format_ in ("json", "yaml"):
-            for coerce in (False, True):
-                try:
-                    record = parse(decode(content, format_), content, coerce_scalars=coerce)
-                except RejectedError:
-                    continue
-                entry = accepted_entry(digest_, record, *where)
-                if leaf_hash(entry) == self._leaves.get(number):
-                    return True
-        return False
 
     def _stored_records(self) -> dict[int, list[tuple[JobRecord, tuple[str, int, int]]]]:
         """Rebuild the record of each document from rows, with its position."""

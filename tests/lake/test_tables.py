@@ -241,6 +241,19 @@ def test_two_syncs_at_once_add_every_row_once(
     assert lakes.all_rows(tmp_path / "lake") == lakes.all_rows(tmp_path / "whole")
 
 
+def test_a_table_that_others_change_is_read_again(
+    file: Audit, folder: Path, tmp_path: Path
+) -> None:
+    file.ingest(folder / "describe-1.json")
+    lakes.sync(file.db, tmp_path / "lake")
+    opened = Lake(str(tmp_path / "lake"), None, make=False)
+    before = stores(opened.table("entries"))
+    assert opened.table("entries") is opened.table("entries")
+    file.ingest(folder / "a.ndjson")
+    synced = lakes.sync(file.db, tmp_path / "lake")
+    assert stores(opened.table("entries")) == {synced.store: synced.now} != before
+
+
 def test_several_stores_in_one_lake(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
