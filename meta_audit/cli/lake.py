@@ -69,9 +69,12 @@ def sync(store: AuditStore, lake: str, catalog: str | None) -> Exit:
 @argument("lake")
 @_CATALOG
 @options.KEYS
+@options.VERIFIERS
 @options.TEXT_OR_JSON
 @options.verbosity
-def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str) -> Exit:
+def verify(
+    lake: str, catalog: str | None, keys: list[VerifierKey], jobs: int | None, format_: str
+) -> Exit:
     """Check a lake against the signed checkpoints that it holds.
 
     Entries, leaves and roots are computed again from the rows of the Parquet files alone, and the
@@ -80,11 +83,13 @@ def verify(lake: str, catalog: str | None, keys: list[VerifierKey], format_: str
     """
     from meta_audit.lake.catalog import Lake
     from meta_audit.lake.checked import LakeReportPage
-    from meta_audit.lake.verify import verify_lake
+    from meta_audit.lake.processes import verify_in
 
     opened = Lake(lake, catalog, make=False)
     with progress("verifying") as line:
-        report = verify_lake(opened, keys, lambda now, total: line.show("verifying", now, total))
+        report = verify_in(
+            opened, keys, lambda now, total: line.show("verifying", now, total), jobs
+        )
     write(LakeReportPage(report), format_)
     return Exit.ATTENTION if report.damage_count else Exit.DONE
 

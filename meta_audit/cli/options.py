@@ -220,6 +220,14 @@ JOBS = option(
 )
 
 
+VERIFIERS: Final = option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Check with N processes.  [default: one per processor]",
+)
+
+
 def processes(jobs: int | None) -> int:
     """Return the number of extra processes that `--jobs` means, by default for this machine."""
     return min(1, (os.cpu_count() or 1) - 1) if jobs is None else jobs

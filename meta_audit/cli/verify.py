@@ -32,12 +32,7 @@ if TYPE_CHECKING:
     help="Check only what is newer than checkpoint N.",
 )
 @options.KEYS
-@option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    metavar="N",
-    help="Check with N processes.  [default: one per processor]",
-)
+@options.VERIFIERS
 @option("--deep", is_flag=True, help="Also parse every kept document again.")
 @options.TEXT_OR_JSON
 @options.verifies_store

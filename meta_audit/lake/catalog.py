@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 from meta_audit.errors import NotFoundError, StoreError, UsageError
 from meta_audit.lake.data_files import write
-from meta_audit.lake.reading import reading
+from meta_audit.lake.reading import check_lists, reading
 from meta_audit.lake.replacing import filled_files, replaced_files
 from meta_audit.lake.tables import FORM, TABLES, arrow_schema
 
@@ -55,10 +55,13 @@ class Lake:
                 advice="Install it: pip install 'meta-audit[lake]'.",
             ) from error
         self.location = location
+        self.catalog = catalog
         self._uri, self._warehouse = _places(location, catalog, make=make)
         self._is_folder = catalog is None
         self._tables: dict[str, Table] = {}
         """Tables that were read, which are read again only if others have changed them."""
+        self._lists: set[str] = set()
+        """Lists of files that could be read."""
         if make:
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
 
@@ -79,6 +82,7 @@ class Lake:
         try:
             with reading(name, passing=NoSuchTableError):
                 self._tables[name] = self._catalog.load_table((NAMESPACE, name))
+            check_lists(self._tables[name], self._lists)
             return self._tables[name]
         except NoSuchTableError as error:
             raise NotFoundError(
@@ -96,6 +100,7 @@ class Lake:
             if name in found:
                 with reading(name):
                     tables[name] = StaticTable.from_metadata(found[name])
+                check_lists(tables[name], self._lists)
             else:
                 tables[name] = self.table(name)
         return tables

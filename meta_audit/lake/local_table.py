@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlparse
 
-from meta_audit.lake.avro import UnknownAvroError, records
+from meta_audit.lake.avro import DamagedAvroError, UnknownAvroError, records
 from meta_audit.lake.data_files import UNIQUE
 from meta_audit.lake.reading import reading
 from meta_audit.lake.tables import columns
@@ -97,6 +97,8 @@ def _newest(metadata_location: str) -> tuple[dict[str, int], list[_File]]:
     listed = [one for one in metadata["snapshots"] if one["snapshot-id"] == newest]
     try:
         files = [file for one in listed for file in _files(one["manifest-list"])]
+    except DamagedAvroError:
+        raise
     except (UnknownAvroError, KeyError) as error:
         raise NotLocalError(str(error)) from error
     return {field["name"]: field["id"] for field in schema["fields"]}, files

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from meta_audit.errors import MetaAuditError, StoreError
+from meta_audit.lake.avro import DamagedAvroError, UnknownAvroError, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,34 @@ def reading(name: str, *, passing: type[Exception] = MetaAuditError) -> Iterator
             advice="If files are damaged or gone, put them back from a copy, or sync the stores "
             "into a new lake.",
         ) from error
+
+
+def check_lists(table: Table, known: set[str]) -> None:
+    """Check that the lists of files of the newest snapshot can be read, but those `known`.
+
+    Those that could be read become known. Raises `StoreError`.
+    """
+    snapshot = table.current_snapshot()
+    if snapshot is not None:
+        found = _read_list(table, snapshot.manifest_list, known)
+        with reading(snapshot.manifest_list):
+            manifests = [entry["manifest_path"] for entry in found]
+        for location in manifests:
+            _read_list(table, location, known)
+
+
+def _read_list(table: Table, location: str, known: set[str]) -> list[Any]:
+    if location in known:
+        return []
+    with reading(location), table.io.new_input(location).open() as opened:
+        try:
+            found = records(opened.read())
+        except DamagedAvroError:
+            raise
+        except UnknownAvroError:  # PyIceberg may know it
+            found = []
+    known.add(location)
+    return found
 
 
 def planned(table: Table, wanted: Any = None) -> list[FileScanTask]:

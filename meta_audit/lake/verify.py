@@ -5,49 +5,37 @@
 2. The checkpoints are signed, under the keys that are given or else those that the lake names.
 3. The kept bytes have the hashes of their entries.
 4. The rows of every table are those that the entries stand for, and there are no others.
+
+Ranges of entries are checked alone, by any process or machine (`check_range`); what joins them is
+checked here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meta_audit.collector import without_collector
 from meta_audit.errors import LedgerError
 from meta_audit.lake import strays
-from meta_audit.lake.agreement import rejection_problem
 from meta_audit.lake.catalog import check_form, stores
-from meta_audit.lake.compared import ComparedRows
-from meta_audit.lake.rebuilt import RangeRows
+from meta_audit.lake.damages import MOST, LakeDamage, LakeDamages
+from meta_audit.lake.range_check import EntryRange, RangeCheck, RangeResult, check_range
 from meta_audit.lake.store_rows import StoreRows
-from meta_audit.lake.tables import LEAF_PREFIX_BYTES
 from meta_audit.ledger.checkpoint import Checkpoint, open_checkpoint
-from meta_audit.ledger.entry import AcceptedEntry, RejectedEntry, decode_entry, encode_entry
-from meta_audit.ledger.merkle import Tree, leaf_hash
+from meta_audit.ledger.merkle import HASH_BYTES, Tree
 from meta_audit.ledger.note import Note, VerifierKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from meta_audit.lake.catalog import Lake
-    from meta_audit.lake.store_rows import LakeRow
-    from meta_audit.ledger.entry import Entry
+
+Each = Callable[[Callable[[EntryRange], RangeResult], Iterable[EntryRange]], Iterable[RangeResult]]
+"""Do work for each range, anywhere, and give the results in order: as `map` does."""
 
 ENTRIES_AT_ONCE: Final = 25_000
-KEPT: Final = 100
-"""Most damages that are told."""
-_NOTHING: Final[tuple[object, ...]] = (None, None, None)
-
-
-class LakeDamage(NamedTuple):
-    """Name a difference: where it is, and what differs."""
-
-    store: str
-    table: str
-    file: str
-    """The Parquet file that has the row, and its number; empty where a row is missing."""
-    detail: str
+_FEWEST: Final = 10
+"""Damages of a range that are told, of however many ranges."""
 
 
 class LakeReport(NamedTuple):
@@ -61,29 +49,38 @@ class LakeReport(NamedTuple):
 
 
 def verify_lake(
-    lake: Lake, pins: Sequence[VerifierKey], checked: Callable[[int, int], None]
+    lake: Lake,
+    pins: Sequence[VerifierKey],
+    checked: Callable[[int, int], None],
+    each: Each | None = None,
+    *,
+    at_once: int = ENTRIES_AT_ONCE,
 ) -> LakeReport:
-    """Check all stores of a lake; `pins` are the keys that are trusted, if any are given."""
+    """Check all stores of a lake.
+
+    `pins` are the keys that are trusted, if any are given. `each` does the work for ranges of
+    `at_once` entries; without it this process does.
+    """
     check_form(lake.table("entries"))
     found = stores(lake.table("entries"))
     wrong = [LakeDamage("", name, "", what) for name, what in strays.wrong_columns(lake)]
     if wrong:  # no row can be compared
-        return LakeReport(dict.fromkeys(found, 0), 0, tuple(wrong[:KEPT]), len(wrong))
+        return LakeReport(dict.fromkeys(found, 0), 0, tuple(wrong[:MOST]), len(wrong))
     damages = [
         LakeDamage(store, name, "", "rows of a store that has no ledger here")
         for name, store in strays.unknown_stores(lake, found)
     ]
-    checkpoints = 0
+    count, checkpoints = len(damages), 0
     total, before = sum(found.values()), 0
     for store, entries in sorted(found.items()):
         one = _OneStore(lake, store, entries)
-        with without_collector():
-            for now in one.check(pins):
-                checked(before + now, total)
+        for now in one.check(pins, each, at_once):
+            checked(before + now, total)
         checkpoints += one.checkpoints
-        damages += one.damages
+        damages += one.damages.kept
+        count += one.damages.count
         before += entries
-    return LakeReport(found, checkpoints, tuple(damages[:KEPT]), len(damages))
+    return LakeReport(found, checkpoints, tuple(damages[:MOST]), count)
 
 
 class _OneStore:
@@ -96,37 +93,55 @@ class _OneStore:
         self._entries = entries
         self._unknown: int | None = None
         """The first entry that is not known, so that no root after it can be computed."""
-        self.damages: list[LakeDamage] = []
+        self.damages = LakeDamages(self._rows, store)
+        self._say = self.damages.say
         self.checkpoints = 0
 
-    def check(self, pins: Sequence[VerifierKey]) -> Iterator[int]:
+    def check(self, pins: Sequence[VerifierKey], each: Each | None, at_once: int) -> Iterator[int]:
         """Check everything; yield the number of entries that are done."""
         roots = self._checkpoints(pins)
-        readings = self._rows.all("v_readings")
-        superseded = {row["supersedes"] for row in readings}
-        again = superseded | {row["entry_index"] for row in readings}
         read_again: dict[int, bytes] = {}
         last_job = 0
         tree = Tree()
-        for low in range(0, self._entries, ENTRIES_AT_ONCE):
-            high = min(low + ENTRIES_AT_ONCE, self._entries)
-            rows = RangeRows(self._rows, low, high)
-            entries = self._ledger(low, high, rows, tree, roots)
-            self._documents(rows.documents, entries)
-            self._rejections(low, high, entries)
-            compared = ComparedRows(self._rows, rows, self._say)
-            last_job = max(last_job, compared.check(entries, superseded))
-            for index in entries.keys() & again:
-                read_again[index] = entries[index].document
-            del rows, entries, compared  # before the next ones are read
-            yield high
-        self._readings(readings, read_again)
+        ranges = list(self._ranges(at_once))
+        for result in each(check_range, ranges) if each else map(self._check_here, ranges):
+            self.damages.merge(result.damages, result.damage_count)
+            self._grow(tree, result, roots)
+            read_again |= result.read_again
+            last_job = max(last_job, result.last_job)
+            yield result.high
+        self._readings(read_again)
         for name, detail in strays.beyond(self._lake, self._store, self._entries):
             self._say(name, "", None, detail)
         for name, key, detail in strays.unseen_versions(self._lake, self._store, last_job):
             self._say(name, "job_key", key, detail)
         for size in roots:
-            self._say("checkpoints", "tree_size", size, f"a tree of {size:,} entries is not there")
+            detail = f"a tree of {size:,} entries is not there"
+            self._say("checkpoints", "tree_size", size, detail)
+
+    def _ranges(self, at_once: int) -> Iterator[EntryRange]:
+        starts = range(0, self._entries, at_once)
+        most = max(_FEWEST, MOST // max(len(starts), 1))
+        for low in starts:
+            high = min(low + at_once, self._entries)
+            yield EntryRange(self._lake.location, self._lake.catalog, self._store, low, high, most)
+
+    def _check_here(self, asked: EntryRange) -> RangeResult:
+        return RangeCheck(self._rows, asked).run()
+
+    def _grow(self, tree: Tree, result: RangeResult, roots: dict[int, bytes]) -> None:
+        """Add the leaves of a range, and compare the root at every checkpoint."""
+        if self._unknown is None:
+            self._unknown = result.unknown
+        for at in range(0, len(result.leaves), HASH_BYTES):
+            tree.extend([result.leaves[at : at + HASH_BYTES]])
+            root = roots.pop(tree.size, None)
+            if root is not None and root != tree.root():
+                index = tree.size - 1
+                detail = f"the entries up to {index} do not give the root of their checkpoint"
+                if self._unknown is not None and self._unknown <= index:
+                    detail += f": entry {self._unknown} is not known"
+                self._say("entries", "entry_index", index, detail)
 
     def _checkpoints(self, pins: Sequence[VerifierKey]) -> dict[int, bytes]:
         roots: dict[int, bytes] = {}
@@ -152,123 +167,13 @@ class _OneStore:
                 self._say("checkpoints", "checkpoint_id", number, detail)
         return roots
 
-    def _ledger(
-        self, low: int, high: int, rows: RangeRows, tree: Tree, roots: dict[int, bytes]
-    ) -> dict[int, Entry]:
-        """Check leaves, and the root at every checkpoint; return the entries that are sound."""
-        indexes = [row["entry_index"] for row in rows.entries]
-        if indexes != list(range(low, high)):
-            there = Counter(indexes)
-            for index in range(low, high):
-                if there[index] != 1:
-                    what = "is not there" if not there[index] else "is there twice"
-                    self._say("entries", "entry_index", index, f"entry {index} {what}")
-            self._unknown = low if self._unknown is None else self._unknown
-        entries: dict[int, Entry] = {}
-        for row in rows.entries:
-            index = row["entry_index"]
-            entry, leaf = self._entry(row, rows)
-            if entry is not None:
-                entries[index] = entry
-                self._agrees(row, entry, leaf)
-            elif self._unknown is None:
-                self._unknown = index
-            tree.extend([leaf])
-            root = roots.pop(tree.size, None)
-            if root is not None and root != tree.root():
-                detail = f"the entries up to {index} do not give the root of their checkpoint"
-                if self._unknown is not None:
-                    detail += f": entry {self._unknown} is not known"
-                self._say("entries", "entry_index", index, detail)
-        return entries
-
-    def _entry(self, row: LakeRow, rows: RangeRows) -> tuple[Entry | None, bytes]:
-        """Return an entry and the hash of its leaf; None if it is not known."""
-        index, content = row["entry_index"], row["entry"]
-        if content is not None:
-            try:
-                return decode_entry(content), leaf_hash(content)
-            except LedgerError as error:
-                self._say("entries", "entry_index", index, f"entry {index}: {error}")
-                return None, leaf_hash(content)
-        entry = rows.rebuilt(row)
-        written = b"" if entry is None else encode_entry(entry)
-        if entry is not None and _prefix(leaf_hash(written)) == row["leaf_prefix"]:
-            return entry, leaf_hash(written)
-        for content in rows.read_again(index) if len(self.damages) < KEPT else ():
-            if _prefix(leaf_hash(content)) == row["leaf_prefix"]:
-                return decode_entry(content), leaf_hash(content)
-            if content == written:
-                detail = f"entry {index}: where it was seen, or the prefix of its leaf, was changed"
-                self._say("v_observations", "entry_index", index, detail)
-                return entry, leaf_hash(written)
-        detail = f"the rows of entry {index} do not give its leaf, nor does its document"
-        self._say("v_observations", "entry_index", index, detail)
-        return None, leaf_hash(written)
-
-    def _agrees(self, row: LakeRow, entry: Entry, leaf: bytes) -> None:
-        """Check what the row of an entry says beside its bytes."""
-        kind, said = "rejected", _NOTHING
-        if isinstance(entry, AcceptedEntry):
-            kind, said = "accepted", (entry.type, entry.priority, entry.count)
-        written = row["kind"], (row["type"], row["priority"], row["count"]), row["leaf_prefix"]
-        if written != (kind, said, _prefix(leaf)):
-            index = row["entry_index"]
-            self._say("entries", "entry_index", index, f"entry {index} is not that of its leaf")
-
-    def _documents(self, rows: list[LakeRow], entries: dict[int, Entry]) -> None:
-        seen = set()
-        for row in rows:
-            index, digest = row["entry_index"], sha256(row["content"]).digest()
-            entry = entries.get(index)
-            if entry is None:
-                seen.add(index)
-                continue
-            kept = entry.kept if isinstance(entry, RejectedEntry) else None
-            size = len(row["content"]) if row["size"] is None else row["size"]
-            sound = (
-                digest == (kept or entry.document)
-                and (row["sha256"] or digest) == entry.document
-                and (kept is not None or size == len(row["content"]))
-            )
-            if not sound or index in seen:
-                detail = f"the bytes of entry {index} are not those of the entry"
-                self._say("documents", "entry_index", index, detail)
-            seen.add(index)
-        for index in sorted(entries.keys() - seen):
-            self._say("documents", "", None, f"the bytes of entry {index} are not there")
-
-    def _readings(self, rows: list[dict[str, Any]], documents: dict[int, bytes]) -> None:
+    def _readings(self, documents: dict[int, bytes]) -> None:
         """Check that each reading is of the bytes of the entry whose place it takes."""
         seen = set()
-        for row in rows:
+        for row in self._rows.all("v_readings"):
             index = row["entry_index"]
             now, before = documents.get(index, b""), documents.get(row["supersedes"])
             if now != before or now.hex() != row["document_sha256"] or index in seen:
                 detail = f"entry {index} is no reading of the document of {row['supersedes']}"
                 self._say("v_readings", "entry_index", index, detail)
             seen.add(index)
-
-    def _rejections(self, low: int, high: int, entries: dict[int, Entry]) -> None:
-        rejected = {i: e for i, e in entries.items() if isinstance(e, RejectedEntry)}
-        for row in self._rows.between("v_rejections", "rejection_id", low, high):
-            number = row["rejection_id"]
-            entry = rejected.pop(number, None)
-            wrong = rejection_problem(row, entry) if entry else "it is none, or there twice"
-            if wrong:
-                self._say("v_rejections", "rejection_id", number, f"rejection {number}: {wrong}")
-        for number in sorted(rejected):
-            self._say("v_rejections", "", None, f"rejection {number} is not there")
-
-    # Telling
-
-    def _say(self, table: str, column: str, value: int | None, detail: str) -> None:
-        """Name the file and the first row in it, where only few damages are told."""
-        file = ""
-        if len(self.damages) < KEPT and value is not None:
-            file = self._rows.place(table, column, value)
-        self.damages.append(LakeDamage(self._store, table, file, detail))
-
-
-def _prefix(leaf: bytes) -> int:
-    return int.from_bytes(leaf[:LEAF_PREFIX_BYTES], "big")

@@ -62,7 +62,7 @@ def test_other_bits_never_end_in_an_internal_error(
     lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(3)
-    for file in lakes.files_of_iceberg(lake, "v_jobs") * 4:
+    for file in lakes.files_of_iceberg(lake, "v_jobs") * 6:
         with lakes.harmed(file, "bit", chance):
             for command in (["trace", str(lake), JOB], ["verify", str(lake)]):
                 assert cli.run(["lake", *command]) != cli.Exit.INTERNAL, capsys.readouterr()

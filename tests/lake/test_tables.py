@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,12 +22,15 @@ from msgspec.structs import replace
 from pyiceberg.types import StringType
 
 from meta_audit import cli
-from meta_audit.errors import StoreError
+from meta_audit.errors import ProcessError, StoreError
 from meta_audit.lake import compact as compacting
 from meta_audit.lake import sync as syncing
 from meta_audit.lake.agreement import says
 from meta_audit.lake.catalog import Lake, stores
+from meta_audit.lake.processes import in_processes, verify_in
+from meta_audit.lake.range_check import EntryRange, RangeResult
 from meta_audit.lake.tables import TABLES, UNSIGNED
+from meta_audit.lake.verify import verify_lake
 from meta_audit.ledger.entry import AcceptedEntry
 from meta_audit.model import Finding, JobRecord
 from tests.conftest import Audit
@@ -325,6 +330,46 @@ FORGED: Final[tuple[tuple[str, Change], ...]] = (
     ("v_rejections", lambda row: {"rejection_id": row["rejection_id"] - 1}),
     ("v_readings", lambda row: {"supersedes": row["supersedes"] + 1}),
 )
+
+
+def test_ranges_are_checked_by_several_processes(file: Audit, folder: Path, tmp_path: Path) -> None:
+    lake, chance = tmp_path / "lake", random.Random(4)
+    file.ingest(folder)
+    lakes.sync(file.db, lake)
+    opened = Lake(str(lake), None, make=False)
+    done: list[tuple[int, int]] = []
+    whole = lakes.verify(lake)
+    said = verify_in(opened, (), lambda *now: done.append(now), 2, at_once=100)
+    assert said == whole
+    assert len(done) > 2
+    assert done[-1][0] == done[-1][1] == sum(whole.stores.values())
+    for file_ in chance.sample(lakes.data_files(lake), 2):
+        with lakes.mutated(file_, chance) as what:
+            here = verify_lake(opened, (), lambda *_: None, at_once=100)
+            there = verify_in(opened, (), lambda *_: None, 2, at_once=100)
+            assert here == there, what
+            assert here.damage_count, what
+    file_ = lakes.data_files(lake)[0]
+    with (
+        lakes.harmed(file_, "noise", chance),
+        pytest.raises(StoreError, match=file_.name) as raised,
+    ):
+        verify_in(opened, (), lambda *_: None, 2, at_once=100)
+    assert "from a copy" in raised.value.advice
+
+
+def test_a_process_that_dies_is_said(
+    file: Audit, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.ingest(folder / "a.ndjson")
+    lakes.sync(file.db, tmp_path / "lake")
+    with pytest.raises(ProcessError, match="a verifying process died"), in_processes(2) as each:
+        list(each(_die, [EntryRange("", None, "", 0, 1, 1)] * 4))
+
+
+def _die(_: EntryRange) -> RangeResult:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def test_rows_that_no_entry_stands_for(file: Audit, folder: Path, tmp_path: Path) -> None:

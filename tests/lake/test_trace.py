@@ -88,7 +88,7 @@ def test_what_is_not_local_is_read_with_pyiceberg(
 ) -> None:
     wanted = job_rows(lake, job_of(1)["ID"])
     assert wanted["v_meta"]
-    monkeypatch.setattr(local_table, "records", lambda data: iter([{"content": 1}]))
+    monkeypatch.setattr(local_table, "records", lambda data: [{"content": 1}])
     with pytest.raises(NotLocalError, match="deletes"):
         LocalTable("v_meta", lake.metadata_locations()["v_meta"])
     assert job_rows(lake, job_of(1)["ID"]) == wanted
@@ -171,6 +171,14 @@ def test_other_avro_files() -> None:
         (_avro("string", b"xz", b"\x02a"), "compressed with b'xz'"),
         (_avro("uuid", b"null", b"\x02a"), "has a type uuid"),
         (_avro("string", b"null", b"\x02a")[:-1], "does not end where it should"),
+        (_avro("bytes", b"null", b"\x01"), "-1 bytes are not there"),
+        (_avro("bytes", b"null", b"\x0a"), "5 bytes are not there"),
+        (_avro("double", b"null", b"1234"), "8 bytes are not there"),
+        (_avro("long", b"null", b"\xff" * 11), "too many bytes"),
+        (_avro("long", b"null", b"\x02\x02"), "more bytes than records"),
+        (_avro(["null", "long"], b"null", b"\x01"), "damaged: -1"),
+        (_avro(longs, b"null", b"\xfe\xff\xff\xff\x0f"), "values are not there"),
+        (_avro("string", b"deflate", b"\x02a"), "damaged: "),
     ):
         with pytest.raises(UnknownAvroError, match=message):
-            list(records(data))
+            records(data)
