@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 pytest.importorskip("duckdb", reason="needs the extra `lake`")
 
+import duckdb
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import asdict, replace
 from pyiceberg.table import DataScan
@@ -85,6 +87,31 @@ def both(tmp_path_factory: pytest.TempPathFactory, job: Any) -> Iterator[Both]:
     store.close()
 
 
+@pytest.fixture(scope="module")
+def duckdb_kept() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"memory_limit": duck.MEMORY}) as kept:
+        yield kept
+
+
+@pytest.fixture
+def one_duckdb(duckdb_kept: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let searches share a DuckDB, which starts slower than it answers; each has its own views."""
+
+    @contextmanager
+    def connect(config: dict[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
+        assert config["memory_limit"] == duck.MEMORY
+        with duckdb_kept.cursor() as connection:
+            connection.execute("CREATE SCHEMA one; USE one")
+            try:
+                yield connection
+            finally:
+                connection.execute("USE main; DROP SCHEMA one CASCADE")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", connect)
+        yield
+
+
 def in_lake(lake: Path, expression: Expression, limit: int | None = None) -> list[dict[str, Any]]:
     with lake_search(Lake(str(lake), None, make=False), expression, NOW) as search:
         found = [asdict(job) for job in search.jobs(limit)]
@@ -102,17 +129,20 @@ def check(both: Both, expression: Expression) -> int:
     return len(found)
 
 
+@pytest.mark.usefixtures("one_duckdb")
 def test_the_conformance_table(both: Both) -> None:
     found = [check(both, parse(text)) for text, _ in EXPRESSIONS]
     assert sum(map(bool, found)) > len(EXPRESSIONS) / 2
 
 
+@pytest.mark.usefixtures("one_duckdb")
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_value_of_every_field(both: Both, name: str) -> None:
     values = [Is(name, value) for value in FIELD_VALUES[name] if Is(name, value) != ACTIVITY]
     assert sum(check(both, value) for value in values) > 0
 
 
+@pytest.mark.usefixtures("one_duckdb")
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -125,6 +155,7 @@ def test_random_expressions(both: Both, expression: Expression) -> None:
         check(both, expression)
 
 
+@pytest.mark.usefixtures("one_duckdb")
 def test_letters_and_signs(tmp_path: Path, job: Any) -> None:
     """Case counts for A-Z only in values, signs of LIKE are signs, NUL is a character."""
     texts = ("É", "é", "K", "\u212a", "k", "50%", "50_", "a\\b", "a\0b", "\uffff", "ΑΣ", "ας", "'")
