@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meta_audit.verify.work import Work
 
 TABLES: Final = tuple(metadata.tables)
+LOOKUPS: Final = "index lookups"
+"""Name of the parts that compare an index of PostgreSQL with its table."""
 _STRICT: Final = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict"
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
@@ -121,7 +123,7 @@ def table_parts(session: Session) -> Iterator[tuple[str, tuple[object, ...]]]:
         return
     amcheck = indexes.amcheck_schema(session.query)
     for index in indexes.postgresql_indexes(session.query, frozenset(TABLES)):
-        yield "index lookups", (index, amcheck)
+        yield LOOKUPS, (index, amcheck)
 
 
 def check_table(work: Work, table: str, is_strict: bool) -> None:
@@ -135,11 +137,11 @@ def check_table(work: Work, table: str, is_strict: bool) -> None:
 
 def check_index_lookups(work: Work, index: Index, amcheck: str) -> None:
     """Compare an index of PostgreSQL with its table."""
-    query, damages = work.session.query, work.damages
+    by_index, damages = work.by_index, work.damages
     if amcheck and index.is_plain:
-        why = indexes.check_with_amcheck(query, index, amcheck, damages)
+        why = indexes.check_with_amcheck(by_index, index, amcheck, damages)
     else:
-        why = indexes.check_by_lookups(query, index, work.options.secret, damages)
+        why = indexes.check_by_lookups(by_index, index, work.options.secret, damages)
     if why:
         work.not_checked.append(f"the index {index.name}: {why}")
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from meta_audit.ledger.entry import AcceptedEntry, decode_entry, entry_like
 from meta_audit.ledger.merkle import leaf_hash
 from meta_audit.parse.readings import readings
+from meta_audit.verify.checks.indexes import ByIndex
 from meta_audit.verify.difference import READ, difference
 from meta_audit.verify.guard import octets
 from meta_audit.verify.outcome import KEPT_PER_PART, Check, Damages, OtherReading, VerifyOptions
@@ -65,6 +66,7 @@ class Work:
         self.session = session
         self.options = plan.options
         self.entries = plan.entries
+        self.by_index = ByIndex(session.query)
         self.values = RememberedValues(session, plan.counts)
         self.damages = Damages()
         self.seen = bytearray(plan.entries)

@@ -21,7 +21,7 @@ from meta_audit.verify.checks.leaves import Heads, read_leaves
 from meta_audit.verify.checks.lookups import check_lookup_tables, check_unique
 from meta_audit.verify.guard import UNREADABLE, guarded, said
 from meta_audit.verify.outcome import Check
-from meta_audit.verify.structure import check_index_lookups, check_table
+from meta_audit.verify.structure import LOOKUPS, check_index_lookups, check_table
 from meta_audit.verify.work import Work
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "resolutions": check_resolutions,
     "readings": check_readings,
     "table": check_table,
-    "index lookups": check_index_lookups,
+    LOOKUPS: check_index_lookups,
     "tallies": Work.tallies,
 }
 CHECKS: Final = {
@@ -84,7 +84,7 @@ CHECKS: Final = {
     "resolutions": Check.DERIVED,
     "readings": Check.DERIVED,
     "table": Check.INDEXES,
-    "index lookups": Check.INDEXES,
+    LOOKUPS: Check.INDEXES,
 }
 """The check of which an undone part is a damage; else `ROWS`."""
 HALVED: Final = ("jobs", "documents")
@@ -94,9 +94,12 @@ HALVED: Final = ("jobs", "documents")
 def _do(work: Work, part: Part) -> Any:
     """Do a part; what cannot be read is a damage too."""
     try:
+        if part.name != LOOKUPS:
+            work.by_index.end()
         return PARTS[part.name](work, *part.arguments)
     except UNREADABLE as error:
         work.session.begin_snapshot()  # on PostgreSQL the transaction is over
+        work.by_index.forget()
         if part.name in HALVED and work.halvings and _may_be_halved(work, part):
             work.halvings -= 1
             low, high = part.arguments
@@ -162,7 +165,7 @@ class Alone:
 
     def finish(self) -> Iterator[Any]:
         """Yield the tallies."""
-        yield self._work.tallies()
+        yield _do(self._work, Part("tallies"))
 
 
 class Processes:

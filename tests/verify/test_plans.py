@@ -11,7 +11,7 @@ from meta_audit import cli
 from meta_audit.schema.current_jobs import current_jobs
 from meta_audit.schema.tables import DATA_TABLES
 from meta_audit.verify.checks import indexes
-from meta_audit.verify.checks.indexes import check_by_lookups, postgresql_indexes
+from meta_audit.verify.checks.indexes import ByIndex, check_by_lookups, postgresql_indexes
 from meta_audit.verify.outcome import Damages
 from tests.engines import Server
 from tests.store.test_plans import JOB, JOBS
@@ -66,6 +66,6 @@ def test_each_row_is_looked_up_alone(one: Any, way: tuple[bool, bool], monkeypat
     checked = 0
     for index in postgresql_indexes(one.run, frozenset(DATA_TABLES)):
         with one.transaction():
-            checked += not check_by_lookups(query, index, 1, Damages())
+            checked += not check_by_lookups(ByIndex(query), index, 1, Damages())
     assert checked > 25
     assert {sql: rows for sql, rows in looked_at.items() if rows > MOST} == {}

@@ -100,59 +100,92 @@ def amcheck_schema(query: Query) -> str:
     return str(found[0][0]) if found else ""
 
 
-def check_with_amcheck(query: Query, index: Index, schema: str, damages: Damages) -> str:
+class ByIndex:
+    """Let the planner read by indexes alone, as long as only indexes are compared.
+
+    Settings and numbers of rows are those of one transaction.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self._is_begun = False
+        self._rows: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Set the planner, unless it is set already."""
+        if not self._is_begun:
+            self._set("off")
+            self._is_begun = True
+
+    def end(self) -> None:
+        """Set the planner back, and forget what was counted."""
+        if self._is_begun:
+            self._set("on")
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what ended with a transaction."""
+        self._is_begun = False
+        self._rows.clear()
+
+    def rows(self, table: str) -> int:
+        """Count the rows of a table once, in the table itself."""
+        if table not in self._rows:
+            sql = f"SELECT count(*) FROM ONLY {_all_rows(table)}"  # noqa: S608
+            self._rows[table] = self.query(sql)[0][0]
+        return self._rows[table]
+
+    def _set(self, others: str) -> None:
+        self.query(_SET, *[others] * len(_NOT_BY_INDEX))
+
+
+def check_with_amcheck(by_index: ByIndex, index: Index, schema: str, damages: Damages) -> str:
     """Let amcheck look every row up in an index, and count the entries of the index.
 
     Return why this is not possible, else an empty text. Raises an error of the driver where
     amcheck finds damage.
     """
+    query = by_index.query
     query(f"SELECT {schema}.bt_index_check({index.oid}::pg_catalog.regclass, true)")
-    _read_by_index_alone(query, yes=True)
-    why = "" if _uses(query, _count(index), index.name) else _NOT_ALONE
-    if not why:
-        _check_count(query, index, damages)
-    _read_by_index_alone(query, yes=False)
-    return why
+    by_index.begin()
+    if not _uses(query, _count(index), index.name):
+        return _NOT_ALONE
+    _check_count(by_index, index, damages)
+    return ""
 
 
-def check_by_lookups(query: Query, index: Index, secret: int, damages: Damages) -> str:
+def check_by_lookups(by_index: ByIndex, index: Index, secret: int, damages: Damages) -> str:
     """Look every row up through the index, and count the entries of the index.
 
     Return why this is not possible, else an empty text.
     """
     if not index.is_plain and not index.is_hash:
         return "it is no plain index"
-    _read_by_index_alone(query, yes=True)
+    query = by_index.query
+    by_index.begin()
     statements = []
     ways = [_lookups(index, secret, leading=a, ordered=b) for a, b in _WAYS]
-    for alike in (*zip(*ways, strict=True), *([(_count(index),)] if index.is_plain else ())):
+    lookups = list(zip(*ways, strict=True)) if by_index.rows(index.table) else []
+    for alike in (*lookups, *([(_count(index),)] if index.is_plain else ())):
         sql = next((sql for sql in alike if _uses(query, sql, index.name)), None)
         if sql is None:
-            _read_by_index_alone(query, yes=False)
             return _NOT_ALONE
         statements.append(sql)
-    for sql in statements[: None if index.is_hash else -1]:
+    for sql in statements[: len(lookups)]:
         for row in query(sql):
             shown = ", ".join(map(repr, row))
             detail = f"{index.table}: the index {index.name} leads from {shown} to other rows"
             damages.add(Check.INDEXES, "edited", detail)
     if index.is_plain:
-        _check_count(query, index, damages)
-    _read_by_index_alone(query, yes=False)
+        _check_count(by_index, index, damages)
     return ""
 
 
-def _check_count(query: Query, index: Index, damages: Damages) -> None:
-    held = query(_count(index))[0][0]
-    rows = query(f"SELECT count(*) FROM ONLY {_all_rows(index.table)}")[0][0]  # noqa: S608
+def _check_count(by_index: ByIndex, index: Index, damages: Damages) -> None:
+    held, rows = by_index.query(_count(index))[0][0], by_index.rows(index.table)
     if held != rows:
         detail = f"{index.table}: {rows} rows, {held} in the index {index.name}"
         damages.add(Check.INDEXES, "edited", detail)
-
-
-def _read_by_index_alone(query: Query, *, yes: bool) -> None:
-    """Set the planner to use nothing but indexes, until the end of the transaction."""
-    query(_SET, *["off" if yes else "on"] * len(_NOT_BY_INDEX))
 
 
 def _all_rows(table: str) -> str:
