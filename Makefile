@@ -86,7 +86,7 @@ test-lake: $(VENV)/dev ## Lakes and segments with Apache Spark (needs Java 17 an
 	@if ! command -v java > /dev/null || ! command -v mvn > /dev/null; then \
 	  echo "no java or no mvn here: the lake is not tested with Spark"; exit 0; fi; \
 	test -d $(VENV)-spark || python3 -m venv $(VENV)-spark; \
-	$(BIN)/uv pip install --quiet --python $(VENV)-spark/bin/python 'pyspark==4.0.1' --editable .; \
+	$(BIN)/uv pip install --quiet --python $(VENV)-spark/bin/python 'pyspark==4.0.1' --editable '.[lake]'; \
 	for jar in org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0 org.xerial:sqlite-jdbc:3.46.1.3; do \
 	  mvn -q -B dependency:copy -Dartifact=$$jar -DoutputDirectory=$(abspath $(JARS)) || exit 1; done; \
 	META_AUDIT_TEST_SPARK_PYTHON=$(abspath $(VENV)-spark/bin/python) \

@@ -41,7 +41,8 @@ def current_jobs(of_jobs: str) -> str:
     """Return SQL that computes the rows of some jobs, in the order of `COLUMNS`.
 
     `of_jobs` says which, behind the name of a column of job keys. `place < 2` says the same as
-    `place = 1`, of which PostgreSQL expects so few rows that it looks through them in a loop.
+    `place = 1`, of which PostgreSQL expects so few rows that it looks through them in a loop; for
+    the same reason `who` is made once.
     """
     return f"""
     WITH live AS (
@@ -60,7 +61,7 @@ def current_jobs(of_jobs: str) -> str:
         JOIN attribution_rules r ON r.rule_id = m.rule_id AND r.role IN ('client', 'requester')
         JOIN identities i ON i.identity_id = m.identity_id
         WHERE m.set_id IN (SELECT attribution_set FROM live WHERE place < 2)),
-    who AS (
+    who AS MATERIALIZED (
         SELECT set_id, {_best("client")}, {_best("requester")}
         FROM ranked WHERE place < 2 GROUP BY set_id)
     SELECT n.job_key, n.document_id, n.version_no,

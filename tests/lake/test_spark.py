@@ -9,14 +9,19 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
+
 from tests.conftest import ROOT, Audit
 from tests.docs.questions import read_questions
+from tests.lake import lakes
 from tests.lake.spark_cluster import PYTHON, cluster
 
 JARS = os.environ.get("META_AUDIT_TEST_SPARK_JARS", "")
@@ -63,6 +68,41 @@ def test_the_questions_are_answered_alike(own: Audit, tmp_path: Path, master: st
         wanted = [[same(value) for value in row] for row in own.rows(question.sql)]
         rows = [[same(_padded(value)) for value in row] for row in found]
         assert sorted(rows, key=repr) == sorted(wanted, key=repr), question.number
+
+
+def test_ranges_are_verified_by_the_workers(own: Audit, tmp_path: Path, master: str) -> None:
+    assert own.ingest(ROOT / "examples").status == 1
+    lake, file = tmp_path / "lake", tmp_path / "verify.py"
+    assert own.run("lake", "sync", str(lake)).status == 0
+    page = (ROOT / "docs/lake.md").read_text("utf-8")
+    (program,) = [part for part in page.split("```python\n") if "on_workers" in part]
+    program = program.partition("```")[0].replace("/srv/lake", str(lake))
+    file.write_text(program.replace("print, on_workers", "print, on_workers, at_once=10"))
+    changed = lakes.data_files(lake)[0]
+    for found in (0, 1):
+        with lakes.mutated(changed, Random(2)) if found else nullcontext():
+            here = lakes.verify(lake).damage_count
+            ran = submit(master, file)
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        assert f"{here} damages" in ran.stdout
+        assert bool(here) == bool(found)
+
+
+def submit(master: str, file: Path) -> subprocess.CompletedProcess[str]:
+    options = f"--master {master} --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1"
+    return subprocess.run(
+        [PYTHON, str(file)],
+        env=os.environ
+        | {
+            "PYSPARK_PYTHON": PYTHON,
+            "PYSPARK_SUBMIT_ARGS": f"{options} --conf spark.driver.bindAddress=127.0.0.1 "
+            "pyspark-shell",
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def _padded(value: str | None) -> str | None:
