@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from meta_audit.errors import ProcessError
@@ -29,7 +31,7 @@ def in_processes(count: int) -> Iterator[Each]:
     """Give what does work for ranges in so many processes. They end with the block."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "meta_audit.lake.range_check"])
-    pool = ProcessPoolExecutor(count, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(count, context, _prepare)
 
     def each(
         work: Callable[[EntryRange], RangeResult], ranges: Iterable[EntryRange]
@@ -42,14 +44,41 @@ def in_processes(count: int) -> Iterator[Each]:
         while waiting:
             yield waiting.popleft().result()
 
+    with _terminated_in_order():
+        try:
+            yield each
+        except BrokenProcessPool as error:
+            raise ProcessError("a verifying process died") from error
+        finally:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """End by an exception on SIGTERM, so that what was begun is ended."""
+    if current_thread() is not main_thread():  # where signals do not come
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        yield each
-    except BrokenProcessPool as error:
-        raise ProcessError("a verifying process died") from error
+        yield
     finally:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _prepare() -> None:
+    """Leave signals to the main process, and end with it, whatever ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def verify_in(

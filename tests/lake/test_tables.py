@@ -6,6 +6,8 @@ import itertools
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
@@ -33,7 +35,7 @@ from meta_audit.lake.tables import TABLES, UNSIGNED
 from meta_audit.lake.verify import verify_lake
 from meta_audit.ledger.entry import AcceptedEntry
 from meta_audit.model import Finding, JobRecord
-from tests.conftest import Audit
+from tests.conftest import ROOT, Audit
 from tests.faults.documents import write_folder
 from tests.ingest.again import another_parser, reread
 from tests.ingest.documents import compact, ndjson
@@ -365,6 +367,37 @@ def test_a_process_that_dies_is_said(
     lakes.sync(file.db, tmp_path / "lake")
     with pytest.raises(ProcessError, match="a verifying process died"), in_processes(2) as each:
         list(each(_die, [EntryRange("", None, "", 0, 1, 1)] * 4))
+
+
+_WAITING = """
+from time import sleep
+from meta_audit.lake.processes import in_processes
+
+def wait(_):
+    print("begun", flush=True)
+    sleep(120)
+
+if __name__ == "__main__":
+    with in_processes(2) as each:
+        list(each(wait, [None] * 4))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_with_the_program(tmp_path: Path, number: int) -> None:
+    file = tmp_path / "waiting.py"
+    file.write_text(_WAITING)
+    with subprocess.Popen(
+        [sys.executable, str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout
+        assert [process.stdout.readline(), process.stdout.readline()] == [b"begun\n"] * 2
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)  # it is the end when no process holds the pipe
+    assert number == signal.SIGKILL or b"leaked" not in err
 
 
 def _die(_: EntryRange) -> RangeResult:
