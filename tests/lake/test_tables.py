@@ -370,6 +370,7 @@ def test_a_process_that_dies_is_said(
 
 
 _WAITING = """
+from signal import SIGINT, default_int_handler, signal
 from time import sleep
 from meta_audit.lake.processes import in_processes
 
@@ -378,6 +379,7 @@ def wait(_):
     sleep(120)
 
 if __name__ == "__main__":
+    signal(SIGINT, default_int_handler)  # a shell in the background lets it be ignored
     with in_processes(2) as each:
         list(each(wait, [None] * 4))
 """
