@@ -60,8 +60,8 @@ class Lake:
         self._is_folder = catalog is None
         self._tables: dict[str, Table] = {}
         """Tables that were read, which are read again only if others have changed them."""
-        self._lists: set[str] = set()
-        """Lists of files that could be read."""
+        self._manifests: set[str] = set()
+        """Those that could be read."""
         if make:
             self._catalog.create_namespace_if_not_exists(NAMESPACE)
 
@@ -81,14 +81,15 @@ class Lake:
             return known
         try:
             with reading(name, passing=NoSuchTableError):
-                self._tables[name] = self._catalog.load_table((NAMESPACE, name))
-            check_lists(self._tables[name], self._lists)
-            return self._tables[name]
+                table = self._catalog.load_table((NAMESPACE, name))
         except NoSuchTableError as error:
             raise NotFoundError(
                 f"there is no lake at {self.location}: it has no table {name}",
                 advice="`meta-audit lake sync` makes one.",
             ) from error
+        check_lists(table, self._manifests)
+        self._tables[name] = table
+        return table
 
     def newest(self, names: Sequence[str]) -> dict[str, Table]:
         """Return tables to read from. Raises `NotFoundError` if the lake lacks one."""
@@ -100,7 +101,7 @@ class Lake:
             if name in found:
                 with reading(name):
                     tables[name] = StaticTable.from_metadata(found[name])
-                check_lists(tables[name], self._lists)
+                check_lists(tables[name], self._manifests)
             else:
                 tables[name] = self.table(name)
         return tables

@@ -31,6 +31,7 @@ def in_processes(count: int) -> Iterator[Each]:
     """Give what does work for ranges in so many processes. They end with the block."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "meta_audit.lake.range_check"])
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(count, context, _prepare)
 
     def each(
@@ -51,7 +52,8 @@ def in_processes(count: int) -> Iterator[Each]:
             raise ProcessError("a verifying process died") from error
         finally:
             for process in multiprocessing.active_children():
-                process.terminate()
+                if process not in others:
+                    process.terminate()
             pool.shutdown(cancel_futures=True)
 
 

@@ -35,31 +35,29 @@ def reading(name: str, *, passing: type[Exception] = MetaAuditError) -> Iterator
 
 
 def check_lists(table: Table, known: set[str]) -> None:
-    """Check that the lists of files of the newest snapshot can be read, but those `known`.
+    """Check that the lists of files of the newest snapshot can be read. Raises `StoreError`.
 
-    Those that could be read become known. Raises `StoreError`.
+    Manifests that are `known` are not read again; those that can be read become known.
     """
     snapshot = table.current_snapshot()
-    if snapshot is not None:
-        found = _read_list(table, snapshot.manifest_list, known)
-        with reading(snapshot.manifest_list):
-            manifests = [entry["manifest_path"] for entry in found]
-        for location in manifests:
-            _read_list(table, location, known)
+    if snapshot is None:
+        return
+    listed = _read_list(table, snapshot.manifest_list)
+    with reading(snapshot.manifest_list):
+        manifests = {entry["manifest_path"] for entry in listed}
+    for location in manifests - known:
+        _read_list(table, location)
+        known.add(location)
 
 
-def _read_list(table: Table, location: str, known: set[str]) -> list[Any]:
-    if location in known:
-        return []
+def _read_list(table: Table, location: str) -> list[Any]:
     with reading(location), table.io.new_input(location).open() as opened:
         try:
-            found = records(opened.read())
+            return records(opened.read())
         except DamagedAvroError:
             raise
         except UnknownAvroError:  # PyIceberg may know it
-            found = []
-    known.add(location)
-    return found
+            return []
 
 
 def planned(table: Table, wanted: Any = None) -> list[FileScanTask]:

@@ -6,11 +6,16 @@ import base64
 import http.client
 import ssl
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from meta_audit.errors import UsageError
+from meta_audit.errors import SourceError, UsageError
 
+PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be another one later."""
+MOST_REDIRECTS: Final = 3
+KEPT_AS_GIVEN: Final = "/%:@!$&'()*+,;=~"
+"""Characters of a path that are sent as they are (RFC 3986, section 3.3, and what is encoded)."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -19,6 +24,7 @@ class Route:
 
     def __init__(self, base: str, tls: ssl.SSLContext, connect_seconds: float) -> None:
         parts = urlsplit(base)
+        self._base = base
         self._scheme = parts.scheme
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
@@ -71,6 +77,29 @@ class Route:
             return url
         parts = urlsplit(url)
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    def redirected(self, url: str, location: str) -> str:
+        """Return where a redirect leads. Raises `SourceError` if that is another server."""
+        try:
+            here, there = urlsplit(self._base), urlsplit(urljoin(url, location))
+        except ValueError as error:
+            raise SourceError(
+                "server.answer",
+                "a redirect to no URL",
+                advice="Tell whoever runs the server, or give the URL that is meant.",
+            ) from error
+        if (here.scheme, here.netloc.lower()) != (there.scheme, there.netloc.lower()):
+            raise SourceError(
+                "server.answer",
+                f"a redirect to another server ({there.scheme}://{there.hostname})",
+                advice="If that is the right one, give its URL.",
+            )
+        return there._replace(path=quote(there.path, safe=KEPT_AS_GIVEN), fragment="").geturl()
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a few words why a connection failed."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _base64(text: str) -> str:

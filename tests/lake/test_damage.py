@@ -10,6 +10,8 @@ import pytest
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 
 from meta_audit import cli
+from meta_audit.errors import StoreError
+from meta_audit.lake.catalog import Lake
 from meta_audit.lake.tables import NUMBERS
 from tests.ingest.documents import compact
 from tests.ingest.documents import job as job_of
@@ -42,6 +44,17 @@ def test_what_cannot_be_read_is_named(
                 named = (file.name, f"{table} of the lake")
                 assert any(name in said for name in named), said
                 assert "from a copy" in said
+
+
+def test_what_is_damaged_stays_so(lake: Path) -> None:
+    opened = Lake(str(lake), None, make=False)
+    _, listed, manifest, *_ = lakes.files_of_iceberg(lake, "v_jobs")
+    for file in (listed, manifest):
+        with lakes.harmed(file, "cut", random.Random(1)):
+            for _ in range(2):
+                with pytest.raises(StoreError, match=file.name):
+                    opened.table("v_jobs")
+    assert opened.table("v_jobs")
 
 
 def test_find_names_what_it_cannot_read(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:

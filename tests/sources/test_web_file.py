@@ -192,6 +192,21 @@ def test_another_server_is_never_asked(file: Audit, web: Web) -> None:
             other.accept()
 
 
+@pytest.mark.parametrize("location", ["http://[bad", "//[", "javascript:x"])
+def test_a_redirect_to_no_url_is_refused(file: Audit, web: Web, location: str) -> None:
+    web.RequestHandlerClass, web.location = _Redirecting, location
+    result = file.ingest(_asked(web))
+    assert (result.status, "a redirect to" in result.err) == (3, True)
+    assert_short(result.err)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70])
+def test_a_host_that_no_name_can_be(file: Audit, host: str) -> None:
+    result = file.ingest(f"http://{host}/x.json")
+    assert (result.status, "server.unreachable" in result.err) == (3, True)
+    assert_short(result.err)
+
+
 def test_a_circle_of_redirects_ends(file: Audit, web: Web) -> None:
     web.RequestHandlerClass, web.location = _Redirecting, "/a%20b.json"
     result = file.ingest(_asked(web))

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from threading import Event, Timer
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError, UsageError
 from meta_audit.sources.remote_stream import RemoteStream
-from meta_audit.sources.route import Route
+from meta_audit.sources.route import KEPT_AS_GIVEN, MOST_REDIRECTS, PASSING, Route, reason_of
 from meta_audit.store.retry import Retry
 from meta_audit.version import __version__
 
@@ -31,11 +31,7 @@ if TYPE_CHECKING:
     from meta_audit.sources.content_memory import ContentMemory
     from meta_audit.sources.object_stores.object_url import ObjectUrl
 
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NO_HEAD: Final = frozenset({405, 501})
-_MOST_REDIRECTS: Final = 3
-_KEPT_AS_GIVEN: Final = "/%:@!$&'()*+,;=~"
-"""Characters of a path that are sent as they are (RFC 3986, section 3.3, and what is encoded)."""
 _SERVER: Final = "Check the URL and the network, then run the command again."
 
 
@@ -61,7 +57,6 @@ class WebServer:
         self.name = url.name
         self.limits = limits or WebLimits()
         self._patience = Retry.from_environment().read_seconds
-        self._base = url.store
         try:
             parts = urlsplit(url.store)
             is_proper = parts.hostname and parts.port != 0 and not re.search(r"\s", url.store)
@@ -72,7 +67,7 @@ class WebServer:
                 f"{url.name}: this is no URL of a source", advice="Write it as https://HOST/PATH."
             )
         path = url.name[len(url.store) :]
-        self._url = url.store + quote(path, safe=_KEPT_AS_GIVEN)
+        self._url = url.store + quote(path, safe=KEPT_AS_GIVEN)
         self._route = Route(url.store, ssl.create_default_context(), self.limits.connect_seconds)
 
     @contextmanager
@@ -95,6 +90,8 @@ class WebServer:
                 time.sleep(pause)
                 pause *= 2
                 continue
+            except ValueError as error:  # the name of the host is none
+                raise _unreachable(error) from error
             with closing(connection), closing(answer):
                 if answer.status not in (200, 206, *said):
                     raise _refusal(answer.status)
@@ -106,21 +103,22 @@ class WebServer:
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Ask once, and follow the answer within the server."""
         url = self._url
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(MOST_REDIRECTS + 1):
             connection = self._route.connect()
             try:
                 answer = self._answered(connection, method, url, headers)
                 location = answer.getheader("Location")
-                if answer.status in _PASSING:
+                if answer.status in PASSING:
                     raise _PassingStatusError(answer.status)
                 if not (300 <= answer.status < 400 and location):
                     return connection, answer
-                url = self._redirected(url, location)
+                url = self._route.redirected(url, location)
             except BaseException:
                 connection.close()
                 raise
             connection.close()
-        raise SourceError("server.answer", f"more than {_MOST_REDIRECTS} redirects")
+        message = f"more than {MOST_REDIRECTS} redirects"
+        raise SourceError("server.answer", message, advice=_SERVER)
 
     def _answered(
         self,
@@ -148,17 +146,6 @@ class WebServer:
         if is_late.is_set():  # headers that end with the connection look like any others
             raise TimeoutError(f"no answer within {self.limits.answer_seconds:g} seconds")
         return answer
-
-    def _redirected(self, url: str, location: str) -> str:
-        """Return where a redirect leads, if that is the same server."""
-        here, there = urlsplit(self._base), urlsplit(urljoin(url, location))
-        if (here.scheme, here.netloc.lower()) != (there.scheme, there.netloc.lower()):
-            raise SourceError(
-                "server.answer",
-                f"a redirect to another server ({there.scheme}://{there.hostname})",
-                advice="If that is the right one, give its URL.",
-            )
-        return there._replace(path=quote(there.path, safe=_KEPT_AS_GIVEN), fragment="").geturl()
 
 
 class WebFile(RemoteStream):
@@ -307,6 +294,5 @@ def _untrusted(error: ssl.SSLCertVerificationError) -> SourceError:
 def _unreachable(error: Exception) -> SourceError:
     if isinstance(error, _PassingStatusError):
         return _refusal(error.status)
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    message = f"it cannot be reached, or the connection broke: {reason}"
+    message = f"it cannot be reached, or the connection broke: {reason_of(error)}"
     return SourceError("server.unreachable", message, advice=_SERVER)

@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from meta_audit.errors import SourceError, UsageError
-from meta_audit.sources.route import Route
+from meta_audit.sources.route import MOST_REDIRECTS, PASSING, Route, reason_of
 from meta_audit.version import __version__
 
 if TYPE_CHECKING:
@@ -36,11 +36,8 @@ _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
 Parameters = Sequence[tuple[str, str]]
 
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be another one later."""
 _MOST_TRIES_OF_500: Final = 3
 """Bacalhau also answers 500 to what it will never be able to do."""
-_MOST_REDIRECTS: Final = 3
 _LOOK_SECONDS: Final = 0.1
 """Time between two looks whether somebody wants to stop, or an answer takes too long."""
 
@@ -184,7 +181,7 @@ class Transport:
         self._exchanges.add(exchange)
         is_sound = False
         try:
-            for _ in range(_MOST_REDIRECTS + 1):
+            for _ in range(MOST_REDIRECTS + 1):
                 if connection.sock is None:
                     connection.timeout = self.limits.connect_seconds
                     connection.connect()
@@ -200,7 +197,7 @@ class Transport:
                     is_sound = not answer.will_close
                     return content
                 answer.read(self.limits.body_bytes)
-                url = self._redirected(url, location)
+                url = self._route.redirected(url, location)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if exchange.is_broken_off:
                 message = f"no whole answer within {self.limits.seconds:g} seconds"
@@ -213,7 +210,7 @@ class Transport:
             self._exchanges.discard(exchange)
             if not is_sound:
                 self._forget(connection)
-        raise _wrong(f"more than {_MOST_REDIRECTS} redirects")
+        raise _wrong(f"more than {MOST_REDIRECTS} redirects")
 
     def _forget(self, connection: http.client.HTTPConnection) -> None:
         connection.close()
@@ -234,17 +231,6 @@ class Transport:
             raise http.client.IncompleteRead(b"", promised - len(content))
         self._body_seconds = max(self._body_seconds, time.monotonic() - began)
         return None if answer.status in absent else content
-
-    def _redirected(self, url: str, location: str) -> str:
-        """Return where a redirect leads, if that is the same server."""
-        target = urljoin(url, location)
-        here, there = urlsplit(self._base), urlsplit(target)
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc.lower()):
-            raise _wrong(
-                f"a redirect to another server ({there.scheme}://{there.hostname})",
-                advice="If that is the right one, give its URL.",
-            )
-        return target
 
 
 def _opened(connection: http.client.HTTPConnection) -> Any:
@@ -298,10 +284,8 @@ def _failure(error: Exception) -> SourceError:
             f"its certificate cannot be verified: {error.verify_message}",
             advice="If it is the right server, name its authority with --ca-file.",
         )
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return _PassingError(
-        "server.unreachable", f"it cannot be reached, or the connection broke: {reason}"
-    )
+    message = f"it cannot be reached, or the connection broke: {reason_of(error)}"
+    return _PassingError("server.unreachable", message)
 
 
 def _refusal(answer: http.client.HTTPResponse) -> SourceError:
@@ -315,7 +299,7 @@ def _refusal(answer: http.client.HTTPResponse) -> SourceError:
             advice="Set BACALHAU_API_KEY, or BACALHAU_API_USERNAME and BACALHAU_API_PASSWORD, or "
             "use --credentials. Reading jobs needs the capability read:job.",
         )
-    if status in _PASSING:
+    if status in PASSING:
         seconds = _seconds(answer.getheader("Retry-After") or "")
         more = f", and to come back in {seconds:g} seconds" if seconds else ""
         return _PassingError("server.failed", said + more, status=status, retry_after=seconds)
@@ -333,5 +317,5 @@ def _seconds(retry_after: str) -> float:
         return 0.0
 
 
-def _wrong(message: str, advice: str = "") -> SourceError:
-    return SourceError("server.answer", message, advice=advice)
+def _wrong(message: str) -> SourceError:
+    return SourceError("server.answer", message)
