@@ -468,31 +468,17 @@ class AuditStore(Inventory):
 
 
 def _end(time: str | None) -> int | None:
-    from meta_audit.period import parse_period
+    if time is None:
+        return None
+    from meta_audit.query.choice import end_of
 
-    return parse_period(time, now=time_ns()).end if time else None
+    return end_of(time)
 
 
 def _search(expressions: Sequence[str], choice: SearchChoice) -> Search:
-    from meta_audit.query.matching import Search
-    from meta_audit.search.arguments import read_arguments
-    from meta_audit.search.expression import All, Is, join
-    from meta_audit.search.parser import parse_keys
+    from meta_audit.query.choice import search_of
 
-    fields = [
-        Is(name, str(value))
-        for name in ("client", "requester", "namespace")
-        if (value := choice.get(name)) is not None
-    ]
-    return Search(
-        join(All, [read_arguments(expressions), *fields]),
-        time_ns(),
-        choice.get("sort", "created"),
-        after=choice.get("after"),
-        columns=tuple(key for one in choice.get("columns", ()) for key in parse_keys(one)),
-        as_of=_end(choice.get("as_of")),
-        at=_end(choice.get("at")),
-    )
+    return search_of(expressions, choice)
 
 
 def _parsed(keys: Sequence[VerifierKey | str]) -> list[VerifierKey]:

@@ -10,7 +10,6 @@ import click
 from meta_audit.cli import Exit, complete, options
 from meta_audit.cli.option import option
 from meta_audit.cli.output import note, nothing_found, screen, write, write_parts
-from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +25,7 @@ if TYPE_CHECKING:
     "--requester", metavar="ID", shell_complete=complete.requester, help="The same as requester:ID."
 )
 @options.NAMESPACE
-@option(
-    "--sort",
-    type=click.Choice(SORTS),
-    default="created",
-    show_default=True,
-    help="Order: times from the newest on, texts from A on.",
-)
+@options.JOB_SORT
 @option(
     "--after",
     metavar="JOB",
@@ -127,7 +120,7 @@ def _write_all(
         return Exit.ATTENTION
     if columns:
         for key in store.find(*expressions, limit=1, **choice).unknown_keys:
-            note(unknown_key(key))
+            note(unknown_key(key, "store"))
     page = FoundPage(Found(FIND_FORMAT, (), more=False), columns, sort)
     write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
     return Exit.DONE

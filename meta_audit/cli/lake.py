@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,7 @@ from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
     from meta_audit.api import AuditStore
+    from meta_audit.lake.find import LakeSearch
     from meta_audit.ledger.note import VerifierKey
 
 _CATALOG = option(
@@ -98,9 +98,16 @@ def verify(
 @argument("lake")
 @options.EXPRESSIONS
 @_CATALOG
+@options.JOB_SORT
+@option(
+    "--after",
+    metavar="JOB",
+    help="Begin behind this job of the list: its ID, or the @CURSOR that was printed.",
+)
 @options.LIMIT_OR_ALL
 @option("--all", "every", is_flag=True, help="Show all, in every format.")
 @option("--count", "only_count", is_flag=True, help="Print only how many jobs match.")
+@options.COLUMNS
 @options.FORMAT
 @options.verbosity
 def find(
@@ -108,9 +115,12 @@ def find(
     expressions: tuple[str, ...],
     *,
     catalog: str | None,
+    sort: str,
+    after: str | None,
     limit: int | None,
     every: bool,
     only_count: bool,
+    columns: tuple[str, ...],
     format_: str,
 ) -> Exit:
     """List the jobs of a lake that match, newest first, without a store.
@@ -119,44 +129,53 @@ def find(
     the lake. A lake cannot answer origin:activity, and what came in after its last sync. The exit
     code is 1 if no job matches; then stderr says why.
     """
-    from itertools import chain, islice
-    from time import time_ns
-
     from meta_audit.errors import UsageError
     from meta_audit.lake.catalog import Lake
     from meta_audit.lake.find import lake_search
-    from meta_audit.lake.listed import FIND_FORMAT, LakeFoundPage
-    from meta_audit.query.results import Found
-    from meta_audit.render.streams import stream
-    from meta_audit.search.arguments import read_arguments
+    from meta_audit.lake.listed import LakeFoundPage
+    from meta_audit.query.choice import search_of
+    from meta_audit.query.matching import SearchChoice
 
     if every and limit is not None:
         raise UsageError("--all and --limit cannot be used together")
-    opened, expression = Lake(lake, catalog, make=False), read_arguments(expressions)
-    with lake_search(opened, expression, time_ns()) as search:
+    opened = Lake(lake, catalog, make=False)
+    wanted = search_of(expressions, SearchChoice(sort=sort, after=after, columns=columns))
+    with lake_search(opened, wanted) as search:
         if only_count:
             number = search.count()
             click.echo(number)
-            if number:
-                return Exit.DONE
-            nothing = Found(FIND_FORMAT, (), more=False, reasons=search.reasons())
-            write(LakeFoundPage(nothing, has_stores=False), "text", to_stderr=True)
-            return Exit.ATTENTION
+            if not number:
+                write(LakeFoundPage(search.nothing()), "text", to_stderr=True)
+            return Exit.DONE if number else Exit.ATTENTION
         most = None if every else options.most(limit, format_)
-        asked = None if most is None else min(most + 1, sys.maxsize)
-        jobs = search.jobs(asked)
-        some = tuple(islice(jobs, asked or 1))
-        reasons = () if some else search.reasons()
-        more = most is not None and len(some) > most
-        shown = () if some and most is None else some[:most]
-        page = LakeFoundPage(
-            Found(FIND_FORMAT, shown, more, reasons=reasons), has_stores=len(search.stores) > 1
-        )
-        if some and most is None:
-            write_parts(stream(page, chain(some, jobs), format_, screen()), format_)
-        else:
-            write(page, format_)
-    return Exit.DONE if some else Exit.ATTENTION
+        if most is None:
+            return _write_all(search, columns, sort, format_)
+        found = search.first(most)
+        has_stores = len(search.stores) > 1
+        write(LakeFoundPage(found, columns, sort, has_stores=has_stores), format_)
+    return Exit.DONE if found.jobs else Exit.ATTENTION
+
+
+def _write_all(search: LakeSearch, columns: tuple[str, ...], sort: str, format_: str) -> Exit:
+    """Write all jobs, however many they are."""
+    from itertools import chain
+
+    from meta_audit.lake.find import NONE
+    from meta_audit.lake.listed import LakeFoundPage
+    from meta_audit.render.jobs import unknown_key
+    from meta_audit.render.streams import stream
+
+    unknown = search.unknown_keys() if columns else ()
+    jobs = search.jobs()
+    first = next(jobs, None)
+    if first is None:
+        write(LakeFoundPage(search.nothing(), columns, sort), format_)
+        return Exit.ATTENTION
+    page = LakeFoundPage(NONE, columns, sort, has_stores=len(search.stores) > 1)
+    for key in unknown:
+        note(unknown_key(key, page.place))
+    write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
+    return Exit.DONE
 
 
 @command.command()

@@ -15,6 +15,7 @@ import click
 from meta_audit.cli import complete, log
 from meta_audit.cli.groups import LazyGroup
 from meta_audit.cli.option import option
+from meta_audit.search.sorts import SORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +268,13 @@ def _parse_columns(_: click.Context, __: click.Parameter, value: str | None) -> 
     return tuple(key_as_text(column.key, column.place) for column in parse_keys(value))
 
 
+JOB_SORT = option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default="created",
+    show_default=True,
+    help="Order: times from the newest on, texts from A on.",
+)
 EXPRESSIONS = click.argument(
     "expressions",
     nargs=-1,

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from meta_audit.lake.duck import asked
-from meta_audit.lake.hints import KEYS, hint
+from meta_audit.lake.hints import KEYS, hint, knows
+from meta_audit.lake.orders import COLUMNS, LakeCursor, beginning, order_by
 from meta_audit.lake.owners import ASKED, make_owners
+from meta_audit.lake.pair_columns import as_values, lists_of
 from meta_audit.lake.predicates import (
     WITHOUT_OWNERS,
     LakeCompiler,
     check_answerable,
     tables_of,
 )
+from meta_audit.query.conditions import joined
+from meta_audit.query.explain import printable
 from meta_audit.query.public_keys import fingerprint_of
-from meta_audit.query.results import FoundJob, Reason
+from meta_audit.query.results import Found, FoundJob, Reason
 from meta_audit.query.texts import exact, rfc3339
 from meta_audit.search.expression import Equals, Has, Matches, conjuncts, terms
 from meta_audit.search.normal_form import as_text
@@ -27,14 +34,21 @@ if TYPE_CHECKING:
 
     from meta_audit.lake.catalog import Lake
     from meta_audit.query.conditions import Sql
+    from meta_audit.query.matching import Search
     from meta_audit.search.expression import Expression
 
+FIND_FORMAT: Final = "meta-audit/lake-find/1"
+NONE: Final = Found(FIND_FORMAT, (), more=False)
 ROWS_AT_ONCE: Final = 1_000
 _JOBS: Final = """
-    SELECT j.created_ns, j.job_id, coalesce(j.name, ''), j.type, j.state, j.namespace, j.client,
-        j.client_trust, j.requester, j.requester_trust, j.origin, j.store
-    FROM v_jobs j WHERE {} ORDER BY j.created_ns DESC NULLS LAST, j.job_id DESC, j.store,
-        j.namespace DESC"""
+    SELECT {column} AS sorted_by, j.store, j.created_ns, j.job_id, coalesce(j.name, '') AS name,
+        j.type, j.state, j.namespace, j.client, j.client_trust, j.requester, j.requester_trust,
+        j.origin, j.job_key, j.version_no
+    FROM v_jobs j WHERE {where} ORDER BY {order}{most}"""
+_WITH_VALUES: Final = """
+    WITH f AS MATERIALIZED ({jobs}) SELECT f.*{values} FROM f ORDER BY {order}"""
+_FIELDS: Final = 13
+"""Columns of `_JOBS` that a job is described by; values of keys come behind two others."""
 _KEYS: Final = """
     SELECT DISTINCT role, value FROM v_attributions
     WHERE role IN ('client_key', 'requester_key') AND verdict <> 'undecodable'"""
@@ -48,24 +62,71 @@ class LakeJob(FoundJob, frozen=True, kw_only=True):
 
 
 class LakeSearch:
-    """Ask one state of a lake for the jobs that match an expression."""
+    """Ask one state of a lake for the jobs that a search asks for."""
 
-    def __init__(self, duck: DuckDBPyConnection, stores: list[str], where: Expression, now: int):
+    def __init__(self, duck: DuckDBPyConnection, stores: list[str], search: Search) -> None:
+        """Raises `UsageError`, `NotFoundError` for what to begin behind."""
         self._duck = duck
-        self._expression = where
-        self._compiler = LakeCompiler(now, self._keys_with)
-        self._condition = self._compiler.condition(where)
+        self._search = search
+        self._compiler = LakeCompiler(search.now, self._keys_with)
+        self._condition = self._compiler.condition(search.expression)
+        self._behind = beginning(duck, search.after, search.sort)
         self.stores = stores
         """The stores that the lake has."""
 
-    def jobs(self, limit: int | None = None) -> Iterator[LakeJob]:
-        """Yield the jobs that match, the newest first; memory does not grow with them."""
-        most = "" if limit is None else f" LIMIT {limit:d}"
-        sql = _JOBS.format(self._condition.text) + most
-        found = self._duck.execute(sql, self._condition.parameters)
+    def first(self, limit: int) -> Found:
+        """Return the first jobs that match, at most `limit`, or say why there is none."""
+        rows = list(self._rows(min(limit + 1, sys.maxsize)))
+        more = len(rows) > limit
+        if not rows:
+            return self.nothing()
+        cursor = None
+        if more:
+            value, store, _, job_id, *_, namespace = rows[limit - 1][:8]
+            cursor = str(LakeCursor(self._search.sort, value, job_id, namespace, store))
+        jobs = tuple(map(self._job, rows[:limit]))
+        return Found(FIND_FORMAT, jobs, more, cursor, unknown_keys=self.unknown_keys())
+
+    def nothing(self) -> Found:
+        """Say why no job matches."""
+        reasons = () if self._search.after else self.reasons()
+        return replace(NONE, reasons=reasons)
+
+    def jobs(self) -> Iterator[LakeJob]:
+        """Yield all jobs that match; memory does not grow with them."""
+        yield from map(self._job, self._rows(None))
+
+    def unknown_keys(self) -> tuple[str, ...]:
+        """Return the keys of the expression, and of columns, that the lake does not know."""
+        parts = (*terms(self._search.expression), *self._search.columns)
+        keys = [part.key for part in parts if isinstance(part, Equals | Matches | Has)]
+        return tuple(dict.fromkeys(printable(key) for key in keys if not knows(self._duck, key)))
+
+    def _rows(self, most: int | None) -> Iterator[tuple[Any, ...]]:
+        sort, columns = self._search.sort, self._search.columns
+        where = joined(" AND ", [self._condition, self._behind])
+        sql = _JOBS.format(
+            column=COLUMNS[sort],
+            where=where.text,
+            order=order_by(sort),
+            most="" if most is None else f" LIMIT {most:d}",
+        )
+        parameters = list(where.parameters)
+        if columns:
+            values = lists_of(columns)
+            again = order_by(sort, of="f", column="f.sorted_by")
+            sql = _WITH_VALUES.format(jobs=sql, values=values.text, order=again)
+            parameters += values.parameters
+        found = self._duck.execute(sql, parameters)
         while rows := found.fetchmany(ROWS_AT_ONCE):
-            for created, *described, store in rows:
-                yield exact(LakeJob(rfc3339(created), *described, store=store))
+            yield from rows
+
+    def _job(self, row: tuple[Any, ...]) -> LakeJob:
+        _, store, created, *described = row[:_FIELDS]
+        job = LakeJob(rfc3339(created), *described, store=store)
+        if columns := self._search.columns:
+            job = replace(job, meta=as_values(columns, row[_FIELDS + 2 :]))
+        return exact(job)
 
     def count(self) -> int:
         """Return how many jobs match."""
@@ -74,9 +135,9 @@ class LakeSearch:
 
     def reasons(self) -> tuple[Reason, ...]:
         """Say how many jobs match each part that must match, alone."""
-        parts = conjuncts(self._expression)
+        parts = conjuncts(self._search.expression)
         counts = self._counts([self._compiler.condition(part) for part in parts])
-        shown = [as_text(part).encode(errors="backslashreplace").decode() for part in parts]
+        shown = [printable(as_text(part)) for part in parts]
         hints = [
             "" if number else hint(self._duck, part, self._count_of)
             for part, number in zip(parts, counts, strict=True)
@@ -103,13 +164,13 @@ class LakeSearch:
 
 
 @contextmanager
-def lake_search(lake: Lake, expression: Expression, now: int) -> Iterator[LakeSearch]:
-    """Open what an expression asks of a lake. `now` is the time that `-7d` is counted from.
+def lake_search(lake: Lake, search: Search) -> Iterator[LakeSearch]:
+    """Open what a search asks of a lake.
 
     Raises `UsageError` for what a lake cannot answer, and `StoreError` while a sync is under way.
     """
     names = {"v_jobs"}
-    for term in terms(expression):
+    for term in (*terms(search.expression), *search.columns):
         check_answerable(term)
         names.update(tables_of(term))
         if isinstance(term, Equals | Matches | Has):
@@ -118,4 +179,4 @@ def lake_search(lake: Lake, expression: Expression, now: int) -> Iterator[LakeSe
     with asked(lake, names.union(ASKED if has_owners else ())) as (duck, stores):
         if has_owners:
             make_owners(duck)
-        yield LakeSearch(duck, stores, expression, now)
+        yield LakeSearch(duck, stores, search)

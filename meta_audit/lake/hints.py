@@ -35,7 +35,7 @@ def hint(duck: DuckDBPyConnection, part: Expression, count: Callable[[Expression
     if not isinstance(part, Equals | Matches | Has) or not storable(part.key):
         return ""
     key = escape_nul(part.key)
-    if not duck.execute(_IS_KNOWN, [key]).fetchall()[0][0]:
+    if not knows(duck, part.key):
         keys = [Has(like, part.place) for like in nearest(part.key, _texts(duck, _KEYS))]
         found = [(key_as_text(one.key, one.place), count(one)) for one in keys]
         return " ".join((f"No job has the key {part.key}.", _offer(found))).rstrip()
@@ -45,6 +45,11 @@ def hint(duck: DuckDBPyConnection, part: Expression, count: Callable[[Expression
     near = dict.fromkeys(other for value in part.values for other in nearest(value, values))
     terms = [replace(part, values=(value,)) for value in list(near)[:OFFERED]]
     return _offer([(as_text(term), count(term)) for term in terms])
+
+
+def knows(duck: DuckDBPyConnection, key: str) -> bool:
+    """Tell whether any Meta or label of the lake has a key."""
+    return storable(key) and bool(duck.execute(_IS_KNOWN, [escape_nul(key)]).fetchall()[0][0])
 
 
 def _offer(found: list[tuple[str, int]]) -> str:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from meta_audit.lake.find import LakeJob
 from meta_audit.lake.tables import STORE
 from meta_audit.query.results import JobSummary
 from meta_audit.render.jobs import FoundPage, table_of
-from meta_audit.render.layout import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from msgspec import Struct
 
     from meta_audit.render.layout import Screen
-
-FIND_FORMAT: Final = "meta-audit/lake-find/1"
 
 
 @dataclass(frozen=True)
 class LakeFoundPage(FoundPage):
     """Show the jobs of a lake that match an expression."""
 
+    place: str = "lake"
     has_stores: bool = False
     """True if the lake has several stores, so that the text names that of each job."""
 
     def lines(self, jobs: Iterable[JobSummary], screen: Screen) -> Iterator[str]:
         """Yield the lines of a table of these jobs."""
-        if not self.has_stores:
-            return table_of(jobs, screen)
-        return table_of(jobs, screen, last={STORE: _store})
+        last = {STORE: _store} if self.has_stores else {}
+        return table_of(jobs, screen, self.columns, last=last)
 
     def csv_header(self) -> list[str]:
         """Return the fields of a job, and its store."""
@@ -41,13 +38,6 @@ class LakeFoundPage(FoundPage):
     def csv_row(self, row: Struct) -> list[Any]:
         """Return the fields of a job, and its store."""
         return [*super().csv_row(row), getattr(row, STORE)]
-
-    def notes(self) -> Sequence[str]:
-        """Say why no job matches, or that there are more."""
-        if not self.result.more:
-            return super().notes()
-        shown = count(len(self.result.jobs), "job")
-        return (f"Only the newest {shown} shown: --all shows all.",)
 
 
 def _store(job: JobSummary) -> str | None:

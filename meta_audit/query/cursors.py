@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from msgspec import Struct
@@ -27,8 +27,16 @@ class Cursor(Struct, frozen=True, array_like=True):
         """Return it as one word."""
         return MARK + urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
+    def check(self, sort: str) -> None:
+        """Raise `UsageError` for a list that is sorted otherwise."""
+        if self.sort != sort:
+            raise UsageError(
+                f"--after: the cursor is of a list sorted by {self.sort}, not by {sort}",
+                advice=f"Add --sort {self.sort}.",
+            )
+
     @classmethod
-    def parse(cls, text: str) -> Cursor:
+    def parse(cls, text: str) -> Self:
         """Read the word of a cursor. Raises `UsageError`."""
         word = text.removeprefix(MARK)
         try:

@@ -76,7 +76,7 @@ def unknown_keys(session: Session, search: Search) -> tuple[str, ...]:
     numbers = Numbers(session)
     parts = (*terms(search.expression), *search.columns)
     keys = [part.key for part in parts if isinstance(part, Equals | Matches | Has)]
-    return tuple(dict.fromkeys(_printable(key) for key in keys if numbers.key(key) is None))
+    return tuple(dict.fromkeys(printable(key) for key in keys if numbers.key(key) is None))
 
 
 class _Asked:
@@ -121,7 +121,7 @@ class _Asked:
         hint = ""
         if not jobs and isinstance(part, Equals | Matches | Has):
             hint = offer(list(dict.fromkeys(self._others(part)))[:OFFERED])
-        return Reason(_printable(as_text(part)), min(jobs, COUNTED), jobs > COUNTED, hint)
+        return Reason(printable(as_text(part)), min(jobs, COUNTED), jobs > COUNTED, hint)
 
     def _others(self, term: OfKey) -> Iterator[str]:
         """Yield similar terms that jobs match."""
@@ -165,7 +165,7 @@ class _Asked:
         return count(self._session, Search(expression, self._now), COUNTED + 1)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text of the command line, without bytes that are not UTF-8."""
     return text.encode(errors="backslashreplace").decode()
 

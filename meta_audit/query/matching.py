@@ -243,11 +243,7 @@ class Finder:
             return None
         if after.startswith(MARK):
             cursor = Cursor.parse(after)
-            if cursor.sort != sort:
-                raise UsageError(
-                    f"--after: the cursor is of a list sorted by {cursor.sort}, not by {sort}",
-                    advice=f"Add --sort {cursor.sort}.",
-                )
+            cursor.check(sort)
             return cursor
         meant = identify(self._session, after, None)
         if isinstance(meant, Candidates):

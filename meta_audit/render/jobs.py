@@ -59,6 +59,8 @@ class FoundPage(_JobsPage[Found]):
     columns: tuple[str, ...] = ()
     """Keys whose values were asked for."""
     sort: str = "created"
+    place: str = "store"
+    """What was asked: a store or a lake."""
 
     def rows(self) -> Sequence[FoundJob]:
         """Return the jobs."""
@@ -87,7 +89,7 @@ class FoundPage(_JobsPage[Found]):
         found = self.result
         if not found.jobs:
             return ("No job matches.", *map(_reason, found.reasons), *_together(found.reasons))
-        notes = [unknown_key(key) for key in found.unknown_keys]
+        notes = [unknown_key(key, self.place) for key in found.unknown_keys]
         if found.more:
             which = "newest" if self.sort == "created" else "first"
             notes.append(
@@ -116,9 +118,9 @@ class CandidatesPage(_JobsPage[Candidates]):
         return notes
 
 
-def unknown_key(key: str) -> str:
-    """Say that no Meta or label has a key."""
-    return f"The store knows no key {escape(key)}."
+def unknown_key(key: str, place: str) -> str:
+    """Say that no Meta or label has a key in a place: a store or a lake."""
+    return f"The {place} knows no key {escape(key)}."
 
 
 def bounded(number: int, *, at_least: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,10 @@ from meta_audit.lake.find import lake_search
 from meta_audit.model import JobRecord
 from meta_audit.query.find import stream
 from meta_audit.query.matching import ACTIVITY, Search
+from meta_audit.query.results import Found, FoundJob
 from meta_audit.search.expression import Expression, Is, terms
-from meta_audit.search.parser import parse
+from meta_audit.search.parser import parse, parse_keys
+from meta_audit.search.sorts import SORTS
 from meta_audit.search.words import FIELDS
 from meta_audit.store.opening import open_to_read
 from meta_audit.store.session import Session
@@ -113,9 +116,11 @@ def one_duckdb(duckdb_kept: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def in_lake(lake: Path, expression: Expression, limit: int | None = None) -> list[dict[str, Any]]:
-    with lake_search(Lake(str(lake), None, make=False), expression, NOW) as search:
-        found = [asdict(job) for job in search.jobs(limit)]
-        assert limit or search.count() == len(found)
+    with lake_search(Lake(str(lake), None, make=False), Search(expression, NOW)) as search:
+        if limit is not None:
+            return [asdict(job) for job in search.first(limit).jobs]
+        found = [asdict(job) for job in search.jobs()]
+        assert search.count() == len(found)
     return found
 
 
@@ -133,6 +138,41 @@ def check(both: Both, expression: Expression) -> int:
 def test_the_conformance_table(both: Both) -> None:
     found = [check(both, parse(text)) for text, _ in EXPRESSIONS]
     assert sum(map(bool, found)) > len(EXPRESSIONS) / 2
+
+
+COLUMNS = parse_keys("team,job:team,task:stage,label:team,owner,none")
+
+
+@pytest.mark.usefixtures("one_duckdb")
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("text", ["not a=none", "has(team) or label:team=a"])
+def test_orders_pages_and_columns(both: Both, sort: str, text: str) -> None:
+    search = Search(parse(text), NOW, sort, columns=COLUMNS)
+    wanted = list(stream(both.session, search))
+    assert len({job.meta["team"] for job in wanted if job.meta}) > 3
+    opened = Lake(str(both.lake), None, make=False)
+
+    def page_behind(after: str | None) -> Found:
+        with lake_search(opened, replace(search, after=after)) as asked:
+            return asked.first(7)
+
+    pages: list[FoundJob] = []
+    after, ids = None, Counter(job.job_id for job in wanted)
+    while True:
+        page = page_behind(after)
+        assert "none" in page.unknown_keys
+        pages += page.jobs
+        if not page.more:
+            break
+        after, last = page.next, page.jobs[-1].job_id
+        if ids[last] == 1:
+            assert page_behind(last) == page_behind(after)
+        else:
+            with pytest.raises(UsageError, match="fits several jobs"):
+                page_behind(last)
+    assert [(job.job_id, job.namespace, job.meta) for job in pages] == [
+        (job.job_id, job.namespace, job.meta) for job in wanted
+    ]
 
 
 @pytest.mark.usefixtures("one_duckdb")
@@ -262,7 +302,7 @@ def test_the_command_line(both: Both, capsys: pytest.CaptureFixture[str], tmp_pa
     status, out, err = run(lake, "--limit", "2", "--format", "json")
     assert (json.loads(out)["format"], json.loads(out)["more"]) == ("meta-audit/lake-find/1", True)
     assert json.loads(out)["jobs"] == first
-    assert "Only the newest 2 jobs shown: --all shows all." in err
+    assert "Only the newest 2 jobs shown: --all shows all, --after @" in err
     status, out, err = run(lake, "has(team)", "a=none")
     assert (status, out) == (1, "")
     assert f"has(team): {number} jobs" in err
