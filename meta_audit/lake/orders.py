@@ -18,7 +18,7 @@ TIMES: Final = {"created": "j.created_ns", "modified": "j.modified_ns"}
 COLUMNS: Final = TIMES | {
     name: f"coalesce(j.{name}, '')" for name in ("name", "client", "namespace", "state")
 }
-"""What jobs are sorted by (`search.sorts`): texts from A on, by code point."""
+"""Values that order jobs, by name of the order: texts from A on, by code point."""
 _TIES: Final = ("job_id", "namespace", "store")
 _AT: Final = "SELECT {}, j.namespace, j.store FROM v_jobs j WHERE j.job_id = ? LIMIT 2"
 

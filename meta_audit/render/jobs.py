@@ -60,7 +60,7 @@ class FoundPage(_JobsPage[Found]):
     """Keys whose values were asked for."""
     sort: str = "created"
     place: str = "store"
-    """What was asked: a store or a lake."""
+    """Kind of place whose jobs these are: a store or a lake."""
 
     def rows(self) -> Sequence[FoundJob]:
         """Return the jobs."""
