@@ -82,16 +82,17 @@ fast-tests: $(VENV)/dev
 
 JARS = $(VENV)-spark/jars
 
-test-lake: $(VENV)/dev ## Lakes and segments with Apache Spark (needs Java 17 and Maven)
+test-lake: $(VENV)/dev ## Lakes and segments with Apache Spark (needs Java 17 and Maven; JOBS=100000)
 	@if ! command -v java > /dev/null || ! command -v mvn > /dev/null; then \
 	  echo "no java or no mvn here: the lake is not tested with Spark"; exit 0; fi; \
-	test -d $(VENV)-spark || python3 -m venv $(VENV)-spark; \
-	$(BIN)/uv pip install --quiet --python $(VENV)-spark/bin/python 'pyspark==4.0.1' --editable '.[lake]'; \
+	test -d $(VENV)-spark || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)-spark || exit 1; \
+	$(BIN)/uv pip install --quiet --python $(VENV)-spark/bin/python 'pyspark==4.0.1' --editable '.[lake]' || exit 1; \
 	for jar in org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.0 org.xerial:sqlite-jdbc:3.46.1.3; do \
-	  mvn -q -B dependency:copy -Dartifact=$$jar -DoutputDirectory=$(abspath $(JARS)) || exit 1; done; \
+	  mvn -q -B -Dstyle.color=never dependency:copy -Dartifact=$$jar -DoutputDirectory=$(abspath $(JARS)) || exit 1; done; \
 	META_AUDIT_TEST_SPARK_PYTHON=$(abspath $(VENV)-spark/bin/python) \
 	META_AUDIT_TEST_SPARK_JARS=$$(ls $(abspath $(JARS))/*.jar | paste -sd,) \
-	  $(BIN)/pytest -q tests/lake/test_spark.py tests/lake/test_spark_segments.py
+	META_AUDIT_TEST_SPARK_JOBS=$(or $(JOBS),10000) \
+	  $(BIN)/python -m pytest --quiet --durations=5 tests/lake/test_spark.py tests/lake/test_spark_segments.py
 
 faults: $(VENV)/dev ## Long fault runs: kills (KILLS=200), system calls, disks, memory, tampering (MUTATIONS=2000), examples
 	$(BIN)/python -m tests.faults.kill --kills $(or $(KILLS),200)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.lake.spark_cluster import master
 from tests.query.conftest import job
 
-__all__ = ["job"]
+__all__ = ["job", "master"]
 
 
 @pytest.fixture(scope="session", autouse=True)

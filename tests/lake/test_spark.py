@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,20 +18,15 @@ import pytest
 
 pytest.importorskip("pyiceberg", reason="needs the extra `lake`")
 
+from meta_audit import cli
 from tests.conftest import ROOT, Audit
 from tests.docs.questions import read_questions
 from tests.lake import lakes
-from tests.lake.spark_cluster import PYTHON, cluster
+from tests.lake.spark_cluster import PYTHON
 
 JARS = os.environ.get("META_AUDIT_TEST_SPARK_JARS", "")
 SCRIPT = Path(__file__).with_name("spark_queries.py")
 pytestmark = pytest.mark.skipif(not (PYTHON and JARS), reason="run by `make test-lake`")
-
-
-@pytest.fixture
-def master() -> Iterator[str]:
-    with cluster() as url:
-        yield url
 
 
 def same(value: Any) -> str | None:
@@ -46,10 +40,18 @@ def same(value: Any) -> str | None:
     return f"{text[:26]}+00:00" if is_time else text
 
 
-def test_the_questions_are_answered_alike(own: Audit, tmp_path: Path, master: str) -> None:
-    assert own.ingest(ROOT / "examples").status == 1
+def test_the_questions_are_answered_alike(
+    file: Audit,
+    postgres_own_url: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    master: str,
+) -> None:
+    """A lake, its store in a file, and a copy of it on PostgreSQL give the same rows."""
+    assert file.ingest(ROOT / "examples").status == 1
+    assert cli.run(["-q", "db", "copy", str(file.db), postgres_own_url]) == 0
     lake = tmp_path / "lake"
-    assert own.run("lake", "sync", str(lake)).status == 0
+    assert file.run("lake", "sync", str(lake)).status == 0
     questions = read_questions()
     ran = subprocess.run(
         [PYTHON, str(SCRIPT), str(lake), JARS, master],
@@ -65,24 +67,25 @@ def test_the_questions_are_answered_alike(own: Audit, tmp_path: Path, master: st
     assert answer["workers"] == 2
     for question, found in zip(questions, answer["results"], strict=True):
         assert isinstance(found, list), (question.number, found)
-        wanted = [[same(value) for value in row] for row in own.rows(question.sql)]
-        rows = [[same(_padded(value)) for value in row] for row in found]
-        assert sorted(rows, key=repr) == sorted(wanted, key=repr), question.number
+        rows = sorted(([same(_padded(value)) for value in row] for row in found), key=repr)
+        for store in (file, Audit(postgres_own_url, capsys)):
+            wanted = [[same(value) for value in row] for row in store.rows(question.sql)]
+            assert rows == sorted(wanted, key=repr), (question.number, store.is_sqlite)
 
 
-def test_ranges_are_verified_by_the_workers(own: Audit, tmp_path: Path, master: str) -> None:
-    assert own.ingest(ROOT / "examples").status == 1
-    lake, file = tmp_path / "lake", tmp_path / "verify.py"
-    assert own.run("lake", "sync", str(lake)).status == 0
+def test_ranges_are_verified_by_the_workers(file: Audit, tmp_path: Path, master: str) -> None:
+    assert file.ingest(ROOT / "examples").status == 1
+    lake, program = tmp_path / "lake", tmp_path / "verify.py"
+    assert file.run("lake", "sync", str(lake)).status == 0
     page = (ROOT / "docs/lake.md").read_text("utf-8")
-    (program,) = [part for part in page.split("```python\n") if "on_workers" in part]
-    program = program.partition("```")[0].replace("/srv/lake", str(lake))
-    file.write_text(program.replace("print, on_workers", "print, on_workers, at_once=10"))
+    (text,) = [part for part in page.split("```python\n") if "on_workers" in part]
+    text = text.partition("```")[0].replace("/srv/lake", str(lake))
+    program.write_text(text.replace("print, on_workers", "print, on_workers, at_once=10"))
     changed = lakes.data_files(lake)[0]
     for found in (0, 1):
         with lakes.mutated(changed, Random(2)) if found else nullcontext():
             here = lakes.verify(lake).damage_count
-            ran = submit(master, file)
+            ran = submit(master, program)
         assert ran.returncode == 0, ran.stderr[-2000:]
         assert f"{here} damages" in ran.stdout
         assert bool(here) == bool(found)
