@@ -32,7 +32,13 @@ def command() -> None:
 
 @command.command()
 @argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@option("--into", "folder", required=True, metavar="FOLDER", help="Where the segment is written.")
+@option(
+    "--into",
+    "folder",
+    required=True,
+    metavar="FOLDER",
+    help="Where the segment is written: a path, or a URL of an object store (s3://BUCKET/PATH).",
+)
 @options.COERCE_SCALARS
 @options.verbosity
 def make(sources: tuple[str, ...], folder: str, *, coerce_scalars: bool) -> Exit:
@@ -74,10 +80,11 @@ def seal(
 ) -> int:
     """Take all segments of FOLDER into the store, in the order of their sources.
 
-    Whoever can write to FOLDER can say what documents mean: give it to nobody whom you would not
-    let write to the store. Run `meta-audit verify --deep` afterwards, which parses every document
-    again and names those that were read differently. A segment that is damaged, or that another
-    version of the program made, is refused: make it again.
+    FOLDER is a path, or a URL of an object store, as s3://BUCKET/PATH. Whoever can write to it can
+    say what documents mean: give it to nobody whom you would not let write to the store. Run
+    `meta-audit verify --deep` afterwards, which parses every document again and names those that
+    were read differently. A segment that is damaged, or that another version of the program made,
+    is refused: make it again.
 
     It is safe to run the same command again: what the store has is not taken twice.
     """

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from meta_audit.ingest.intake import ImportProgress
     from meta_audit.ingest.result import ImportStatus
-    from meta_audit.ingest.segment_file import Segment
+    from meta_audit.ingest.segment_folders import KeptSegment
     from meta_audit.record.aliases import Alias
     from meta_audit.sources import Discovered
     from meta_audit.store.opening import Store
@@ -81,7 +81,7 @@ class Import:
         is_empty = result.status == "complete" and not result.counts.sources
         return replace(result, nothing_found=is_empty)
 
-    def seal(self, segments: Sequence[Segment], arguments: list[str]) -> ImportResult:
+    def seal(self, segments: Sequence[KeptSegment], arguments: list[str]) -> ImportResult:
         """Take in what was read on other machines.
 
         Raises as `run` and `segment_chunks` do; then all batches written before it are kept.

@@ -30,7 +30,7 @@ SUFFIX: Final = ".segment"
 FORMAT: Final = "meta-audit/segment/1"
 MAX_PART_BYTES: Final = 256 << 20
 """Most bytes of a part, decompressed: a chunk is 16 MB of documents, and what they say."""
-_MAX_HEAD_BYTES: Final = 1 << 16
+MAX_HEAD_BYTES: Final = 1 << 16
 _LENGTH_BYTES: Final = 4
 _AGAIN: Final = "Delete it, and make it again from its source."
 
@@ -56,17 +56,22 @@ class SegmentPart(Struct, frozen=True, array_like=True):
 
 
 class Segment:
-    """A segment in a folder."""
+    """A segment in a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self._path = path
-        self.name = display(str(path))
+        self.name = name or display(str(path))
 
     def source(self) -> str:
         """Return the name of its first source, or nothing where its head cannot be read."""
         with suppress(SourceError), self._opened() as file:
             return self._head(file).source
         return ""
+
+    @contextmanager
+    def here(self) -> Iterator[Segment]:
+        """Give it as a file of this machine."""
+        yield self
 
     def broken(self, why: str) -> SourceError:
         """Return the error that names it."""
@@ -111,10 +116,15 @@ class Segment:
             raise unreadable(error) from error
 
     def _head(self, file: BinaryIO) -> SegmentHead:
-        try:
-            return json.decode(file.readline(_MAX_HEAD_BYTES), type=SegmentHead)
-        except DecodeError as error:
-            raise self.broken(f"its first line is not that of a segment: {error}") from error
+        return read_head(file.readline(MAX_HEAD_BYTES), self.name)
+
+
+def read_head(line: bytes, segment: str) -> SegmentHead:
+    """Read the first line. Raises `SourceError` (`segment.broken`)."""
+    try:
+        return json.decode(line, type=SegmentHead)
+    except DecodeError as error:
+        raise broken(segment, f"its first line is not that of a segment: {error}") from error
 
 
 def broken(segment: str, why: object) -> SourceError:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct, ValidationError, msgpack
@@ -18,7 +18,8 @@ from meta_audit.ingest.chunks import Chunk, Chunker, completed
 from meta_audit.ingest.first_source import with_first_source
 from meta_audit.ingest.options import DEFAULT_LIMITS
 from meta_audit.ingest.read_documents import ReadDocument, ReadDocuments
-from meta_audit.ingest.segment_file import SUFFIX, Segment, SegmentPart, write_segment
+from meta_audit.ingest.segment_file import SegmentPart
+from meta_audit.ingest.segment_folders import segment_folder
 from meta_audit.ingest.segment_sources import SegmentSources
 from meta_audit.ingest.signals import Stopper
 from meta_audit.model import Rejection
@@ -28,9 +29,11 @@ from meta_audit.sources import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from meta_audit.ingest.chunks import Reporter
     from meta_audit.ingest.options import Limits
+    from meta_audit.ingest.segment_folders import KeptSegment
     from meta_audit.record.known import Known
     from meta_audit.record.source_log import SourceEvent
 
@@ -67,13 +70,13 @@ def make_segment(
     reporter: Reporter | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Made:
-    """Read sources as `meta-audit ingest` does, into one segment in a folder.
+    """Read sources as `meta-audit ingest` does, into one segment in a folder, or below a URL.
 
     Raises `SourceError` and `NotFoundError` where there is nothing to read: then no folder is
-    made. Raises `OSError` where the folder cannot be written.
+    made. Raises `UsageError`, `OSError` or `SourceError` where `folder` cannot be written.
     """
     reporter = reporter or Silent()
-    folder = Path(folder)
+    into = segment_folder(folder)
     found = with_first_source(find(sources, block_bytes=limits.block_bytes), reporter)
     chunks = Chunker(KnowsNothing(), reporter, limits, Stopper(lambda: None)).chunks(found)
     counts = {"documents": 0, "rejected": 0, "refused": 0}
@@ -94,9 +97,8 @@ def make_segment(
     with without_collector():
         first = next(chunks)
         name = next(event.uri for event in first.events if isinstance(event, SourceBegan))
-        folder.mkdir(parents=True, exist_ok=True)
-        path = write_segment(folder, name, parts(_with(first, chunks)))
-    return Made(str(path), **counts)
+        path = into.add(name, parts(_with(first, chunks)))
+    return Made(path, **counts)
 
 
 def _with(first: Chunk, rest: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -108,22 +110,22 @@ def _is_refused(event: SourceEvent) -> bool:
     return isinstance(event, SourceEnded) and event.status == "refused"
 
 
-def find_segments(folder: str) -> list[Segment]:
+def find_segments(folder: str) -> list[KeptSegment]:
     """Return the segments of a folder, in the order in which `ingest` takes their sources.
 
-    Raises `NotFoundError` where there is none.
+    Raises `NotFoundError` where there is none, `UsageError` and `SourceError` for a wrong URL.
     """
-    paths = sorted(Path(folder).glob(f"*{SUFFIX}"))
-    if not paths:
+    found = segment_folder(folder).segments()
+    if not found:
         raise NotFoundError(
             f"nothing found: there is no segment in {folder}",
             advice="Name the folder that `meta-audit segments make --into` names.",
         )
-    return sorted(map(Segment, paths), key=lambda one: one.source().split("/"))
+    return sorted(found, key=lambda one: one.source().split("/"))
 
 
 def segment_chunks(
-    segments: Sequence[Segment], known: Known, reporter: Reporter
+    segments: Sequence[KeptSegment], known: Known, reporter: Reporter
 ) -> Iterator[Chunk]:
     """Yield what segments bring, in their order.
 
@@ -132,24 +134,26 @@ def segment_chunks(
     `write_segment`, though its hash is right.
     """
     sources = SegmentSources()
-    for segment in segments:
-        try:
-            segment.check()
-        except SourceError as error:
-            reporter.refused(segment.name, error)
-            yield Chunk(events=sources.refused(segment.name, error))
-            continue
-        for part in segment.parts():
+    for kept in segments:
+        with ExitStack() as stack:
             try:
-                events, of_documents = sources.take(part)
-            except ValidationError as error:
-                raise segment.broken(str(error)) from error
-            documents = ReadDocuments(segment.name, bytes(part.documents), of_documents)
-            chunk = Chunk(events=events, skipped=part.skipped, is_full=True, read=documents)
-            chunk.events += _completed(chunk, known)
-            yield chunk
-        if sources.are_open():
-            raise segment.broken("it ends before its sources do")
+                segment = stack.enter_context(kept.here())
+                segment.check()
+            except SourceError as error:
+                reporter.refused(kept.name, error)
+                yield Chunk(events=sources.refused(kept.name, error))
+                continue
+            for part in segment.parts():
+                try:
+                    events, of_documents = sources.take(part)
+                except ValidationError as error:
+                    raise segment.broken(str(error)) from error
+                documents = ReadDocuments(segment.name, bytes(part.documents), of_documents)
+                chunk = Chunk(events=events, skipped=part.skipped, is_full=True, read=documents)
+                chunk.events += _completed(chunk, known)
+                yield chunk
+            if sources.are_open():
+                raise segment.broken("it ends before its sources do")
 
 
 def _completed(chunk: Chunk, known: Known) -> Iterator[RecordCompleted]:

@@ -167,7 +167,7 @@ def test_no_page_names_a_machine() -> None:
 
 def test_readme_names_the_command_of_the_gate() -> None:
     assert re.search(r"^    make test\b", (ROOT / "README.md").read_text("utf-8"), re.M)
-    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("\nmake test")
+    assert (ROOT / ".ci/run").read_text("utf-8").rstrip().endswith("\nmake test\nmake test-lake")
 
 
 def test_demo_gives_the_answer(shell: Shell) -> None:

@@ -5,6 +5,7 @@ one is named.
 """
 
 from meta_audit.sources.object_stores.listing import check_objects, find_objects
+from meta_audit.sources.object_stores.object_folder import ObjectFolder
 from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
 
-__all__ = ["ObjectUrl", "check_objects", "find_objects", "is_object_url"]
+__all__ = ["ObjectFolder", "ObjectUrl", "check_objects", "find_objects", "is_object_url"]

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from meta_audit.cut.blocks import BLOCK_BYTES
-from meta_audit.errors import SourceError, UsageError
+from meta_audit.errors import SourceError
 from meta_audit.sources.archives.names import is_package
 from meta_audit.sources.compression import Budget
 from meta_audit.sources.content import look
 from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
+from meta_audit.sources.object_stores.connection import reach
 from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
 from meta_audit.sources.object_stores.remote import RemoteObject, refusal
 from meta_audit.sources.object_stores.waiting import wait_for
 from meta_audit.sources.object_stores.web_file import WebFile, WebServer
-from meta_audit.store.retry import Retry
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-_ALLOW_HTTP: Final = ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP")
-"""Client options of ours take the place of what the library reads from the environment."""
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -39,7 +36,7 @@ def check_objects(arguments: Iterable[str]) -> None:
         if is_object_url(argument):
             url = ObjectUrl.parse(argument)
             if url.is_listed:
-                _reach(url)
+                reach(url)
             else:
                 WebServer(url)
 
@@ -82,7 +79,7 @@ class _Search:
         self._endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), "")
 
     def find(self) -> Iterator[Discovered]:
-        store = _reach(self._url)
+        store = reach(self._url)
         try:
             if (found := self._named(store)) is not None:
                 yield self._object(store, found)
@@ -156,30 +153,6 @@ class _Search:
             budget=self._budget,
             block_bytes=self._block_bytes,
         )
-
-
-def _reach(url: ObjectUrl) -> ObjectStore:
-    """Return the store behind a URL; nothing is asked yet. Raises `UsageError`."""
-    try:
-        from obstore.store import from_url  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise UsageError(
-            f"{url.name}: object stores need obstore: {error}",
-            advice="Install it: pip install 'meta-audit[objects]'.",
-        ) from error
-    patience = timedelta(seconds=max(Retry.from_environment().read_seconds, 1))
-    options: dict[str, Any] = {
-        "client_options": {"connect_timeout": "10s", "read_timeout": "30s", "timeout": "1h"},
-        "retry_config": {"max_retries": 5, "retry_timeout": patience},
-    }
-    try:
-        is_allowed = "true" in (os.environ.get(name, "").lower() for name in _ALLOW_HTTP)
-        options["client_options"]["allow_http"] = is_allowed
-        return from_url(url.store, **options)
-    except Exception as error:
-        message = str(error).partition("\n")[0]
-        advice = "Check the URL, and the settings of the object store in the environment."
-        raise UsageError(f"{url.name}: {message}", advice=advice) from error
 
 
 def _refused(uri: str, error: SourceError) -> Unreadable:
