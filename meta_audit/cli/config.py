@@ -116,4 +116,6 @@ def _fits(option: click.Option, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
     if option.is_flag:
         return isinstance(value, bool)
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return not isinstance(option.type, click.types.StringParamType)
+    return isinstance(value, str) and value != ""
