@@ -93,7 +93,7 @@ def test_quiet_gives_way_to_verbose(run: Run, tmp_path: Path) -> None:
         ("[ingst]", "ingst is no command\nDid you mean ingest?"),
         ("[find]\nlimits = 1", "limits is no option of find\nDid you mean limit?"),
         ("[find]\nlimit = [1]", "find: the value of limit is empty or of the wrong kind"),
-        ("[ingest]\nmetrics = 5", "ingest: the value of metrics is empty or of the wrong kind"),
+        ("[find]\ncolumns = 5", "find: the value of columns is empty or of the wrong kind"),
         ("[find]\nlimit = 'x'", "'x' is not a valid integer"),
         ("[find]\ndb = 'x'", "db is no option of find"),
         ("db = 1", "db must be text"),
