@@ -8,8 +8,9 @@ import click
 
 from meta_audit.cli import Exit, options
 from meta_audit.cli.option import argument, option
-from meta_audit.cli.output import done, note, screen, write, write_parts
+from meta_audit.cli.output import done, note, screen, write, write_parts, write_stream
 from meta_audit.cli.progress import progress
+from meta_audit.cli.query_text import QUERY, TIMEOUT
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -175,6 +176,38 @@ def _write_all(search: LakeSearch, columns: tuple[str, ...], sort: str, format_:
     for key in unknown:
         note(unknown_key(key, page.place))
     write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
+    return Exit.DONE
+
+
+@command.command()
+@argument("lake")
+@QUERY
+@_CATALOG
+@TIMEOUT
+@options.FORMAT
+@options.verbosity
+def sql(lake: str, *, query: str | None, catalog: str | None, timeout: float, format_: str) -> Exit:
+    """Ask a lake in SQL, with DuckDB; without a query, list the tables and their columns.
+
+    QUERY is one SELECT. It may stand in a FILE, or come from standard input (-). It reads nothing
+    but the lake, and writes nothing, whatever it says. All rows are printed; add LIMIT to get
+    fewer. The queries of `meta-audit sql` run unchanged; in a lake of several stores, join and
+    count by `store` too.
+    """
+    from meta_audit.errors import UsageError
+    from meta_audit.lake.catalog import Lake
+    from meta_audit.lake.sql import lake_contract, lake_select
+    from meta_audit.render.contract import ContractPage
+    from meta_audit.render.rows import write_rows
+
+    opened = Lake(lake, catalog, make=False)
+    if query is None:
+        if format_ not in ("text", "json"):
+            raise UsageError(f"--format {format_} is for the rows of a query", advice="Use json.")
+        write(ContractPage(lake_contract()), format_)
+        return Exit.DONE
+    with lake_select(opened, query, timeout) as found:
+        write_stream(write_rows(found, format_, screen()))
     return Exit.DONE
 
 

@@ -27,16 +27,19 @@ MEMORY: Final = "1GB"
 
 
 @contextmanager
-def asked(lake: Lake, names: Collection[str]) -> Iterator[tuple[DuckDBPyConnection, list[str]]]:
+def asked(
+    lake: Lake, names: Collection[str], *, is_closed: bool = False
+) -> Iterator[tuple[DuckDBPyConnection, list[str]]]:
     """Open tables of one state of the lake to ask them; give a connection, and the stores.
 
-    Raises `UsageError` without DuckDB, and `StoreError` if the tables are not of one state.
+    With `is_closed`, the connection reads no other files, and its settings stay. Raises
+    `UsageError` without DuckDB, and `StoreError` if the tables are not of one state.
     """
     try:
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError(
-            f"`lake find` needs duckdb: {error}",
+            f"this needs duckdb: {error}",
             advice="Install it: pip install 'meta-audit[lake]'.",
         ) from error
     tables = lake.newest(sorted(names))
@@ -46,8 +49,9 @@ def asked(lake: Lake, names: Collection[str]) -> Iterator[tuple[DuckDBPyConnecti
         duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as duck,
     ):
         try:
-            for name, table in tables.items():
-                _open(duck, name, table)
+            paths = [path for name, table in tables.items() for path in _open(duck, name, table)]
+            if is_closed:
+                _close(duck, paths)
             yield duck, found
         except duckdb.Error as error:
             raise StoreError(
@@ -72,20 +76,36 @@ def _of_one_state(tables: dict[str, Table]) -> list[str]:
     return known
 
 
-def _open(duck: DuckDBPyConnection, name: str, table: Table) -> None:
-    """Make a view of the files of a table, which are read through the file system of the lake."""
+def _open(duck: DuckDBPyConnection, name: str, table: Table) -> list[str]:
+    """Make a view of the files of a table, which are read through the file system of the lake.
+
+    Return them as DuckDB names them.
+    """
     tasks = planned(table)
     if any(task.delete_files for task in tasks):
         raise StoreError(
-            f"files of {name} have deletes beside them, which `lake find` does not read",
+            f"files of {name} have deletes beside them, which are not read",
             advice="Rewrite the files with the program that wrote the deletes.",
         )
     if not tasks:
         duck.register(name, arrow_schema(name).empty_table())
-        return
+        return []
     paths = [_readable(duck, table, task.file.file_path) for task in tasks]
-    listed = ", ".join("'{}'".format(path.replace("'", "''")) for path in paths)
-    duck.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+    duck.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_listed(paths)})")
+    return paths
+
+
+def _close(duck: DuckDBPyConnection, paths: list[str]) -> None:
+    """Let queries read these files alone: no other file, address or variable of this program."""
+    duck.execute(f"SET allowed_paths = {_listed(paths)}")
+    for name in ("python_enable_replacements", "python_scan_all_frames", "enable_external_access"):
+        duck.execute(f"SET {name} = false")
+    duck.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
+
+
+def _listed(paths: list[str]) -> str:
+    """Return a list of texts in SQL."""
+    return "[{}]".format(", ".join("'{}'".format(path.replace("'", "''")) for path in paths))
 
 
 def _readable(duck: DuckDBPyConnection, table: Table, location: str) -> str:

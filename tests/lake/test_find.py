@@ -374,6 +374,11 @@ def test_files_of_an_object_store(
         at = ("s3://bucket/a lake", "--catalog", f"sqlite:///{tmp_path}/catalog.db")
         assert file.run("lake", "sync", *at).status == 0
         assert cli.run(["lake", "find", at[0], "team=a", *at[1:]]) == 0
+        for query, status in (
+            ("SELECT job_id FROM v_jobs", 0),
+            ("SELECT * FROM read_text('lake://bucket/a lake/other')", 2),
+        ):
+            assert cli.run(["lake", "sql", at[0], query, *at[1:]]) == status
     finally:
         server.stop()
 
