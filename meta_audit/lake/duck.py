@@ -53,6 +53,10 @@ def asked(
             if is_closed:
                 _close(duck, paths)
             yield duck, found
+        except duckdb.OutOfMemoryException as error:
+            raise UsageError(
+                f"this needs more than {MEMORY} of memory", advice="Ask for less at once."
+            ) from error
         except duckdb.Error as error:
             raise StoreError(
                 f"DuckDB cannot read the lake: {error}",

@@ -12,14 +12,14 @@ from meta_audit.lake.duck import asked
 from meta_audit.lake.hints import KEYS, hint, knows
 from meta_audit.lake.orders import COLUMNS, LakeCursor, beginning, order_by
 from meta_audit.lake.owners import ASKED, make_owners
-from meta_audit.lake.pair_columns import as_values, lists_of
+from meta_audit.lake.pair_columns import with_pairs, with_values
 from meta_audit.lake.predicates import (
     WITHOUT_OWNERS,
     LakeCompiler,
     check_answerable,
     tables_of,
 )
-from meta_audit.query.conditions import joined
+from meta_audit.query.conditions import Sql, joined
 from meta_audit.query.explain import printable
 from meta_audit.query.public_keys import fingerprint_of
 from meta_audit.query.results import Found, FoundJob, Reason
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from meta_audit.lake.catalog import Lake
-    from meta_audit.query.conditions import Sql
     from meta_audit.query.matching import Search
+    from meta_audit.query.meta_columns import ColumnValues
     from meta_audit.search.expression import Expression
+
+    _Row = tuple[tuple[Any, ...], ColumnValues | None]
 
 FIND_FORMAT: Final = "meta-audit/lake-find/1"
 NONE: Final = Found(FIND_FORMAT, (), more=False)
@@ -45,10 +47,8 @@ _JOBS: Final = """
         j.type, j.state, j.namespace, j.client, j.client_trust, j.requester, j.requester_trust,
         j.origin, j.job_key, j.version_no
     FROM v_jobs j WHERE {where} ORDER BY {order}{most}"""
-_WITH_VALUES: Final = """
-    WITH f AS MATERIALIZED ({jobs}) SELECT f.*{values} FROM f ORDER BY {order}"""
 _FIELDS: Final = 13
-"""Columns of `_JOBS` that a job is described by; values of keys come behind two others."""
+"""Columns of `_JOBS` that a job is described by."""
 _KEYS: Final = """
     SELECT DISTINCT role, value FROM v_attributions
     WHERE role IN ('client_key', 'requester_key') AND verdict <> 'undecodable'"""
@@ -82,7 +82,7 @@ class LakeSearch:
             return self.nothing()
         cursor = None
         if more:
-            value, store, _, job_id, *_, namespace = rows[limit - 1][:8]
+            value, store, _, job_id, *_, namespace = rows[limit - 1][0][:8]
             cursor = str(LakeCursor(self._search.sort, value, job_id, namespace, store))
         jobs = tuple(map(self._job, rows[:limit]))
         return Found(FIND_FORMAT, jobs, more, cursor, unknown_keys=self.unknown_keys())
@@ -102,31 +102,33 @@ class LakeSearch:
         keys = [part.key for part in parts if isinstance(part, Equals | Matches | Has)]
         return tuple(dict.fromkeys(printable(key) for key in keys if not knows(self._duck, key)))
 
-    def _rows(self, most: int | None) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, most: int | None) -> Iterator[_Row]:
+        """Yield the rows of `_JOBS`, at most `most`, each with the values that were asked for."""
         sort, columns = self._search.sort, self._search.columns
         where = joined(" AND ", [self._condition, self._behind])
-        sql = _JOBS.format(
+        text = _JOBS.format(
             column=COLUMNS[sort],
             where=where.text,
             order=order_by(sort),
             most="" if most is None else f" LIMIT {most:d}",
         )
-        parameters = list(where.parameters)
-        if columns:
-            values = lists_of(columns)
-            again = order_by(sort, of="f", column="f.sorted_by")
-            sql = _WITH_VALUES.format(jobs=sql, values=values.text, order=again)
-            parameters += values.parameters
-        found = self._duck.execute(sql, parameters)
+        sql = Sql(text, where.parameters)
+        if not columns:
+            yield from ((row, None) for row in self._fetched(sql))
+            return
+        order = order_by(sort, of="f", column="f.sorted_by")
+        yield from with_values(self._fetched(with_pairs(sql, columns, order)), columns)
+
+    def _fetched(self, sql: Sql) -> Iterator[tuple[Any, ...]]:
+        found = self._duck.execute(sql.text, sql.parameters)
         while rows := found.fetchmany(ROWS_AT_ONCE):
             yield from rows
 
-    def _job(self, row: tuple[Any, ...]) -> LakeJob:
+    def _job(self, found: _Row) -> LakeJob:
+        row, values = found
         _, store, created, *described = row[:_FIELDS]
         job = LakeJob(rfc3339(created), *described, store=store)
-        if columns := self._search.columns:
-            job = replace(job, meta=as_values(columns, row[_FIELDS + 2 :]))
-        return exact(job)
+        return exact(job if values is None else replace(job, meta=values))
 
     def count(self) -> int:
         """Return how many jobs match."""

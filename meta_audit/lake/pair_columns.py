@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
 from meta_audit.nul import escape_nul
-from meta_audit.query.conditions import Sql
+from meta_audit.query.conditions import Sql, marks
 from meta_audit.query.texts import storable
 from meta_audit.search.normal_form import key_as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from meta_audit.query.meta_columns import ColumnValues
-    from meta_audit.search.expression import Has, Place
+    from meta_audit.search.expression import Has
 
-_VALUES: Final = """
-    (SELECT list(e.value ORDER BY {order}) FROM {table} e
-     WHERE e.store = f.store AND e.job_key = f.job_key AND e.version_no = f.version_no
-        AND e.key = ?{level})"""
-_LEVELS: Final[dict[Place, str]] = {"job": " AND e.task_no = 0", "task": " AND e.task_no > 0"}
+Row = tuple[Any, ...]
+_LABEL: Final = -1
+"""In place of the number of a task, which is 0 for the job."""
+_PAIRS: Final = """
+    WITH f AS MATERIALIZED ({jobs})
+    SELECT f.*, e.task_no, e.key, e.value FROM f LEFT JOIN (
+        {parts}) e ON e.store = f.store AND e.job_key = f.job_key AND e.version_no = f.version_no
+    ORDER BY {order}, e.task_no, e.value"""
+_PART: Final = """
+        SELECT store, job_key, version_no, {task_no} AS task_no, key, value FROM {table}
+        WHERE key IN ({keys})"""
+_ADDED: Final = 3
+"""Columns of a pair, behind those of its job."""
 
 
-def lists_of(columns: Sequence[Has]) -> Sql:
-    """Return SQL of the values of a job `f` in each column, those of the job before its tasks'."""
-    sql = ""
-    for column in columns:
-        is_label = column.place == "label"
-        sql += ", " + _VALUES.format(
-            order="e.value" if is_label else "e.task_no, e.value",
-            table="v_labels" if is_label else "v_meta",
-            level=_LEVELS.get(column.place, ""),
+def with_pairs(jobs: Sql, columns: Sequence[Has], order: str) -> Sql:
+    """Return SQL that gives each job of another query once for each pair with one of these keys.
+
+    `order` is that of the jobs, which are rows `f` here.
+    """
+    parts, parameters = [], jobs.parameters
+    for table, task_no, is_label in (("v_meta", "task_no", False), ("v_labels", _LABEL, True)):
+        keys = tuple(_stored(one) for one in columns if (one.place == "label") is is_label)
+        if keys:
+            parts.append(_PART.format(table=table, task_no=task_no, keys=marks(keys)))
+            parameters += keys
+    sql = _PAIRS.format(jobs=jobs.text, parts=" UNION ALL".join(parts), order=order)
+    return Sql(sql, parameters)
+
+
+def with_values(rows: Iterable[Row], columns: Sequence[Has]) -> Iterator[tuple[Row, ColumnValues]]:
+    """Yield each job once, with its values: those of the job before those of its tasks."""
+    for job, pairs in groupby(rows, key=lambda row: row[:-_ADDED]):
+        found = [pair[-_ADDED:] for pair in pairs]
+        yield (
+            job,
+            {
+                key_as_text(column.key, column.place): tuple(
+                    dict.fromkeys(
+                        value
+                        for task_no, key, value in found
+                        if key == _stored(column) and _stands(column, task_no)
+                    )
+                )
+                for column in columns
+            },
         )
-    keys = (column.key if storable(column.key) else "" for column in columns)
-    return Sql(sql, tuple(map(escape_nul, keys)))
 
 
-def as_values(columns: Sequence[Has], lists: Sequence[list[str] | None]) -> ColumnValues:
-    """Return each value once, by column."""
-    return {
-        key_as_text(column.key, column.place): tuple(dict.fromkeys(values or ()))
-        for column, values in zip(columns, lists, strict=True)
-    }
+def _stands(column: Has, task_no: int) -> bool:
+    """Tell whether a pair stands in the place of a column."""
+    if task_no == _LABEL:
+        return column.place == "label"
+    return column.place in ("meta", "task" if task_no else "job")
+
+
+def _stored(column: Has) -> str:
+    """Return a key as a lake has it; one that it cannot have is empty."""
+    return escape_nul(column.key) if storable(column.key) else ""

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from meta_audit.errors import MetaAuditError, UsageError
-from meta_audit.lake.duck import MEMORY, asked
+from meta_audit.lake.duck import asked
 from meta_audit.lake.tables import NUMBERS, STORE, TABLES, columns
 from meta_audit.query.sql import CONTRACT_FORMAT, SECONDS, Contract, View, ViewColumn, distinct
 from meta_audit.query.texts import storable
@@ -132,8 +132,6 @@ def _explained(error: Exception, watch: Stopwatch) -> Exception:
     kind, said = type(error).__name__, " ".join(str(error).partition("\n\nLINE ")[0].split())
     if kind == "InterruptException":
         return watch.too_long()
-    if kind == "OutOfMemoryException":
-        return UsageError(f"the query needs more than {MEMORY} of memory", advice="Ask for less.")
     is_of_file = kind == "InvalidInputException" and ".parquet" in said
     if kind in _OWN_FAULT and not is_of_file:
         return UsageError(f"the query fails: {said}", advice=ADVICE)
