@@ -21,9 +21,13 @@ _LABEL: Final = -1
 """In place of the number of a task, which is 0 for the job."""
 _PAIRS: Final = """
     WITH f AS MATERIALIZED ({jobs})
-    SELECT f.*, e.task_no, e.key, e.value FROM f LEFT JOIN (
-        {parts}) e ON e.store = f.store AND e.job_key = f.job_key AND e.version_no = f.version_no
-    ORDER BY {order}, e.task_no, e.value"""
+    SELECT * FROM (
+        SELECT f.*, e.task_no, e.key, e.value FROM f JOIN (
+            {parts}) e
+        ON e.store = f.store AND e.job_key = f.job_key AND e.version_no = f.version_no
+        UNION ALL SELECT f.*, NULL, NULL, NULL FROM f) f
+    ORDER BY {order}, f.task_no, f.value"""
+"""An outer join of many jobs would not fit into memory: DuckDB keeps all pairs for it."""
 _PART: Final = """
         SELECT store, job_key, version_no, {task_no} AS task_no, key, value FROM {table}
         WHERE key IN ({keys})"""
@@ -32,7 +36,7 @@ _ADDED: Final = 3
 
 
 def with_pairs(jobs: Sql, columns: Sequence[Has], order: str) -> Sql:
-    """Return SQL that gives each job of another query once for each pair with one of these keys.
+    """Return SQL that gives each job of another query once, and once for each pair with these keys.
 
     `order` is that of the jobs, which are rows `f` here.
     """
