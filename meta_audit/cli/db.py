@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from meta_audit.cli.output import done, write_bytes
 from meta_audit.cli.progress import Line, progress
 from meta_audit.errors import StoreError, UsageError
 from meta_audit.render.escape import escape
-
-if TYPE_CHECKING:
-    from meta_audit.api import AuditStore
 
 _MODE = re.compile("0?6[0246]{2}")
 
@@ -144,13 +140,22 @@ def copy_command(
 
 @command.command(name="backup")
 @argument("file", metavar="FILE")
-@options.reads_store
-def backup_command(store: AuditStore, file: str) -> None:
+@options.LOG_QUERIES
+@options.common
+def backup_command(file: str, *, log_queries: bool | None) -> None:
     """Copy an SQLite store into a new FILE, even while others write to it.
 
-    The copy is a store like any other: check it with `meta-audit verify --db FILE`.
+    The copy is a store like any other: check it with `meta-audit verify --db FILE`. A store with
+    an older schema can be backed up before `meta-audit db upgrade`.
     """
-    size = store.backup(file)
+    from meta_audit.api import AuditStore
+    from meta_audit.cli.question_log import log_this
+    from meta_audit.store.opening import open_to_verify
+
+    opened = open_to_verify(options.db())
+    with AuditStore(opened) as store:
+        log_this(opened, wanted=bool(log_queries))
+        size = store.backup(file)
     done(f"Backed up {escape(store.name)} to {escape(file)}: {size:,} bytes.")
 
 

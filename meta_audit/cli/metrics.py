@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 5.0
 """Between two writings while a command works."""
+_BEGIN: Final = b"# "
+"""Beginning of metrics, which start with a comment."""
 OPTION: Final = option(
     "--metrics",
     metavar="FILE",
@@ -42,6 +44,8 @@ class MetricsFile:
                 "written to",
                 advice="Make the directory first, and give this user the right to write to it.",
             )
+        if self._path:
+            _check_replaceable(self._path)
 
     def write(self, store: Store, code: int | None = None) -> int:
         """Write the metrics of a store, and return `code`; another one if that fails.
@@ -70,6 +74,30 @@ class MetricsFile:
         """Write the metrics if the last ones are some seconds old."""
         if self._path and time.monotonic() - self._written > SECONDS:
             self.write(store)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise `UsageError` for what is no file of metrics, as a store or a device: keep it.
+
+    Nothing can replace a directory, so an import need not be refused for one.
+    """
+    try:
+        if not path.exists() or path.is_dir():
+            return
+        if path.is_file():
+            with path.open("rb") as file:
+                begin = file.read(len(_BEGIN))
+            if begin in (b"", _BEGIN):
+                return
+    except OSError as error:
+        raise UsageError(
+            f"cannot replace the metrics in {path}: {error.strerror}",
+            advice="Give this user the right to read and to replace the file, or name another.",
+        ) from error
+    raise UsageError(
+        f"cannot write metrics to {path}: it exists, and does not hold metrics",
+        advice="Name a new file, such as NAME.prom.",
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

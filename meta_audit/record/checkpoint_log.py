@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -77,7 +78,7 @@ def _rest(every: bytes, held: bytes, path: Path) -> bytes:
         raise StoreError(
             f"the file of checkpoints {path} holds what this store does not: it belongs to"
             " another store, was changed, or an old copy of this store was put back",
-            advice=f"Run `meta-audit verify --against {path}`. {_ADVICE}",
+            advice=f"Run `meta-audit verify --against {shlex.quote(str(path))}`. {_ADVICE}",
         )
     return every[begin + len(held) :]
 

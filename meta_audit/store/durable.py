@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def write_whole(path: Path, chunks: Iterable[bytes], *, replace: bool) -> int:
     An existing file stays as it is until then. Raises `OSError`, and `FileExistsError` if there
     is a file and `replace` is false.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f".{path.name}.{token_hex(8)}.new")
     try:
         with draft.open("xb") as file:
             for chunk in chunks:

@@ -14,7 +14,7 @@ from meta_audit.errors import UsageError
 
 ENVIRONMENT: Final = "META_AUDIT_DB"
 SECRETS: Final = ("password", "sslpassword")
-"""Parameters of a URL whose values are never shown."""
+"""Parameters of a URL whose values are never shown, in whatever case."""
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
 DRIVERS: Final = {
     "sqlite": "sqlite",
@@ -51,7 +51,8 @@ def shown(url: sa.URL) -> str:
     if is_sqlite(url):
         return url.database or ""
     url = url._replace(drivername=url.get_backend_name(), password=None)
-    return url.difference_update_query(SECRETS).render_as_string()
+    secrets = [name for name in url.query if name.lower() in SECRETS]
+    return url.difference_update_query(secrets).render_as_string()
 
 
 def is_sqlite(url: sa.URL) -> bool:
@@ -79,7 +80,9 @@ def parse_location(text: str, option: str) -> sa.URL:
             f"{option} has parameters of a database URL, but is a path: {text}",
             advice=f"{FORMS} A store in SQLite takes no parameters.",
         )
-    if text.startswith(("file:", ":")) or text.lower().startswith(_SCHEMES):
+    if text.lower().startswith(_SCHEMES):
+        raise UsageError(f"{option} is neither a path nor a URL: it lacks ://", advice=FORMS)
+    if text.startswith(("file:", ":")):
         raise UsageError(
             f"{option} is not a path: {text}",
             advice=f"A store needs a file on disk. For a file of this name, use ./{text}.",
@@ -102,6 +105,12 @@ def _parse_url(text: str, option: str) -> sa.URL:
         raise UsageError(f"{option} names an unknown engine: {url.drivername}", advice=FORMS)
     url = url.set(drivername=DRIVERS[url.drivername])
     if not is_sqlite(url):
+        if "@" in f"{url.host}{url.query.get('host')}":
+            raise UsageError(
+                f"{option} has more than one @: it is not clear where the password ends",
+                advice="Write %40 for @ in a user name or password, or keep the password in"
+                " ~/.pgpass.",
+            )
         if not url.database and not {"dbname", "service"} & set(url.query):
             raise UsageError(f"{option} names no database", advice=FORMS)
         return url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -305,7 +306,7 @@ def check_current(store: Store) -> None:
     if found < HEAD:
         raise StoreError(
             f"the store {store.name} has schema {found}; this program works with {HEAD}",
-            advice=f"Run `meta-audit db upgrade --db {store.name}`.",
+            advice=f"Run `meta-audit db upgrade --db {shlex.quote(store.name)}`.",
         )
 
 

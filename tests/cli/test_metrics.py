@@ -98,3 +98,21 @@ def test_labels_are_escaped(url: str) -> None:
     assert found["server_up", url] == 0
     assert found["server_read_timestamp_seconds", url] == 1_700_000_000.5
     assert ("last_checkpoint_timestamp_seconds",) not in found
+
+
+def test_what_is_no_metrics_is_not_replaced(file: Audit, tmp_path: Path) -> None:
+    """A store that is named by mistake would be lost."""
+    documents = tmp_path / "job.json"
+    documents.write_bytes(compact(job()))
+    os.mkfifo(tmp_path / "pipe")
+    kept = Path(file.db).read_bytes()
+    for name in (file.db, tmp_path / "pipe", documents):
+        result = file.ingest(documents, "--metrics", name)
+        assert result.status == 2
+        assert f"cannot write metrics to {name}: it exists" in result.err
+    assert Path(file.db).read_bytes() == kept
+    empty = tmp_path / "empty.prom"
+    empty.touch()
+    for _ in range(2):
+        assert file.ingest(documents, "--metrics", empty).status == 0
+    assert "meta_audit_jobs 1" in empty.read_text()

@@ -97,3 +97,16 @@ def test_a_full_disk_leaves_an_earlier_file_as_it_was(file: Audit, job: Path) ->
     assert not list(proof.parent.glob(".proof*"))
     assert file.run("prove", "j-1", "--output", proof).status == 0
     assert file.run("document", "j-1", "--output", "/dev/null").status == 0
+
+
+def test_a_draft_of_a_process_that_was_killed_is_in_the_way_of_none(
+    file: Audit, job: Path, tmp_path: Path
+) -> None:
+    """In a container every process has the same number."""
+    file.ingest(job)
+    made = tmp_path / "jobs.csv"
+    left = tmp_path / f".jobs.csv.{os.getpid()}.new"
+    left.touch()
+    result = file.run("export", "--to", made)
+    assert result.status == 0, result.err
+    assert made.stat().st_size

@@ -74,6 +74,15 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert ours == []
 
 
+def test_services_that_share_a_directory_share_a_user() -> None:
+    """Systemd gives the directory to the dynamic user of the unit that starts last."""
+    owners = {
+        tuple(re.findall(r"^(?:StateDirectory|User)=(.*)$", unit.read_text(), re.MULTILINE))
+        for unit in (DEPLOY / "systemd").glob("*.service")
+    }
+    assert owners == {("meta-audit", "meta-audit")}
+
+
 def test_a_systemd_service_runs_with_its_configuration(home: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(here((DEPLOY / "systemd" / "config.toml").read_text(), home))
@@ -106,6 +115,7 @@ def test_cron_prints_only_what_somebody_should_look_at(home: Path) -> None:
     lines = (DEPLOY / "crontab").read_text().splitlines()
     environment = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     environment = {name: here(value, home) for name, value in environment.items()}
+    assert environment.pop("PATH").split(":")[0] == "/opt/meta-audit/bin"
     ingest, verify = (line.split(None, 5)[5] for line in lines if re.match(r"[\d*]", line))
     first = shell(here(ingest, home), home, **environment)
     assert "rejected" in first.stdout
@@ -122,6 +132,7 @@ def test_the_cron_job_of_kubernetes_pulls(home: Path) -> None:
     (container,) = spec["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
     volume = next(v for v in spec["volumes"] if v["name"] == "data")
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert container["command"] == ["sh", "-c"]

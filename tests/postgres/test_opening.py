@@ -46,6 +46,25 @@ def test_no_such_engine(url: str) -> None:
         locate(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sec@ret@h/d",
+        "postgresql://u:sec@ret@h,i/d",
+        "postgresql://h/d?PASSWORD=secret",
+        "postgresql://h/d?Password=secret&sslPassword=secret",
+        "postgresql:u:secret@h/d",
+    ],
+)
+def test_no_password_in_an_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a URL that nobody can connect to."""
+    for command in (["find", "--db", url], ["db", "path", "--db", url]):
+        cli.run(command)
+        said = "".join(capsys.readouterr())
+        assert "ret" not in said.replace("secrets", "")
+        assert "Internal" not in said
+
+
 def test_no_password_is_shown() -> None:
     hidden = "password=secret&sslpassword=secret"
     said = shown(locate(f"postgresql://u:secret@h/d?{hidden}&sslmode=require"))

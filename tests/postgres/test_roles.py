@@ -351,6 +351,41 @@ def test_an_auditor_cannot_keep_importers_out(store: Made, folder: Path) -> None
             connection.execute("SELECT 1 FROM writer_lock FOR SHARE")
 
 
+@pytest.mark.parametrize("table", ["jobs", "readings"])
+def test_hidden_rows_are_no_answer(
+    store: Made, postgres: Server, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What row security leaves over would look like all that there is."""
+    with postgres.connect(database(store.db)) as connection:
+        connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        try:
+            for command in (["find"], ["report"], ["export", "--to", "-"], ["verify"]):
+                status = cli.run([*command, "--db", store.as_("alice")])
+                said = "".join(capsys.readouterr())
+                assert status == (1 if command == ["verify"] else 4), said
+                assert f'row-level security policy for table "{table}"' in said
+        finally:
+            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+
+
+def test_a_role_that_may_only_read_transactions(
+    store: Made,
+    postgres: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("META_AUDIT_WAIT", "0")
+    setting = "default_transaction_read_only"
+    with postgres.connect() as connection:
+        for name, command in (("alice", ["find"]), ("nightly", ["ingest", str(folder)])):
+            connection.execute(f"ALTER ROLE {name} SET {setting} = on")
+            assert cli.run([*command, "--db", store.as_(name)]) == 4
+            connection.execute(f"ALTER ROLE {name} RESET {setting}")
+            said = capsys.readouterr().err
+            assert setting in said.splitlines()[-1]
+
+
 def test_a_member_of_the_owner_upgrades(store: Made, capsys: pytest.CaptureFixture[str]) -> None:
     separator = "&" if "?" in store.as_("keeper") else "?"
     db = f"{store.as_('keeper')}{separator}options=-crole%3D{OWNER}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
+from meta_audit import cli
 from meta_audit.schema import HEAD, migrate
 from meta_audit.schema.tables import metadata
 from meta_audit.store.location import locate
@@ -262,6 +265,43 @@ def test_what_was_signed_before_an_upgrade_is_still_signed(own: Audit, sources: 
     own.ingest(*sources)
     assert own.rows("SELECT known_rejected, known_sources FROM import_results")[1] > (0, 0)
     assert own.run("verify").status == 0
+
+
+def test_a_backup_before_an_upgrade(
+    file: Audit, sources: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(file, sources)
+    store = open_to_write(str(file.db))
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        migrate.downgrade(connection, "0001")
+        connection.commit()
+    store.close()
+    copy = Audit(tmp_path / "backup.db", capsys)
+    assert file.run("db", "backup", str(copy.db)).status == 0
+    assert copy.run("find").status == 4
+    for one in (file, copy):
+        assert one.run("db", "upgrade").status == 0
+        assert one.run("verify").status == 0
+
+
+def test_the_command_that_upgrades_can_be_pasted(
+    own: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = f"{own.db}{'&' if '?' in str(own.db) else '?'}application_name=a%26b"
+    if own.is_sqlite:
+        db = str(Path(own.db).rename(tmp_path / "a b&c.db"))
+    store = open_to_write(db)
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        migrate.downgrade(connection, "0006")
+        connection.commit()
+    store.close()
+    said = Audit(db, capsys).run("find").err
+    (command,) = re.findall("Run `(.*)`", said)
+    assert shlex.join(shlex.split(command)) == command
+    assert shlex.split(command)[:4] == ["meta-audit", "db", "upgrade", "--db"]
+    assert cli.run(shlex.split(command)[1:]) == 0
 
 
 def test_upgrading_twice_does_nothing(empty: sa.Connection) -> None:

@@ -89,6 +89,7 @@ def test_a_backup_is_a_store_and_its_name_must_be_free(
     assert file.run("db", "backup", path).status == 0
     copy = Audit(path, capsys)
     assert copy.raw() == file.raw()
+    assert path.stat().st_mode & 0o777 == 0o600, "others may not read a store"
     assert copy.run("verify").status == 0
     again = file.run("db", "backup", path)
     assert again.status == 2

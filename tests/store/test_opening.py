@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -63,7 +64,7 @@ def test_an_older_schema(own: Audit, command: tuple[str, ...]) -> None:
     set_revision(own, "0000")
     said = refused(own, *command)
     assert f"has schema 0000; this program works with {HEAD}" in said
-    assert f"meta-audit db upgrade --db {shown(locate(str(own.db)))}" in said
+    assert f"meta-audit db upgrade --db {shlex.quote(shown(locate(str(own.db))))}" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

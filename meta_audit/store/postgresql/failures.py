@@ -26,11 +26,14 @@ DAMAGED: Final = (
 )
 """Beginnings of SQLSTATEs that only damage can cause, or a change of the schema."""
 FORBIDDEN: Final = "42501"
+HIDES_ROWS: Final = "check_enable_rls"
+"""Function of the server that raises where row security would hide rows. We have it off."""
 ADVICE: Final = {
     "08001": "Correct the URL: libpq does not accept a part of it.",
     "08004": "Check the host in the URL: there is no such host.",
     "08P01": "Check sslmode and the certificates: the URL and the server do not agree about SSL.",
-    "25006": "Name the primary or all hosts: this is a standby or a read-only database.",
+    "25006": "Name the primary or all hosts, if this is a standby. If it is none, turn off"
+    " default_transaction_read_only, which the server, the database or the role has on.",
     "28": "Check user and password in the URL or in ~/.pgpass, and pg_hba.conf on the server.",
     "3D": "Create the database first, for example with `createdb`.",
     "42501": "Use a role with the right to do this: see docs/postgresql.md.",
@@ -71,6 +74,8 @@ def failure(name: str, error: Exception, *, lost: bool = False) -> StoreError:
         state.startswith(DAMAGED) and state != FORBIDDEN
     ):
         kind = DamagedStoreError
+    if _hides_rows(error):
+        kind, state = DamagedStoreError, "42"
     advice = next((text for code, text in ADVICE.items() if state.startswith(code)), "")
     own = getattr(error, "sqlstate", None)
     code = f" ({own})" if own else ""
@@ -82,6 +87,10 @@ def _is_transient(error: Exception, state: str) -> bool:
     return (state.startswith(TRANSIENT) and state not in _PERMANENT) or (
         not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     )
+
+
+def _hides_rows(error: Exception) -> bool:
+    return isinstance(error, psycopg.Error) and error.diag.source_function == HIDES_ROWS
 
 
 def _state(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -121,6 +122,7 @@ def backup(engine: sa.Engine, name: str, target: Path) -> None:
     try:
         for draft in drafts:
             draft.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o600))
         with (
             closing(engine.raw_connection()) as source,
             closing(sqlite3.connect(partial)) as copy,
