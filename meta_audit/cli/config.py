@@ -47,6 +47,8 @@ class Config:
             if value is not None and not isinstance(value, kind):
                 wanted = "text" if kind is str else "true or false"
                 raise self._fault(f"{name} must be {wanted}")
+        if self.general.get("quiet") and self.general.get("verbose"):
+            raise self._fault("quiet and verbose cannot be used together")
         if self.general.get("log-format", "text") not in FORMATS:
             raise self._fault(f"log-format must be {' or '.join(FORMATS)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -68,6 +69,8 @@ def create_command(*, mode: int | None, allow_unsafe_server: bool) -> None:
         raise UsageError(
             "--mode is for SQLite files only", advice="Use `meta-audit db roles` on PostgreSQL."
         )
+    if is_sqlite(url) and Path(url.database or "").is_dir():
+        raise StoreError(f"{shown(url)} is a directory", advice="Name a file with --db.")
     if has_store(options.db()):
         raise StoreError(
             f"there is a store already: {shown(url)}", advice="Name another one with --db."

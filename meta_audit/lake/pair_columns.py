@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from meta_audit.nul import escape_nul
 from meta_audit.query.conditions import Sql, marks
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from meta_audit.query.meta_columns import ColumnValues
     from meta_audit.search.expression import Has
+    from meta_audit.store.session import Row
 
-Row = tuple[Any, ...]
 _LABEL: Final = -1
 """In place of the number of a task, which is 0 for the job."""
 _PAIRS: Final = """

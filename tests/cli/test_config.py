@@ -98,6 +98,7 @@ def test_quiet_gives_way_to_verbose(run: Run, tmp_path: Path) -> None:
         ("[find]\ndb = 'x'", "db is no option of find"),
         ("db = 1", "db must be text"),
         ("quiet = 'yes'", "quiet must be true or false"),
+        ("quiet = true\nverbose = true", "quiet and verbose cannot be used together"),
         ("log-format = 'xml'", "log-format must be text or json"),
         ("db = ", "is not TOML"),
         ("[rejections.lst]", "ok"),

@@ -125,6 +125,8 @@ def test_what_cannot_be_read_is_said_in_a_line(file: Audit, s3: S3, monkeypatch)
         ("https://host", "names no file"),
         ("s3:///x", "no URL of a source"),
         ("az://account", "no URL of a source"),
+        ("postgresql://user:pw@host/audit", "not read from postgresql://"),
+        ("ftp://user:pw@host/x.json", "not read from ftp://"),
     ],
 )
 def test_a_url_that_is_none_or_bears_a_secret_is_refused_unseen(

@@ -121,6 +121,8 @@ def test_the_permissions_of_a_store(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert (modes(), db.parent.stat().st_mode & 0o777) == ({0o600}, 0o700)
     assert run("db", "create") == 4
     assert "there is a store already" in capsys.readouterr().err
+    assert cli.run(["db", "create", "--db", str(db.parent)]) == 4
+    assert f"{db.parent} is a directory" in capsys.readouterr().err
     db.unlink()
     assert run("db", "create", "--mode", "0640") == 0
     with closing(open_to_write(str(db))) as store:

@@ -15,7 +15,11 @@ from meta_audit.sources.content_memory import ContentMemory
 from meta_audit.sources.interface import Discovered, Skipped, Unreadable
 from meta_audit.sources.likely import HEAD_BYTES, why_not
 from meta_audit.sources.object_stores.connection import reach
-from meta_audit.sources.object_stores.object_url import ObjectUrl, is_object_url
+from meta_audit.sources.object_stores.object_url import (
+    ObjectUrl,
+    check_no_other_url,
+    is_object_url,
+)
 from meta_audit.sources.object_stores.remote import RemoteObject, refusal
 from meta_audit.sources.object_stores.waiting import wait_for
 from meta_audit.sources.object_stores.web_file import WebFile, WebServer
@@ -39,6 +43,8 @@ def check_objects(arguments: Iterable[str]) -> None:
                 reach(url)
             else:
                 WebServer(url)
+        else:
+            check_no_other_url(argument)
 
 
 def find_objects(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Final
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ from msgspec import Struct
 from meta_audit.errors import UsageError
 
 _URL: Final = re.compile(r"(s3|gs|az|https?)://([^/]*)/*(.*)", re.DOTALL | re.IGNORECASE)
+_OTHER: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _WITHOUT: Final = "Give a URL without it: it would stand in the store, as the name of the source."
 
 
@@ -57,6 +59,19 @@ class ObjectUrl(Struct, frozen=True):
     def uri_of(self, path: str) -> str:
         """Return the name of an object as a source."""
         return f"{self.store}/{path}"
+
+
+def check_no_other_url(argument: str) -> None:
+    """Raise `UsageError` for a URL of another kind, unless there is a file of this name.
+
+    It is not shown: it may bear a password.
+    """
+    other = _OTHER.match(argument)
+    if other and not os.path.lexists(argument):
+        raise UsageError(
+            f"sources are not read from {other[1]}://",
+            advice="Name a path, or a URL that begins with https://, s3://, gs:// or az://.",
+        )
 
 
 def is_object_url(argument: str) -> bool:
