@@ -48,7 +48,7 @@ _JOBS: Final = """
 _WITH_VALUES: Final = """
     WITH f AS MATERIALIZED ({jobs}) SELECT f.*{values} FROM f ORDER BY {order}"""
 _FIELDS: Final = 13
-"""Columns of `_JOBS` that a job is described by; values of keys come behind two others."""
+"""Columns of `_JOBS` that a job is described by; lists of pairs come behind two others."""
 _KEYS: Final = """
     SELECT DISTINCT role, value FROM v_attributions
     WHERE role IN ('client_key', 'requester_key') AND verdict <> 'undecodable'"""
@@ -125,7 +125,7 @@ class LakeSearch:
         _, store, created, *described = row[:_FIELDS]
         job = LakeJob(rfc3339(created), *described, store=store)
         if columns := self._search.columns:
-            job = replace(job, meta=as_values(columns, row[_FIELDS + 2 :]))
+            job = replace(job, meta=as_values(columns, *row[_FIELDS + 2 :]))
         return exact(job)
 
     def count(self) -> int:
