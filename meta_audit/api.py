@@ -20,7 +20,7 @@ from meta_audit.errors import UsageError
 from meta_audit.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -191,7 +191,7 @@ class AuditStore(Inventory):
         search = _search(expressions, choice)
         return self.read(lambda session: find(session, search, limit))
 
-    def find_all(self, *expressions: str, **choice: Unpack[SearchChoice]) -> Iterator[FoundJob]:
+    def find_all(self, *expressions: str, **choice: Unpack[SearchChoice]) -> Generator[FoundJob]:
         """Yield all jobs that match, chosen as in `find`; memory does not grow with them."""
         from meta_audit.query.find import stream
 

@@ -228,7 +228,9 @@ def _run(arguments: Sequence[str] | None, limits: Limits | None) -> int:
             advice = [*pointed(error.text, error.position), *advice]
         log.say(escape(str(error)), "error", advice="\n".join(advice))
         return next((c for kind, c in EXIT_OF if isinstance(error, kind)), Exit.INTERNAL)
-    except BrokenPipeError:
+    except SystemExit as error:
+        if error.code != 1:
+            raise  # click exits with 1 where nobody reads the output any more
         _discard(sys.stdout)
         return Exit.DONE
     except Exception as error:

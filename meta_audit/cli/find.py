@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -122,5 +123,6 @@ def _write_all(
         for key in store.find(*expressions, limit=1, **choice).unknown_keys:
             note(unknown_key(key, "store"))
     page = FoundPage(Found(FIND_FORMAT, (), more=False), columns, sort)
-    write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
+    with closing(jobs):  # before the store is, where the output cannot be written
+        write_parts(stream(page, chain([first], jobs), format_, screen()), format_)
     return Exit.DONE

@@ -104,7 +104,7 @@ class Segment:
                     if size > MAX_PART_BYTES:
                         raise self.broken(f"a part of {size} bytes is too large")
                     yield msgpack.decode(_decompress(_exactly(file, size)), type=SegmentPart)
-            except (DecodeError, zstandard.ZstdError, EOFError) as error:
+            except (DecodeError, zstandard.ZstdError, EOFError, RecursionError) as error:
                 raise self.broken(str(error)) from error
 
     @contextmanager
@@ -123,7 +123,7 @@ def read_head(line: bytes, segment: str) -> SegmentHead:
     """Read the first line. Raises `SourceError` (`segment.broken`)."""
     try:
         return json.decode(line, type=SegmentHead)
-    except DecodeError as error:
+    except (DecodeError, RecursionError) as error:
         raise broken(segment, f"its first line is not that of a segment: {error}") from error
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import NotFoundError, UsageError
-from meta_audit.nul import escape_nul
+from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.conditions import ALWAYS, NEVER, Sql
 from meta_audit.query.cursors import MARK, Cursor
-from meta_audit.query.texts import storable
+from meta_audit.query.texts import storable, unescape_shown
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -70,10 +70,13 @@ def beginning(duck: DuckDBPyConnection, after: str | None, sort: str) -> Sql:
         cursor = LakeCursor.parse(after)
         cursor.check(sort)
         return behind(cursor)
-    job_id = escape_nul(after)
     sql = _AT.format(COLUMNS[sort])
-    found = duck.execute(sql, [job_id]).fetchall() if storable(after) else []
-    if not found:
+    for text in dict.fromkeys((after, unescape_shown(after))):
+        job_id = shorten_name(escape_nul(text))
+        found = duck.execute(sql, [job_id]).fetchall() if storable(text) else []
+        if found:
+            break
+    else:
         raise NotFoundError(
             f"--after: the lake has no job {after}", advice="Give the whole ID, or the cursor."
         )

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from meta_audit.errors import UsageError
+from meta_audit.search.sorts import SORTS, TIMES
 from meta_audit.typed import built
 
 MARK: Final = "@"
@@ -35,14 +36,25 @@ class Cursor(Struct, frozen=True, array_like=True):
                 advice=f"Add --sort {self.sort}.",
             )
 
+    def is_fitting(self) -> bool:
+        """Tell whether there is such an order, and it sorts by such values."""
+        is_time = self.sort in TIMES
+        kinds = int | None if is_time else str
+        return self.sort in SORTS and isinstance(self.value, kinds)
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the word of a cursor. Raises `UsageError`."""
         word = text.removeprefix(MARK)
         try:
             content = urlsafe_b64decode(word + "=" * (-len(word) % 4))
-            return msgspec.json.decode(content, type=built(cls))
-        except ValueError as error:
-            raise UsageError(
-                f"--after: {text} is no cursor", advice="Copy it whole, as find printed it."
-            ) from error
+            cursor = msgspec.json.decode(content, type=built(cls))
+        except (ValueError, RecursionError) as error:
+            raise _no_cursor(text) from error
+        if not cursor.is_fitting():
+            raise _no_cursor(text)
+        return cursor
+
+
+def _no_cursor(text: str) -> UsageError:
+    return UsageError(f"--after: {text} is no cursor", advice="Copy it whole, as find printed it.")

@@ -6,3 +6,5 @@ from typing import Final
 
 SORTS: Final = ("created", "modified", "name", "client", "namespace", "state")
 """Orders of jobs: times from the newest on, texts from A on."""
+TIMES: Final = ("created", "modified")
+"""Those of times, which may be unknown."""

@@ -94,6 +94,9 @@ def made(capsys: pytest.CaptureFixture[str], into: str) -> Result:
         ("s3://user:secret@bucket/a", 2, "user or password"),
         ("s3:///nothing", 2, "no URL of a source"),
         ("s3://no-such-bucket/a", 3, "s3://no-such-bucket/a"),
+        (f"s3://{BUCKET}/a/../b", 2, "no object can be written there"),
+        (f"s3://{BUCKET}/a//b", 2, "no object can be written there"),
+        (f"s3://{BUCKET}/a\x1b[31m", 2, "a\\x1b[31m: no object can be written there"),
     ],
 )
 def test_a_wrong_url_is_said(  # noqa: PLR0917 - fixtures and parameters

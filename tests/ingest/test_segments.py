@@ -253,3 +253,11 @@ def test_a_killed_sealer_is_completed_by_the_next(own: Audit, tmp_path: Path) ->
     (twice,) = own.rows("SELECT count(*), count(DISTINCT sha256) FROM documents")
     assert twice[0] == twice[1] > 0
     assert own.run("verify", "--deep").status == 0
+
+
+def test_values_nested_too_deep_are_refused_by_name(own: Audit, tmp_path: Path) -> None:
+    deep = Raw(b"\x91" * 100_000 + b"\x90")
+    write_segment(tmp_path, "", [SegmentPart([], 0, deep)])
+    sealed = own.run("segments", "seal", tmp_path)
+    assert sealed.status == 3
+    assert ".segment: " in sealed.err

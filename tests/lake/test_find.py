@@ -27,6 +27,7 @@ from meta_audit.lake import duck
 from meta_audit.lake import sync as syncing
 from meta_audit.lake.catalog import Lake
 from meta_audit.lake.find import lake_search
+from meta_audit.lake.orders import LakeCursor
 from meta_audit.model import JobRecord
 from meta_audit.query.find import stream
 from meta_audit.query.matching import ACTIVITY, Search
@@ -384,6 +385,29 @@ def test_files_of_an_object_store(
             assert cli.run(["lake", "sql", at[0], query, *at[1:]]) == status
     finally:
         server.stop()
+
+
+def test_jobs_to_begin_behind_and_many_columns(
+    file: Audit, tmp_path: Path, job: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """IDs may be given as pages show them, or longer than a store holds them."""
+    path = tmp_path / "jobs.ndjson"
+    long = "j-" + "x" * 600
+    path.write_text("".join(f"{json.dumps(job(one))}\n" for one in ("j-a\0b", long)))
+    file.ingest(path)
+    lake = tmp_path / "lake"
+    lakes.sync(file.db, lake)
+    for after in ("j-a\\x00b", long):
+        assert cli.run(["lake", "find", str(lake), "--after", after]) < 2, after
+        assert "no job" not in capsys.readouterr().err.replace("No job matches", "")
+    for value in ("x", 5):
+        sort = "created" if value == "x" else "name"
+        cursor = str(LakeCursor(sort, value, "j-1", "", ""))
+        assert cli.run(["lake", "find", str(lake), "--sort", sort, "--after", cursor]) == 2
+    many = ",".join(f"k{number},label:k{number}" for number in range(400))
+    search = Search(parse("not a=none"), NOW, columns=parse_keys(f"{many},team"))
+    with lake_search(Lake(str(lake), None, make=False), search) as asked:
+        assert [job.meta["team"] for job in asked.first(9).jobs if job.meta] == [("a",)] * 2
 
 
 def test_memory_is_bounded_by_files(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from meta_audit.errors import NotFoundError, UsageError
+from meta_audit.query.cursors import Cursor
 from meta_audit.query.find import find
 from meta_audit.query.matching import ORDERS, Search
 from meta_audit.query.trace import trace
@@ -221,6 +223,16 @@ def test_a_cursor_that_does_not_fit_is_refused(store) -> None:
     for after in ("@", "@eA", "@WyJuYW1lIiwiIiwxMDRd", "@WyJuYW1lIiwiIiwiai0xIiwxMDRd"):
         with pytest.raises(UsageError, match="--after"):
             ids(store, after=after)
+    for sort, value in (("created", "x"), ("name", 5), ("name", None), ("none", "x")):
+        with pytest.raises(UsageError, match="is no cursor"):
+            ids(
+                store,
+                after=str(Cursor(sort, value, "j-1", "default")),
+                sort="name" if sort == "none" else sort,
+            )
+    nested = urlsafe_b64encode(b'["created",1,"j-1","",' + b"[" * 9_000).decode()
+    with pytest.raises(UsageError, match="is no cursor"):
+        ids(store, after=f"@{nested}")
 
 
 def test_pairs_with_nul_are_found(store, job) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import re
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from meta_audit.cut.blocks import BLOCK_BYTES
 from meta_audit.errors import SourceError, UsageError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from meta_audit.sources.object_stores.object_url import ObjectUrl
 
 _Answer = TypeVar("_Answer")
+_NO_PATH: Final = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")
+"""Parts of paths that the library refuses: empty ones, dots, and control characters."""
 
 
 class ObjectFolder:
@@ -32,6 +35,12 @@ class ObjectFolder:
             raise UsageError(
                 f"{url.name}: files behind it can be read, but not written or listed",
                 advice="Name a folder, or an object store as s3://BUCKET/PATH.",
+            )
+        if url.path and _NO_PATH.search(url.path):
+            raise UsageError(
+                f"{url.name}: no object can be written there: a part of the path is empty, `.` or "
+                "`..`, or has control characters",
+                advice="Name another folder.",
             )
         self._url = url
         self._store = reach(url)
