@@ -226,9 +226,12 @@ def trace(lake: str, job: str, catalog: str | None, format_: str) -> Exit:
     from meta_audit.lake.catalog import Lake
     from meta_audit.lake.shown import LakeJobPage
     from meta_audit.lake.trace import job_rows
+    from meta_audit.query.texts import stored_names
 
-    found = job_rows(Lake(lake, catalog, make=False), job)
-    if not any(found.values()):
+    opened = Lake(lake, catalog, make=False)
+    tried = (job_rows(opened, job_id) for job_id in stored_names(job))
+    found = next((rows for rows in tried if any(rows.values())), None)
+    if found is None:
         raise NotFoundError(
             f"the lake has no job {job}", advice="Give the whole ID; a lake finds no beginnings."
         )

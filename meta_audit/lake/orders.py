@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from meta_audit.errors import NotFoundError, UsageError
-from meta_audit.nul import escape_nul, shorten_name
 from meta_audit.query.conditions import ALWAYS, NEVER, Sql
 from meta_audit.query.cursors import MARK, Cursor
-from meta_audit.query.texts import storable, unescape_shown
+from meta_audit.query.texts import stored_names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,9 +70,8 @@ def beginning(duck: DuckDBPyConnection, after: str | None, sort: str) -> Sql:
         cursor.check(sort)
         return behind(cursor)
     sql = _AT.format(COLUMNS[sort])
-    for text in dict.fromkeys((after, unescape_shown(after))):
-        job_id = shorten_name(escape_nul(text))
-        found = duck.execute(sql, [job_id]).fetchall() if storable(text) else []
+    for job_id in stored_names(after):
+        found = duck.execute(sql, [job_id]).fetchall()
         if found:
             break
     else:

@@ -23,17 +23,28 @@ class LakeJobPage(Page[dict[str, list[dict[str, Any]]]]):
     def text(self, screen: Screen) -> str:
         """Return the tables that have rows."""
         sections = []
+        different = self._different()
         for name, rows in self.result.items():
             if rows:
                 shown = [
                     column
                     for column in rows[0]
-                    if column not in (*_HIDDEN, STORE) and not column.endswith("_ns")
+                    if column in different
+                    or (column not in (*_HIDDEN, STORE) and not column.endswith("_ns"))
                 ]
                 cells = [tuple(_cell(row[column]) for column in shown) for row in rows]
                 lines = table(tuple(shown), cells, screen).rstrip("\n").split("\n")
                 sections.append(section(name, lines, screen))
         return page(sections)
+
+    def _different(self) -> list[str]:
+        """Return which of store and namespace are not the same in all rows."""
+        found = [row for rows in self.result.values() for row in rows]
+        return [
+            column
+            for column in (STORE, "namespace")
+            if len({row[column] for row in found if column in row}) > 1
+        ]
 
     def value(self) -> object:
         """Return all rows, for JSON."""

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from meta_audit.nul import MARK, unescape_nul
+from meta_audit.nul import MARK, escape_nul, shorten_name, unescape_nul
 from meta_audit.typed import built
 
 _Result = TypeVar("_Result", bound=msgspec.Struct)
@@ -39,6 +39,12 @@ def unescape_shown(text: str) -> str:
         return _SHOWN.sub(_character, text)
     except (ValueError, OverflowError):  # no character has this number
         return text
+
+
+def stored_names(text: str) -> list[str]:
+    """Return the names that a text may stand for, as the store has them; it may be copied."""
+    meant = dict.fromkeys((text, unescape_shown(text)))
+    return [shorten_name(escape_nul(name)) for name in meant if storable(name)]
 
 
 def _character(match: re.Match[str]) -> str:

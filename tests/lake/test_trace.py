@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +183,22 @@ def test_other_avro_files() -> None:
     ):
         with pytest.raises(UnknownAvroError, match=message):
             records(data)
+
+
+def test_an_id_as_it_is_shown_and_in_two_namespaces(
+    file: Audit, tmp_path: Path, job: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "jobs.ndjson"
+    made = [job("j-a\0b", Namespace=name) for name in ("one", "two")]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in [*made, job("j-c")]))
+    assert file.ingest(path).status == 0
+    lake = str(tmp_path / "lake")
+    lakes.sync(file.db, Path(lake))
+    capsys.readouterr()
+    assert cli.run(["lake", "trace", lake, r"j-a\x00b"]) == 0
+    out = capsys.readouterr().out
+    assert "namespace" in out
+    assert {"one", "two"} <= set(out.split())
+    assert cli.run(["lake", "trace", lake, "j-c"]) == 0
+    assert "namespace" not in capsys.readouterr().out
+    assert cli.run(["lake", "trace", lake, "j-\udcff"]) == 1
