@@ -132,8 +132,9 @@ class LakeSearch:
 
     def count(self) -> int:
         """Return how many jobs match."""
-        (number,) = self._counts([self._condition])
-        return number
+        sql = f"SELECT count(*) FROM v_jobs j WHERE {self._condition.text}"
+        row = self._duck.execute(sql, self._condition.parameters).fetchone()
+        return int(row[0]) if row else 0
 
     def reasons(self) -> tuple[Reason, ...]:
         """Say how many jobs match each part that must match, alone."""

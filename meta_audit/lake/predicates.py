@@ -45,9 +45,12 @@ _SMALL: Final = f"translate({{0}}, '{ascii_uppercase}', '{ascii_lowercase}')"
 _HOLDS: Final = f"(contains(lower({{0}}), lower(?)) AND contains({_SMALL}, ?))"
 """Condition that a text contains another, in either case of A-Z. `lower` finds more, but fast."""
 _BY_STORED_FORM: Final = (
-    f"(CASE WHEN contains({{0}}, '{MARK}') THEN regexp_matches({{0}}, ?) ELSE {{1}} END)"
+    f"((contains({{0}}, '{MARK}') AND regexp_matches({{0}}, ?))"
+    f" OR (NOT contains({{0}}, '{MARK}') AND {{1}}))"
 )
-"""Condition on a text whose stored form is not the text itself (`meta_audit.nul`)."""
+"""Condition on a text whose stored form is not the text itself (`meta_audit.nul`).
+
+With CASE, DuckDB would look at each row, not at each value of a dictionary."""
 _OF_FIELD: Final = {
     **dict.fromkeys(("namespace", "type", "state", "origin", "name"), ("v_jobs",)),
     **dict.fromkeys((*ROLES_OF_FIELD, "trust", "verdict"), ("v_attributions",)),
