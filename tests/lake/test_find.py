@@ -158,7 +158,7 @@ def test_orders_pages_and_columns(both: Both, sort: str, text: str, columns: str
 
     def page_behind(after: str | None) -> Found:
         with lake_search(opened, replace(search, after=after)) as asked:
-            return asked.first(7)
+            return asked.first(20)
 
     pages: list[FoundJob] = []
     after, ids = None, Counter(job.job_id for job in wanted)
