@@ -10,7 +10,7 @@ from meta_audit.cli import Exit, options
 from meta_audit.cli.option import argument, option
 from meta_audit.cli.output import done, note, screen, write, write_parts, write_stream
 from meta_audit.cli.progress import progress
-from meta_audit.cli.query_text import QUERY, TIMEOUT
+from meta_audit.cli.query_text import QUERY, TIMEOUT, whole
 from meta_audit.render.escape import escape
 
 if TYPE_CHECKING:
@@ -194,7 +194,6 @@ def sql(lake: str, *, query: str | None, catalog: str | None, timeout: float, fo
     fewer. The queries of `meta-audit sql` run unchanged; in a lake of several stores, join and
     count by `store` too.
     """
-    from meta_audit.errors import UsageError
     from meta_audit.lake.catalog import Lake
     from meta_audit.lake.sql import lake_contract, lake_select
     from meta_audit.render.contract import ContractPage
@@ -202,9 +201,7 @@ def sql(lake: str, *, query: str | None, catalog: str | None, timeout: float, fo
 
     opened = Lake(lake, catalog, make=False)
     if query is None:
-        if format_ not in ("text", "json"):
-            raise UsageError(f"--format {format_} is for the rows of a query", advice="Use json.")
-        write(ContractPage(lake_contract()), format_)
+        write(ContractPage(lake_contract()), whole(format_))
         return Exit.DONE
     with lake_select(opened, query, timeout) as found:
         write_stream(write_rows(found, format_, screen()))

@@ -33,6 +33,13 @@ def read_text(path: str) -> str:
     return content
 
 
+def whole(format_: str) -> str:
+    """Return the format of what is no list. Raises `UsageError`."""
+    if format_ not in ("text", "json"):
+        raise UsageError(f"--format {format_} is for the rows of a query", advice="Use json.")
+    return format_
+
+
 def _read_query(context: click.Context, _: click.Parameter, query: str | None) -> str | None:
     """Read the query from a file or standard input: its text is what is asked, and logged."""
     return query if query is None or context.resilient_parsing else _text(query)

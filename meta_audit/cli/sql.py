@@ -10,7 +10,7 @@ import click
 from meta_audit.cli import Exit, options
 from meta_audit.cli.option import option
 from meta_audit.cli.output import screen, write, write_report, write_stream
-from meta_audit.cli.query_text import QUERY, TIMEOUT, read_text
+from meta_audit.cli.query_text import QUERY, TIMEOUT, read_text, whole
 from meta_audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,21 +63,14 @@ def command(
 
         checked = store.check_sql(read_text(check))
         code = Exit.DONE if checked.ok else Exit.ATTENTION
-        return write_report(CheckedStatementsPage(checked), _whole(format_), code)
+        return write_report(CheckedStatementsPage(checked), whole(format_), code)
     if query is None:
         from meta_audit.render.contract import ContractPage
 
-        write(ContractPage(store.contract()), _whole(format_))
+        write(ContractPage(store.contract()), whole(format_))
         return Exit.DONE
     from meta_audit.render.rows import write_rows
 
     with store.select(query, seconds=timeout) as found:
         write_stream(write_rows(found, format_, screen()))
     return Exit.DONE
-
-
-def _whole(format_: str) -> str:
-    """Return the format of what is no list. Raises `UsageError`."""
-    if format_ not in ("text", "json"):
-        raise UsageError(f"--format {format_} is for the rows of a query", advice="Use json.")
-    return format_

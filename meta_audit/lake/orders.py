@@ -8,16 +8,15 @@ from meta_audit.errors import NotFoundError, UsageError
 from meta_audit.query.conditions import ALWAYS, NEVER, Sql
 from meta_audit.query.cursors import MARK, Cursor
 from meta_audit.query.texts import stored_names
+from meta_audit.search.sorts import SORTS, TIMES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TIMES: Final = {"created": "j.created_ns", "modified": "j.modified_ns"}
-"""Orders from the newest on; unknown times come last."""
-COLUMNS: Final = TIMES | {
-    name: f"coalesce(j.{name}, '')" for name in ("name", "client", "namespace", "state")
+COLUMNS: Final = {
+    sort: f"j.{sort}_ns" if sort in TIMES else f"coalesce(j.{sort}, '')" for sort in SORTS
 }
-"""Values that order jobs, by name of the order: texts from A on, by code point."""
+"""Values that order jobs: times from the newest on, unknown ones last; texts by code point."""
 _TIES: Final = ("job_id", "namespace", "store")
 _AT: Final = "SELECT {}, j.namespace, j.store FROM v_jobs j WHERE j.job_id = ? LIMIT 2"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from meta_audit.nul import escape_nul
 from meta_audit.query.conditions import Sql, marks
+from meta_audit.query.meta_columns import stands
 from meta_audit.query.texts import storable
 from meta_audit.search.normal_form import key_as_text
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from meta_audit.search.expression import Has
     from meta_audit.store.session import Row
 
-_LABEL: Final = -1
-"""In place of the number of a task, which is 0 for the job."""
 _PAIRS: Final = """
     WITH f AS MATERIALIZED ({jobs})
     SELECT * FROM (
@@ -41,7 +40,7 @@ def with_pairs(jobs: Sql, columns: Sequence[Has], order: str) -> Sql:
     `order` is that of the jobs, which are rows `f` here.
     """
     parts, parameters = [], jobs.parameters
-    for table, task_no, is_label in (("v_meta", "task_no", False), ("v_labels", _LABEL, True)):
+    for table, task_no, is_label in (("v_meta", "task_no", False), ("v_labels", "NULL", True)):
         keys = tuple(_stored(one) for one in columns if (one.place == "label") is is_label)
         if keys:
             parts.append(_PART.format(table=table, task_no=task_no, keys=marks(keys)))
@@ -52,28 +51,14 @@ def with_pairs(jobs: Sql, columns: Sequence[Has], order: str) -> Sql:
 
 def with_values(rows: Iterable[Row], columns: Sequence[Has]) -> Iterator[tuple[Row, ColumnValues]]:
     """Yield each job once, with its values: those of the job before those of its tasks."""
+    wanted = [(key_as_text(one.key, one.place), one.place, _stored(one)) for one in columns]
     for job, pairs in groupby(rows, key=lambda row: row[:-_ADDED]):
         found = [pair[-_ADDED:] for pair in pairs]
-        yield (
-            job,
-            {
-                key_as_text(column.key, column.place): tuple(
-                    dict.fromkeys(
-                        value
-                        for task_no, key, value in found
-                        if key == _stored(column) and _stands(column, task_no)
-                    )
-                )
-                for column in columns
-            },
-        )
-
-
-def _stands(column: Has, task_no: int) -> bool:
-    """Tell whether a pair stands in the place of a column."""
-    if task_no == _LABEL:
-        return column.place == "label"
-    return column.place in ("meta", "task" if task_no else "job")
+        values = {
+            shown: [value for task, key, value in found if key == stored and stands(place, task)]
+            for shown, place, stored in wanted
+        }
+        yield job, {shown: tuple(dict.fromkeys(some)) for shown, some in values.items()}
 
 
 def _stored(column: Has) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from meta_audit.errors import MetaAuditError, UsageError
+from meta_audit.errors import UsageError
 from meta_audit.lake.duck import asked
 from meta_audit.lake.tables import NUMBERS, STORE, TABLES, columns
 from meta_audit.query.sql import CONTRACT_FORMAT, SECONDS, Contract, View, ViewColumn, distinct
@@ -73,19 +73,14 @@ def lake_select(lake: Lake, query: str, seconds: float = SECONDS) -> Iterator[Se
     if not storable(query):
         raise UsageError("the query is not Unicode", advice="Write it as UTF-8.")
     said = query.lower()
-    names = [name for name in TABLES if name in said] or TABLES
-    with asked(lake, names, is_closed=True) as (duck, _):
+    tables = [name for name in TABLES if name in said] or TABLES
+    with asked(lake, tables, is_closed=True) as (duck, _):
         watch = Stopwatch(seconds)
-        try:
+        with _running(duck, watch):
             _check(duck, query)
-            with _running(duck, watch):
-                duck.execute(query)
-            found = distinct(column[0] for column in duck.description or ())
-            yield SelectedRows(found, _rows(duck, watch))
-        except MetaAuditError:
-            raise
-        except Exception as error:
-            raise _explained(error, watch) from error
+            duck.execute(query)
+        names = distinct(column[0] for column in duck.description or ())
+        yield SelectedRows(names, _rows(duck, watch))
 
 
 def _check(duck: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -102,40 +97,38 @@ def _check(duck: duckdb.DuckDBPyConnection, query: str) -> None:
 
 @contextmanager
 def _running(duck: duckdb.DuckDBPyConnection, watch: Stopwatch) -> Iterator[None]:
-    """Interrupt DuckDB in this block when the time is over."""
+    """Let DuckDB work in this block until the time is over. Raises `UsageError`."""
+    import duckdb  # noqa: PLC0415 - an extra
+
     timer = Timer(watch.left, duck.interrupt)
     timer.daemon = True
-    with watch.running():
-        timer.start()
-        try:
+    try:
+        with watch.running():
+            timer.start()
             yield
-        finally:
-            timer.cancel()
+    except duckdb.InterruptException as error:
+        raise watch.too_long() from error
+    except duckdb.Error as error:
+        said = " ".join(str(error).partition("\n\nLINE ")[0].split())
+        if _is_of_query(type(error).__name__, said):
+            raise UsageError(f"the query fails: {said}", advice=ADVICE) from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _is_of_query(kind: str, said: str) -> bool:
+    """Tell whether an error of DuckDB comes from the query, not from a file."""
+    return kind in _OWN_FAULT and not (kind == "InvalidInputException" and ".parquet" in said)
 
 
 def _rows(duck: duckdb.DuckDBPyConnection, watch: Stopwatch) -> Iterator[Row]:
     while True:
-        try:
-            with _running(duck, watch):
-                some = duck.fetchmany(ROWS_PER_SELECT)
-        except MetaAuditError:
-            raise
-        except Exception as error:
-            raise _explained(error, watch) from error
+        with _running(duck, watch):
+            some = duck.fetchmany(ROWS_PER_SELECT)
         if not some:
             return
         yield from (tuple(map(_as_text, row)) for row in some)
-
-
-def _explained(error: Exception, watch: Stopwatch) -> Exception:
-    """Return the error for a person; others are those of the lake."""
-    kind, said = type(error).__name__, " ".join(str(error).partition("\n\nLINE ")[0].split())
-    if kind == "InterruptException":
-        return watch.too_long()
-    is_of_file = kind == "InvalidInputException" and ".parquet" in said
-    if kind in _OWN_FAULT and not is_of_file:
-        return UsageError(f"the query fails: {said}", advice=ADVICE)
-    return error
 
 
 def _as_text(value: Any) -> Any:

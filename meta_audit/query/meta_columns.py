@@ -42,7 +42,7 @@ def values(
                 dict.fromkeys(
                     value
                     for task, value in sorted(found.get((job_key, number or 0), ()), key=_order)
-                    if _stands(column.place, task)
+                    if stands(column.place, task)
                 )
             )
             for column, number in numbers.items()
@@ -55,7 +55,7 @@ def _order(entry: tuple[int | None, str]) -> tuple[int, str]:
     return entry[0] or 0, entry[1]
 
 
-def _stands(place: Place, task_no: int | None) -> bool:
+def stands(place: Place, task_no: int | None) -> bool:
     """Tell whether an entry stands in a place; `task_no` is None for a label."""
     if task_no is None:
         return place == "label"

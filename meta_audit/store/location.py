@@ -15,6 +15,8 @@ from meta_audit.errors import UsageError
 ENVIRONMENT: Final = "META_AUDIT_DB"
 SECRETS: Final = ("password", "sslpassword")
 """Parameters of a URL whose values are never shown, in whatever case."""
+_INSIDE: Final = re.compile(r"[^,]@")
+"""An @ within the name of a host: before it stands that of a socket without a file."""
 FORMS: Final = "Use a path, sqlite:///PATH, or postgresql://USER@HOST/DATABASE."
 DRIVERS: Final = {
     "sqlite": "sqlite",
@@ -105,7 +107,7 @@ def _parse_url(text: str, option: str) -> sa.URL:
         raise UsageError(f"{option} names an unknown engine: {url.drivername}", advice=FORMS)
     url = url.set(drivername=DRIVERS[url.drivername])
     if not is_sqlite(url):
-        if "@" in f"{url.host}{url.query.get('host')}":
+        if "@" in (url.host or "") or _INSIDE.search(str(url.query.get("host"))):
             raise UsageError(
                 f"{option} has more than one @: it is not clear where the password ends",
                 advice="Write %40 for @ in a user name or password, or keep the password in"

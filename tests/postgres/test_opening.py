@@ -65,6 +65,11 @@ def test_no_password_in_an_error(url: str, capsys: pytest.CaptureFixture[str]) -
         assert "Internal" not in said
 
 
+def test_a_socket_without_a_file() -> None:
+    assert locate("postgresql://u@/d?host=@here").query["host"] == "@here"
+    assert locate("postgresql://u@/d?host=h,@here").query["host"] == "h,@here"
+
+
 def test_no_password_is_shown() -> None:
     hidden = "password=secret&sslpassword=secret"
     said = shown(locate(f"postgresql://u:secret@h/d?{hidden}&sslmode=require"))

@@ -250,15 +250,20 @@ def test_questions_stay(own: Audit, sources: list[Path]) -> None:
     assert own.run("verify").status == 0
 
 
-def test_what_was_signed_before_an_upgrade_is_still_signed(own: Audit, sources: list[Path]) -> None:
-    """Imports of both schemas in one store."""
-    own.ingest(*sources)
-    store = open_to_write(str(own.db))
+def downgrade(audit: Audit) -> None:
+    """Give a store the first schema."""
+    store = open_to_write(str(audit.db))
     with store.engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         migrate.downgrade(connection, "0001")
         connection.commit()
     store.close()
+
+
+def test_what_was_signed_before_an_upgrade_is_still_signed(own: Audit, sources: list[Path]) -> None:
+    """Imports of both schemas in one store."""
+    own.ingest(*sources)
+    downgrade(own)
     assert own.run("verify").status == 4
     assert own.run("db", "upgrade").status == 0
     assert own.run("verify").status == 0
@@ -271,12 +276,7 @@ def test_a_backup_before_an_upgrade(
     file: Audit, sources: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(file, sources)
-    store = open_to_write(str(file.db))
-    with store.engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN")
-        migrate.downgrade(connection, "0001")
-        connection.commit()
-    store.close()
+    downgrade(file)
     copy = Audit(tmp_path / "backup.db", capsys)
     assert file.run("db", "backup", str(copy.db)).status == 0
     assert copy.run("find").status == 4
